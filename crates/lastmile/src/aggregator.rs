@@ -1,0 +1,226 @@
+use std::io;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::exposition::{Scrape, ScrapeOptions};
+use crate::handle::{Counter, Gauge, Histogram};
+use crate::limit::Limits;
+use crate::own::{self, Own};
+use crate::push::{self, DecodeError, Format, PushReport, Source};
+use crate::schema::{Kind, Schema};
+use crate::store::{Pin, Store};
+use crate::sync::{AtomicU32, Ordering};
+use crate::time::{Ticks, Timestamp, ticks};
+use crate::visit::{self, Visitor};
+
+/// Aggregates what untrusted clients push, and exposes it to Prometheus.
+///
+/// Cloning gives another handle to the same aggregate; it is `Send` and `Sync`, and no call blocks for
+/// longer than it takes another to update or copy one block of rows (about 10 µs).
+///
+/// ```
+/// use lastmile::{Aggregator, Family, Format, Label, Limits, Schema, Source, Timestamp};
+/// use std::time::Duration;
+///
+/// let schema = Schema::builder()
+///     .family(Family::counter("app_loads_total").label(Label::closed("app", ["student", "teacher"])))
+///     .build()?;
+/// let now = Timestamp::new(1_700_000_000_000, Duration::ZERO);
+/// let agg = Aggregator::new(schema, Limits::default(), now)?;
+///
+/// let body = br#"{"lm":1,"id":"Zk3vTq81mWc0xHs9","m":{"app_loads_total;app=student":3}}"#;
+/// let report = agg.push(Format::Lm1, body, &Source::default(), now).unwrap();
+/// assert_eq!((report.accepted(), report.n_refused()), (1, 0));
+///
+/// let mut text = Vec::new();
+/// agg.encode_to(&mut text, now).unwrap();
+/// assert!(String::from_utf8(text).unwrap().contains("app_loads_total{app=\"student\"} 3\n"));
+/// # Ok::<(), lastmile::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Aggregator {
+    inner: Arc<Inner>,
+}
+
+/// What all handles share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    store: Store,
+    own: Own,
+    started: Timestamp,
+    /// The latest time any call was given, for handles, which are given none.
+    latest: AtomicU32,
+}
+
+impl Inner {
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn own(&self) -> &Own {
+        &self.own
+    }
+
+    /// The ticks of `now`, which becomes the latest time known if it is.
+    #[inline]
+    pub(crate) fn ticks(&self, now: Timestamp) -> Ticks {
+        let now = ticks(self.started, now);
+        // Ten times a second at most does the shared line change; otherwise this only reads it.
+        if now > self.latest.load(Ordering::Relaxed) {
+            self.latest.fetch_max(now, Ordering::Relaxed);
+        }
+        now
+    }
+
+    /// The latest time any call was given.
+    pub(crate) fn latest(&self) -> Ticks {
+        self.latest.load(Ordering::Relaxed)
+    }
+}
+
+impl Aggregator {
+    /// An aggregator of this schema, at `now`.
+    ///
+    /// # Errors
+    /// [`Error::is_limit`] when the series that the schema declares, or the room that folding needs,
+    /// exceed the limits; the error names every such family.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers hand both over; a reload will keep them"
+    )]
+    pub fn new(schema: Schema, limits: Limits, now: Timestamp) -> Result<Self, Error> {
+        Self::with_shards(&schema, &limits, now, None)
+    }
+
+    /// The same with a number of shards, for tests and models that want few.
+    pub(crate) fn with_shards(
+        schema: &Schema,
+        limits: &Limits,
+        now: Timestamp,
+        n_shards: Option<usize>,
+    ) -> Result<Self, Error> {
+        let families = schema.families().cloned().chain(own::families());
+        let store = Store::new(families, limits, n_shards)?;
+        let own = Own::bind(&store)?;
+        let inner = Inner {
+            store,
+            own,
+            started: now,
+            latest: AtomicU32::new(0),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Decodes a body and counts what it brought.
+    ///
+    /// A body (of `lm1`: each line) that does not decode changes nothing. Of one that decodes, samples
+    /// that the schema does not allow are refused each alone, and the rest is counted. Samples of known
+    /// series cost no allocation. Cost: about 1 µs per kB.
+    ///
+    /// # Errors
+    /// When nothing decoded: the reason and the byte offset (of `lm1`: of the first line that failed).
+    pub fn push(
+        &self,
+        format: Format,
+        body: &[u8],
+        source: &Source<'_>,
+        now: Timestamp,
+    ) -> Result<PushReport, DecodeError> {
+        let _ = source;
+        let now = self.inner.ticks(now);
+        let report = push::push(&self.inner.store, format, body, now)
+            .inspect_err(|error| self.inner.own.failed(format, error))?;
+        for line in report.failed_lines() {
+            self.inner.own.failed(format, &line.error());
+        }
+        match report.failed_lines().first() {
+            Some(line) if report.batches() == 0 => Err(line.error()),
+            _ => {
+                self.inner.own.pushed(format, body.len(), &report);
+                Ok(report)
+            }
+        }
+    }
+
+    /// Starts an exposition; see [`Scrape`].
+    #[must_use]
+    pub fn scrape(&self, options: ScrapeOptions, now: Timestamp) -> Scrape {
+        Scrape::new(Arc::clone(&self.inner), options, now)
+    }
+
+    /// Writes the live values as Prometheus text 0.0.4.
+    ///
+    /// # Errors
+    /// Those of the writer; the scrape then counts as aborted.
+    pub fn encode_to(&self, writer: &mut impl io::Write, now: Timestamp) -> io::Result<()> {
+        let mut scrape = self.scrape(ScrapeOptions::text(), now);
+        let mut chunk = Vec::new();
+        while scrape.next_chunk(&mut chunk) {
+            writer.write_all(&chunk)?;
+        }
+        scrape.complete(now);
+        Ok(())
+    }
+
+    /// A handle to one series of a counter, which stays in place while the handle lives.
+    ///
+    /// # Errors
+    /// [`Error::is_handle`] when the family is not a declared counter, the labels are not its labels, or
+    /// a limit leaves the series no place.
+    pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Result<Counter, Error> {
+        Ok(Counter::new(
+            self.bind(name, Kind::Counter, labels)?,
+            Arc::clone(&self.inner),
+        ))
+    }
+
+    /// A handle to one series of a gauge, which is exposed while the handle lives, 0 until it is set.
+    /// What clients push to the same series replaces its value as the family's `combine` says.
+    ///
+    /// # Errors
+    /// As for [`counter`](Self::counter).
+    pub fn gauge(&self, name: &str, labels: &[(&str, &str)]) -> Result<Gauge, Error> {
+        Ok(Gauge::new(
+            self.bind(name, Kind::Gauge, labels)?,
+            Arc::clone(&self.inner),
+        ))
+    }
+
+    /// A handle to one series of a histogram, which stays in place while the handle lives.
+    ///
+    /// # Errors
+    /// As for [`counter`](Self::counter).
+    pub fn histogram(&self, name: &str, labels: &[(&str, &str)]) -> Result<Histogram, Error> {
+        Ok(Histogram::new(
+            self.bind(name, Kind::Histogram, labels)?,
+            Arc::clone(&self.inner),
+        ))
+    }
+
+    fn bind(&self, name: &str, kind: Kind, labels: &[(&str, &str)]) -> Result<Arc<Pin>, Error> {
+        self.inner
+            .store
+            .bind(name, kind, labels, self.inner.latest())
+    }
+
+    /// Lets time pass for what is not given any: bound handles stamp their rows with the latest time
+    /// that any call brought. Call it every second or so in a process that is rarely pushed to.
+    pub fn tick(&self, now: Timestamp) {
+        self.inner.ticks(now);
+    }
+
+    /// Shows every family and every exposed series to `visitor`, in the order of exposition.
+    ///
+    /// The values are copied out block by block; no lock is held while the visitor runs.
+    pub fn visit(&self, now: Timestamp, visitor: &mut impl Visitor) {
+        visit::visit(&self.inner.store, self.inner.ticks(now), visitor);
+    }
+
+    /// Bytes that series take, of those that [`Limits::bytes`] allows.
+    #[must_use]
+    pub fn bytes_used(&self) -> u64 {
+        self.inner.store.bytes_used()
+    }
+}

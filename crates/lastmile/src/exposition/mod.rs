@@ -1,0 +1,245 @@
+//! Encoders over the rows, in chunks; escaping happened when the rows were made.
+
+mod number;
+mod text;
+
+pub(crate) use text::TextParts;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::aggregator::Inner;
+use crate::time::{Ticks, Timestamp};
+
+/// Bytes of a chunk: large enough that a lock is taken rarely, small enough for a core's second-level
+/// cache and for a lock hold of about 10 µs.
+pub(crate) const CHUNK_BYTES: usize = 64 << 10;
+
+/// Source: Prometheus docs/instrumenting/exposition_formats.md; Prometheus 3 drops a target whose
+/// Content-Type it does not know.
+const TEXT_0_0_4: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What a scrape asks for.
+///
+/// ```
+/// use lastmile::ScrapeOptions;
+///
+/// let options = ScrapeOptions::text().reader("10.0.0.7:40112".parse().unwrap());
+/// assert_eq!(options.content_type(), "text/plain; version=0.0.4; charset=utf-8");
+/// ```
+#[derive(Clone, Debug)]
+pub struct ScrapeOptions {
+    reader: Option<SocketAddr>,
+}
+
+impl ScrapeOptions {
+    /// Prometheus text 0.0.4.
+    #[must_use]
+    pub fn text() -> Self {
+        Self { reader: None }
+    }
+
+    /// Says who reads: a Prometheus, by the address and port of its connection.
+    #[must_use]
+    pub fn reader(mut self, peer: SocketAddr) -> Self {
+        self.reader = Some(peer);
+        self
+    }
+
+    /// The exact `Content-Type` of the exposition.
+    #[must_use]
+    pub fn content_type(&self) -> &'static str {
+        TEXT_0_0_4
+    }
+}
+
+/// One exposition in progress: an iterator of chunks that owns all it needs and holds no lock between
+/// them. It needs no runtime; a slow reader costs one chunk.
+///
+/// All lines of one series come from one instant. Across series no snapshot is promised: a push that
+/// arrives meanwhile may be seen in later series only. Dropping it without [`complete`](Self::complete)
+/// is an aborted scrape.
+///
+/// ```
+/// use lastmile::{Aggregator, Family, Limits, Schema, ScrapeOptions, Timestamp};
+/// # use std::time::Duration;
+/// # let now = Timestamp::new(0, Duration::ZERO);
+/// let schema = Schema::builder().family(Family::counter("app_loads_total")).build()?;
+/// let agg = Aggregator::new(schema, Limits::default(), now)?;
+/// let mut scrape = agg.scrape(ScrapeOptions::text(), now);
+/// let (mut text, mut chunk) = (Vec::new(), Vec::new());
+/// while scrape.next_chunk(&mut chunk) {
+///     text.extend_from_slice(&chunk);
+/// }
+/// scrape.complete(now);
+/// assert!(text.starts_with(b"# TYPE app_loads_total counter\napp_loads_total 0\n"));
+/// # Ok::<(), lastmile::Error>(())
+/// ```
+pub struct Scrape {
+    agg: Arc<Inner>,
+    options: ScrapeOptions,
+    started: Timestamp,
+    now: Ticks,
+    at: Cursor,
+    /// The rest of a block that is larger than one chunk.
+    spill: Vec<u8>,
+    spilled: usize,
+    completed: bool,
+}
+
+/// The next block to write: of which family, of which shard, the how many-th.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor {
+    family: usize,
+    shard: usize,
+    block: usize,
+    header_done: bool,
+}
+
+impl Scrape {
+    pub(crate) fn new(agg: Arc<Inner>, options: ScrapeOptions, started: Timestamp) -> Self {
+        let now = agg.ticks(started);
+        Self {
+            agg,
+            options,
+            started,
+            now,
+            at: Cursor::default(),
+            spill: Vec::new(),
+            spilled: 0,
+            completed: false,
+        }
+    }
+
+    /// The exact `Content-Type` of what [`next_chunk`](Self::next_chunk) writes.
+    #[must_use]
+    pub fn content_type(&self) -> &'static str {
+        self.options.content_type()
+    }
+
+    /// Replaces the content of `chunk` by the next at most 64 KiB; `false` at the end, `chunk` then
+    /// empty. Holds each shard's lock for one block at a time, about 10 µs at most. Allocates only if
+    /// `chunk` has less capacity than that, or for a series whose text alone is larger.
+    pub fn next_chunk(&mut self, chunk: &mut Vec<u8>) -> bool {
+        // Not cleared first: what is there need not be zeroed again.
+        chunk.resize(CHUNK_BYTES, 0);
+        let end = self.fill(chunk);
+        chunk.truncate(end);
+        end > 0
+    }
+
+    fn fill(&mut self, chunk: &mut [u8]) -> usize {
+        if self.spilled < self.spill.len() {
+            let n = (self.spill.len() - self.spilled).min(chunk.len());
+            chunk[..n].copy_from_slice(&self.spill[self.spilled..self.spilled + n]);
+            self.spilled += n;
+            return n;
+        }
+        let agg = Arc::clone(&self.agg);
+        let store = agg.store();
+        let mut end = 0;
+        while let Some(family) = store.catalog().families().get(self.at.family) {
+            if self.at.shard == store.n_shards() {
+                self.at = Cursor {
+                    family: self.at.family + 1,
+                    ..Cursor::default()
+                };
+                continue;
+            }
+            let shard = store.shard(self.at.shard);
+            let Some(&block) = shard.blocks_of(family.slot()).get(self.at.block) else {
+                self.at.shard += 1;
+                self.at.block = 0;
+                continue;
+            };
+            let need = shard.block(block).text_bytes_max() + family.text().header().len();
+            if need > chunk.len() - end {
+                if end > 0 {
+                    return end;
+                }
+                if need > chunk.len() {
+                    self.spill.clear();
+                    self.spill.resize(need, 0);
+                    let mut out = Out::new(&mut self.spill, 0);
+                    text::block(
+                        &mut out,
+                        family,
+                        &shard,
+                        block,
+                        self.now,
+                        &mut self.at.header_done,
+                    );
+                    let end = out.end();
+                    drop(shard);
+                    self.spill.truncate(end);
+                    self.spilled = 0;
+                    self.at.block += 1;
+                    if end == 0 {
+                        continue;
+                    }
+                    return self.fill(chunk);
+                }
+            }
+            let mut out = Out::new(chunk, end);
+            text::block(
+                &mut out,
+                family,
+                &shard,
+                block,
+                self.now,
+                &mut self.at.header_done,
+            );
+            end = out.end();
+            self.at.block += 1;
+        }
+        end
+    }
+
+    /// The reader has all of it, at `now`.
+    pub fn complete(mut self, now: Timestamp) {
+        self.completed = true;
+        let took = now.mono().saturating_sub(self.started.mono());
+        self.agg.own().scrape_completed(&self.agg, took, now);
+    }
+}
+
+impl Drop for Scrape {
+    fn drop(&mut self) {
+        if !self.completed {
+            self.agg.own().scrape_aborted();
+        }
+    }
+}
+
+impl fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scrape")
+            .field("options", &self.options)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Writes into a buffer whose size the caller has made sure of.
+pub(crate) struct Out<'a> {
+    bytes: &'a mut [u8],
+    end: usize,
+}
+
+impl<'a> Out<'a> {
+    pub(crate) fn new(bytes: &'a mut [u8], end: usize) -> Self {
+        Self { bytes, end }
+    }
+
+    #[inline]
+    pub(crate) fn put(&mut self, piece: &[u8]) {
+        let end = self.end + piece.len();
+        self.bytes[self.end..end].copy_from_slice(piece);
+        self.end = end;
+    }
+
+    pub(crate) fn end(&self) -> usize {
+        self.end
+    }
+}

@@ -1,0 +1,120 @@
+//! Numbers as expositions spell them.
+
+use super::Out;
+use crate::value::Sum;
+
+/// Writes a whole number.
+#[inline]
+pub(super) fn whole(out: &mut Out<'_>, n: u64) {
+    if n < 10 {
+        out.put(&[b'0' + n as u8]);
+    } else {
+        out.put(itoa::Buffer::new().format(n).as_bytes());
+    }
+}
+
+/// Writes a sum: all digits of a whole one, the shortest text that reads back as its nearest `f64` of
+/// any other.
+pub(super) fn sum(out: &mut Out<'_>, sum: Sum) {
+    match sum.as_whole() {
+        Some(n) => match u64::try_from(n) {
+            Ok(n) => whole(out, n),
+            Err(_) => out.put(itoa::Buffer::new().format(n).as_bytes()),
+        },
+        None => float(out, sum.to_f64()),
+    }
+}
+
+/// Writes a finite float: shortest text that reads back equal, without `.0`.
+pub(super) fn float(out: &mut Out<'_>, v: f64) {
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format(v);
+    out.put(text.strip_suffix(".0").unwrap_or(text).as_bytes());
+}
+
+/// A bound as OpenMetrics' canonical float: `1.0`, `0.05`, `1e+06`, `2.5e-05`.
+///
+/// Source: client_golang's and prometheus/common's `writeOpenMetricsFloat` (expfmt/openmetrics_create.go),
+/// Go's shortest `%g` (an exponent below -4 or from 6 significant whole digits on is written out as one)
+/// with `.0` added to what has neither a point nor an exponent.
+pub(super) fn canonical(v: f64) -> String {
+    let scientific = format!("{v:e}");
+    let (mantissa, exponent) = scientific
+        .split_once('e')
+        .expect("`{:e}` writes an exponent");
+    let exponent: i32 = exponent.parse().expect("`{:e}` writes a whole exponent");
+    if v != 0.0 && !(-4..6).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{mantissa}e{sign}{:02}", exponent.abs());
+    }
+    let plain = format!("{v}");
+    if plain.contains('.') {
+        plain
+    } else {
+        plain + ".0"
+    }
+}
+
+/// A bound as JavaScript's `String(v)` prints it: `1`, `0.05`, `1e-7`, `1e+21`.
+/// Source: ECMA-262 §6.1.6.1.20 Number::toString.
+pub(super) fn javascript(v: f64) -> String {
+    if v != 0.0 && (v.abs() < 1e-6 || v.abs() >= 1e21) {
+        let scientific = format!("{v:e}");
+        if scientific.contains("e-") {
+            scientific
+        } else {
+            scientific.replace('e', "e+")
+        }
+    } else {
+        format!("{v}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_spelled_as_their_sources_do() {
+        for (v, go, js) in [
+            (0.0, "0.0", "0"),
+            (1.0, "1.0", "1"),
+            (0.05, "0.05", "0.05"),
+            (100.0, "100.0", "100"),
+            (1.2, "1.2", "1.2"),
+            (100_000.0, "100000.0", "100000"),
+            (1e6, "1e+06", "1000000"),
+            (1_234_567.0, "1.234567e+06", "1234567"),
+            (0.0001, "0.0001", "0.0001"),
+            (0.000_025, "2.5e-05", "0.000025"),
+            (1e-7, "1e-07", "1e-7"),
+            (1e21, "1e+21", "1e+21"),
+            (-2.5, "-2.5", "-2.5"),
+        ] {
+            assert_eq!((canonical(v).as_str(), javascript(v).as_str()), (go, js));
+        }
+    }
+
+    #[test]
+    fn sums_keep_all_digits() {
+        let mut past_float = Sum::from_whole(1 << 53);
+        past_float.add_whole(1);
+        let mut past_u64 = Sum::from_whole(u64::MAX);
+        past_u64.add_whole(1);
+        let mut fraction = Sum::default();
+        fraction.add(0.1, 3);
+        for (value, expect) in [
+            (Sum::default(), "0"),
+            (Sum::from_whole(7), "7"),
+            (past_float, "9007199254740993"),
+            (past_u64, "18446744073709551616"),
+            (fraction, "0.30000000000000004"),
+        ] {
+            let mut bytes = [0; 64];
+            let mut out = Out::new(&mut bytes, 0);
+            sum(&mut out, value);
+            let end = out.end();
+            assert_eq!(std::str::from_utf8(&bytes[..end]).unwrap(), expect);
+        }
+    }
+}

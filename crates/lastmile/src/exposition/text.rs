@@ -1,0 +1,185 @@
+//! Prometheus text 0.0.4.
+//!
+//! A line is `head body tail value \n`, where the body is the row's key as it is stored and the head and
+//! the tail belong to the family: so a line costs three copies and the digits of its value.
+//!
+//! ```text
+//! page_load_seconds_bucket{ app="x" ,le="0.5"}␣ 17 \n
+//! └──────── head ─────────┘└ body ┘└── tail ──┘
+//! ```
+
+use super::Out;
+use super::number::{self, canonical, javascript};
+use crate::schema::{Family, Kind, LeStyle};
+use crate::store::{Block, CounterValue, FamilyState, Shard, UNUSED};
+use crate::time::Ticks;
+use crate::value::histogram;
+
+/// Longest value: 39 digits of a 128-bit whole number; an `f64` takes 24.
+const VALUE_BYTES_MAX: usize = 40;
+
+/// The pieces of a family's text that do not change.
+#[derive(Debug)]
+pub(crate) struct TextParts {
+    /// The `# HELP` and `# TYPE` lines.
+    header: Vec<u8>,
+    /// Of a counter or gauge one line, of a histogram the buckets, `_sum` and `_count`.
+    lines: Vec<Line>,
+    /// Bytes of one row's text without its keys.
+    fixed_bytes_max: usize,
+}
+
+/// What stands around the body in one line of a row.
+#[derive(Debug)]
+struct Line {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl TextParts {
+    pub(crate) fn new(family: &Family) -> Self {
+        let name = family.name();
+        let mut header = Vec::new();
+        if !family.help_text().is_empty() {
+            header.extend_from_slice(format!("# HELP {name} ").as_bytes());
+            escape_help(family.help_text(), &mut header);
+            header.push(b'\n');
+        }
+        header.extend_from_slice(format!("# TYPE {name} {}\n", family.kind()).as_bytes());
+        let bare = family.labels().is_empty();
+        let plain = |name: &str| {
+            let (open, close) = if bare { ("", " ") } else { ("{", "} ") };
+            Line {
+                head: format!("{name}{open}").into(),
+                tail: close.into(),
+            }
+        };
+        let mut lines = Vec::new();
+        if family.kind() == Kind::Histogram {
+            let spell = match family.le_style {
+                LeStyle::Canonical => canonical,
+                LeStyle::JavaScript => javascript,
+            };
+            let comma = if bare { "" } else { "," };
+            let bounds = family
+                .bounds()
+                .iter()
+                .map(|b| spell(*b))
+                .chain(["+Inf".to_owned()]);
+            lines.extend(bounds.map(|le| Line {
+                head: format!("{name}_bucket{{").into(),
+                tail: format!("{comma}le=\"{le}\"}} ").into(),
+            }));
+            lines.push(plain(&format!("{name}_sum")));
+            lines.push(plain(&format!("{name}_count")));
+        } else {
+            lines.push(plain(name));
+        }
+        let fixed_bytes_max = lines
+            .iter()
+            .map(|l| l.head.len() + l.tail.len() + VALUE_BYTES_MAX + 1)
+            .sum();
+        Self {
+            header,
+            lines,
+            fixed_bytes_max,
+        }
+    }
+
+    /// Upper bound of the text of a row whose key has `key_len` bytes.
+    #[inline]
+    pub(crate) fn row_bytes_max(&self, key_len: usize) -> usize {
+        self.fixed_bytes_max + self.lines.len() * key_len
+    }
+
+    pub(super) fn header(&self) -> &[u8] {
+        &self.header
+    }
+}
+
+/// HELP escapes `\` and line feed only.
+/// Source: Prometheus docs/instrumenting/exposition_formats.md, "Comments, help text, and type information".
+fn escape_help(help: &str, out: &mut Vec<u8>) {
+    for b in help.bytes() {
+        match b {
+            b'\\' => out.extend_from_slice(br"\\"),
+            b'\n' => out.extend_from_slice(br"\n"),
+            _ => out.push(b),
+        }
+    }
+}
+
+/// Writes the rows of one block that are to be seen, the family's header before the first unless
+/// `header_done`. The caller holds the shard's lock and has made room for the header and the block.
+pub(super) fn block(
+    out: &mut Out<'_>,
+    family: &FamilyState,
+    shard: &Shard,
+    block_id: u32,
+    now: Ticks,
+    header_done: &mut bool,
+) {
+    let block = shard.block(block_id);
+    let text = family.text();
+    for (i, row) in block.rows.iter().enumerate() {
+        if row.flags & UNUSED != 0 {
+            continue;
+        }
+        let gauge = match family.kind() {
+            Kind::Gauge => match shard.gauge(block_id, i, family.ttl(), now) {
+                None => continue,
+                value => value,
+            },
+            Kind::Counter | Kind::Histogram => None,
+        };
+        if !*header_done {
+            out.put(text.header());
+            *header_done = true;
+        }
+        let body = block.body(row);
+        match family.kind() {
+            Kind::Counter => {
+                text.lines[0].start(out, body);
+                match shard.counter(block_id, i) {
+                    CounterValue::Whole(n) => number::whole(out, n),
+                    CounterValue::Wide(sum) => number::sum(out, sum),
+                }
+                out.put(b"\n");
+            }
+            Kind::Gauge => {
+                text.lines[0].start(out, body);
+                number::float(out, gauge.unwrap_or_default());
+                out.put(b"\n");
+            }
+            Kind::Histogram => histogram_row(out, text, body, block, i),
+        }
+    }
+}
+
+fn histogram_row(out: &mut Out<'_>, text: &TextParts, body: &[u8], block: &Block, i: usize) {
+    let (counts, sum) = histogram::read(block.cells(i));
+    let mut cumulative: u64 = 0;
+    let (buckets, totals) = text.lines.split_at(counts.len());
+    for (line, count) in buckets.iter().zip(counts) {
+        cumulative = cumulative.saturating_add(*count);
+        line.start(out, body);
+        number::whole(out, cumulative);
+        out.put(b"\n");
+    }
+    totals[0].start(out, body);
+    number::sum(out, sum);
+    out.put(b"\n");
+    totals[1].start(out, body);
+    number::whole(out, cumulative);
+    out.put(b"\n");
+}
+
+impl Line {
+    /// All of a line but its value.
+    #[inline]
+    fn start(&self, out: &mut Out<'_>, body: &[u8]) {
+        out.put(&self.head);
+        out.put(body);
+        out.put(&self.tail);
+    }
+}

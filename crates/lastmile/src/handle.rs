@@ -1,0 +1,204 @@
+//! Bound handles for the host's own metrics. While one lives its row neither expires nor moves out of
+//! a scrape's sight; the last one dropped folds its cell into the row.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::aggregator::Inner;
+use crate::push::Refusal;
+use crate::store::Pin;
+use crate::value::VALUE_MAX;
+
+/// The pin of a row and the aggregator it belongs to.
+struct Bound {
+    pin: Arc<Pin>,
+    agg: Arc<Inner>,
+}
+
+impl Clone for Bound {
+    fn clone(&self) -> Self {
+        self.pin.acquire();
+        Self {
+            pin: Arc::clone(&self.pin),
+            agg: Arc::clone(&self.agg),
+        }
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        if !self.pin.release() {
+            self.agg.store().unbind(&self.pin, self.agg.latest());
+        }
+    }
+}
+
+impl Bound {
+    fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let family = self.agg.store().catalog().family(self.pin.slot());
+        f.debug_struct(name)
+            .field("family", &family.declared().name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One series of a counter. Cloning shares it.
+///
+/// ```
+/// # use lastmile::{Aggregator, Family, Limits, Schema, Timestamp};
+/// # let schema = Schema::builder().family(Family::counter("jobs_total")).build()?;
+/// # let now = Timestamp::new(0, std::time::Duration::ZERO);
+/// # let agg = Aggregator::new(schema, Limits::default(), now)?;
+/// let jobs = agg.counter("jobs_total", &[])?;
+/// jobs.inc();
+/// jobs.inc_by(2);
+/// assert_eq!(jobs.value(), 3.0);
+/// # Ok::<(), lastmile::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Counter(Bound);
+
+impl Counter {
+    pub(crate) fn new(pin: Arc<Pin>, agg: Arc<Inner>) -> Self {
+        Self(Bound { pin, agg })
+    }
+
+    /// Adds 1: one relaxed atomic addition on a cache line of its own.
+    #[inline]
+    pub fn inc(&self) {
+        self.0.pin.add(1);
+    }
+
+    /// Adds a whole number, at the same cost.
+    #[inline]
+    pub fn inc_by(&self, n: u64) {
+        self.0.pin.add(n);
+    }
+
+    /// Adds any number from 0 to 2^53. Locks the row's shard.
+    ///
+    /// # Errors
+    /// Why the number is refused; nothing is added then.
+    pub fn add(&self, v: f64) -> Result<(), Refusal> {
+        check(v)?;
+        self.0.agg.store().add_pinned(&self.0.pin, v);
+        Ok(())
+    }
+
+    /// What the series stands at, rounded to the nearest `f64`. Locks the row's shard.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        self.0.agg.store().read_pinned(&self.0.pin).to_f64()
+    }
+}
+
+/// One series of a gauge. Cloning shares it.
+///
+/// ```
+/// # use lastmile::{Aggregator, Family, Limits, Schema, Timestamp};
+/// # let schema = Schema::builder().family(Family::gauge("queue_jobs")).build()?;
+/// # let now = Timestamp::new(0, std::time::Duration::ZERO);
+/// # let agg = Aggregator::new(schema, Limits::default(), now)?;
+/// let queue = agg.gauge("queue_jobs", &[])?;
+/// queue.set(10.0);
+/// queue.add(-1.0);
+/// assert_eq!(queue.value(), 9.0);
+/// # Ok::<(), lastmile::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Gauge(Bound);
+
+impl Gauge {
+    pub(crate) fn new(pin: Arc<Pin>, agg: Arc<Inner>) -> Self {
+        Self(Bound { pin, agg })
+    }
+
+    /// Sets the value. One that is not finite changes nothing.
+    #[inline]
+    pub fn set(&self, v: f64) {
+        if v.is_finite() {
+            self.0.pin.store(v.to_bits());
+        }
+    }
+
+    /// Adds to the value, which stays finite: a change that would make it infinite is not made.
+    #[inline]
+    pub fn add(&self, by: f64) {
+        self.0
+            .pin
+            .update(|v| if (v + by).is_finite() { v + by } else { v });
+    }
+
+    /// What the series stands at.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        f64::from_bits(self.0.pin.load())
+    }
+}
+
+/// One series of a histogram. Cloning shares it.
+///
+/// ```
+/// # use lastmile::{Aggregator, Family, Limits, Refusal, Schema, Timestamp};
+/// # let schema = Schema::builder().family(Family::histogram("job_seconds", [0.1, 1.0])).build()?;
+/// # let now = Timestamp::new(0, std::time::Duration::ZERO);
+/// # let agg = Aggregator::new(schema, Limits::default(), now)?;
+/// let seconds = agg.histogram("job_seconds", &[])?;
+/// seconds.observe(0.25)?;
+/// assert_eq!(seconds.observe(f64::NAN), Err(Refusal::NotANumber));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Histogram(Bound);
+
+impl Histogram {
+    pub(crate) fn new(pin: Arc<Pin>, agg: Arc<Inner>) -> Self {
+        Self(Bound { pin, agg })
+    }
+
+    /// Counts one observation from 0 to 2^53. Locks the row's shard.
+    ///
+    /// # Errors
+    /// Why the value is refused; nothing is counted then.
+    pub fn observe(&self, v: f64) -> Result<(), Refusal> {
+        check(v)?;
+        self.0
+            .agg
+            .store()
+            .observe_pinned(&self.0.pin, v, self.0.agg.latest());
+        Ok(())
+    }
+}
+
+/// The host is trusted with size, not with sense: what would break a sum is refused.
+fn check(v: f64) -> Result<(), Refusal> {
+    if v.is_nan() {
+        Err(Refusal::NotANumber)
+    } else if v < 0.0 {
+        Err(Refusal::Negative)
+    } else if v.is_infinite() {
+        Err(Refusal::NotFinite)
+    } else if v > VALUE_MAX {
+        Err(Refusal::TooLarge)
+    } else {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt("Counter", f)
+    }
+}
+
+impl fmt::Debug for Gauge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt("Gauge", f)
+    }
+}
+
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt("Histogram", f)
+    }
+}

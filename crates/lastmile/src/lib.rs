@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+mod aggregator;
+mod error;
+mod exposition;
+mod handle;
+mod limit;
+mod own;
+mod push;
+mod schema;
+mod store;
+mod sync;
+mod time;
+mod value;
+mod visit;
+
+pub use aggregator::Aggregator;
+pub use error::Error;
+pub use exposition::{Scrape, ScrapeOptions};
+pub use handle::{Counter, Gauge, Histogram};
+pub use limit::Limits;
+pub use push::{DecodeError, DecodeReason, Format, LineError, PushReport, Refusal, Source};
+pub use schema::{Combine, Family, Kind, Label, Otherwise, Schema, SchemaBuilder};
+pub use time::Timestamp;
+pub use visit::{SeriesView, Value, Visitor};

@@ -1,0 +1,114 @@
+use crate::sync::{AtomicU64, Ordering};
+
+/// How much an [`Aggregator`](crate::Aggregator) may hold, whatever clients send.
+///
+/// At a limit a sample's open labels become `other` and its closed labels stay, so totals remain true;
+/// a series that exists is never refused. Room for that is reserved when a family is declared.
+///
+/// ```
+/// use lastmile::Limits;
+///
+/// let limits = Limits::default().bytes(8 << 20).series_per_family(500);
+/// assert_eq!(limits.bytes_max(), 8 << 20);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    bytes: u64,
+    series_per_family: u32,
+}
+
+/// 64 MiB hold about 500,000 counter series with prefixes of 94 bytes.
+const BYTES_DEFAULT: u64 = 64 << 20;
+
+/// A hundred values of one label times a hundred of another.
+const SERIES_PER_FAMILY_DEFAULT: u32 = 10_000;
+
+impl Default for Limits {
+    /// 64 MiB in all, 10,000 series per family.
+    fn default() -> Self {
+        Self {
+            bytes: BYTES_DEFAULT,
+            series_per_family: SERIES_PER_FAMILY_DEFAULT,
+        }
+    }
+}
+
+impl Limits {
+    /// Bytes for all series together: their rows, keys, cells and label values.
+    #[must_use]
+    pub fn bytes(mut self, bytes: u64) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// Series of one family, those at `other` included.
+    #[must_use]
+    pub fn series_per_family(mut self, series: u32) -> Self {
+        self.series_per_family = series;
+        self
+    }
+
+    /// The limit on bytes.
+    #[must_use]
+    pub fn bytes_max(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The limit on series of one family.
+    #[must_use]
+    pub fn series_per_family_max(&self) -> u32 {
+        self.series_per_family
+    }
+}
+
+/// The bytes in use against the limit, shared by all families.
+///
+/// A reservation is made before anything changes, so the limit is exact under any concurrency. Relaxed orderings suffice: the number guards no other memory.
+#[derive(Debug)]
+pub(crate) struct ByteBudget {
+    used: AtomicU64,
+    max: u64,
+}
+
+impl ByteBudget {
+    pub(crate) fn new(max: u64) -> Self {
+        Self {
+            used: AtomicU64::new(0),
+            max,
+        }
+    }
+
+    /// Reserves `bytes`, or changes nothing.
+    #[must_use]
+    pub(crate) fn reserve(&self, bytes: u64) -> bool {
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(bytes).filter(|total| *total <= self.max)
+            })
+            .is_ok()
+    }
+
+    pub(crate) fn max(&self) -> u64 {
+        self.max
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ByteBudget;
+
+    #[test]
+    fn is_exact_at_the_limit() {
+        let budget = ByteBudget::new(100);
+        assert!(budget.reserve(60));
+        assert!(!budget.reserve(41));
+        assert!(budget.reserve(40));
+        assert!(!budget.reserve(1));
+        assert!(!budget.reserve(u64::MAX), "no overflow");
+        assert_eq!(budget.used(), 100);
+    }
+}

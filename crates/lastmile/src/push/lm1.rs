@@ -1,0 +1,523 @@
+//! `lm1`: one JSON batch per line, `{"lm":1,"id":"…","w":1,"m":{"name;k=v":3,"hist;k=v":[0.031,[0.0712,2]]}}`.
+//!
+//! A line is a batch of its own: one that does not decode changes nothing, and the others are applied.
+//! Keys are `name;label=value;…` with `%xx` for bytes of any of the three. Clients escape `%`, `;` and `=`
+//! and sort labels by name, which is the fast path; any order and any escaping is right.
+
+use super::error::{DecodeError, DecodeReason};
+use super::json::{Json, RawStr};
+use super::report::{Counts, PushReport, Refusal};
+use super::samples::{Number, Samples};
+use crate::schema::Kind;
+use crate::store::{Catalog, Store, Text};
+use crate::time::Ticks;
+
+type Result<T> = std::result::Result<T, DecodeError>;
+
+/// Most lines of one body: what a client can have unacknowledged, twice over.
+const LINES_MAX: usize = 16;
+
+/// Largest weight of a batch: a page view in a thousand is the thinnest sample that says anything.
+const WEIGHT_MAX: f64 = 1_000.0;
+
+/// Largest count of a `[value, count]` pair.
+const PAIR_COUNT_MAX: f64 = 10_000.0;
+
+/// Length of a batch id: 16 characters of 6 bits are 96 random bits.
+const ID_LEN: std::ops::RangeInclusive<usize> = 16..=64;
+
+/// Decodes and applies a body, line by line. A line that fails is noted in the report.
+pub(super) fn push(
+    store: &Store,
+    body: &[u8],
+    samples: &mut Samples,
+    now: Ticks,
+    report: &mut PushReport,
+) -> Result<()> {
+    match lines(body).count() {
+        0 => return Err(DecodeError::new(DecodeReason::Empty, 0, "")),
+        1..=LINES_MAX => {}
+        _ => {
+            let (_, start, _) = lines(body).nth(LINES_MAX).unwrap_or_default();
+            return Err(DecodeError::new(DecodeReason::TooManyLines, start, ""));
+        }
+    }
+    for (number, start, end) in lines(body) {
+        samples.clear();
+        let mut counts = Counts::default();
+        match line(store.catalog(), body, start, end, samples, &mut counts) {
+            Ok(has_id) => {
+                store.apply(samples, body, now, &mut counts);
+                report.batch(&counts, has_id);
+            }
+            Err(error) => report.fail_line(number, error),
+        }
+    }
+    Ok(())
+}
+
+/// The lines that are not blank: number from 1, start, end.
+fn lines(body: &[u8]) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+    let mut start = 0;
+    memchr::memchr_iter(b'\n', body)
+        .chain([body.len()])
+        .enumerate()
+        .map(move |(i, end)| (i + 1, std::mem::replace(&mut start, end + 1), end))
+        .filter(|(_, start, end)| {
+            !body[*start..*end]
+                .iter()
+                .all(|b| matches!(b, b' ' | b'\t' | b'\r'))
+        })
+}
+
+/// Decodes one line into `samples`; gives whether it has an id.
+fn line(
+    catalog: &Catalog,
+    body: &[u8],
+    start: usize,
+    end: usize,
+    samples: &mut Samples,
+    counts: &mut Counts,
+) -> Result<bool> {
+    super::check_utf8(&body[start..end], start)?;
+    let mut json = Json::new(&body[..end], start);
+    if json.peek() != b'{' {
+        let at = json.offset();
+        json.skip()?;
+        json.end()?;
+        return Err(DecodeError::new(DecodeReason::ExpectedObject, at, ""));
+    }
+    json.open(b'{', "")?;
+    let mut batch = Batch::default();
+    if !json.is_empty(b'}') {
+        loop {
+            member(catalog, body, &mut json, &mut batch, samples, counts)?;
+            if !json.another(b'}')? {
+                break;
+            }
+        }
+    }
+    json.end()?;
+    if let Some(fault) = batch.fault {
+        return Err(fault);
+    }
+    if !batch.seen[Member::Lm as usize] {
+        return Err(DecodeError::new(
+            DecodeReason::UnsupportedVersion,
+            start,
+            "",
+        ));
+    }
+    let Some(mut metrics) = batch.metrics else {
+        return Err(DecodeError::new(DecodeReason::MissingM, start, ""));
+    };
+    if batch.weight_came_late {
+        // The samples were read as if they weighed 1; read them again.
+        samples.clear();
+        *counts = Counts::default();
+        self::metrics(catalog, body, &mut metrics, batch.weight, samples, counts)?;
+    }
+    Ok(batch.seen[Member::Id as usize])
+}
+
+/// What a line has said about itself so far.
+struct Batch<'a> {
+    seen: [bool; 4],
+    /// `None`: it is not one.
+    weight: Option<u64>,
+    weight_came_late: bool,
+    /// Where the samples start.
+    metrics: Option<Json<'a>>,
+    /// The first thing wrong with it that is not a matter of syntax, which goes first.
+    fault: Option<DecodeError>,
+}
+
+impl Default for Batch<'_> {
+    fn default() -> Self {
+        Self {
+            seen: [false; 4],
+            weight: Some(1),
+            weight_came_late: false,
+            metrics: None,
+            fault: None,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Member {
+    Lm,
+    Id,
+    W,
+    M,
+}
+
+fn member<'a>(
+    catalog: &Catalog,
+    body: &[u8],
+    json: &mut Json<'a>,
+    batch: &mut Batch<'a>,
+    samples: &mut Samples,
+    counts: &mut Counts,
+) -> Result<()> {
+    json.peek();
+    let key_at = json.offset();
+    let key = json.key()?;
+    let text = samples.text(body, key);
+    let member = match samples.bytes(body, text) {
+        b"lm" => Member::Lm,
+        b"id" => Member::Id,
+        b"w" => Member::W,
+        b"m" => Member::M,
+        _ => return json.skip(),
+    };
+    if std::mem::replace(&mut batch.seen[member as usize], true) {
+        batch
+            .fault
+            .get_or_insert(DecodeError::new(DecodeReason::DuplicateKey, key_at, ""));
+        return json.skip();
+    }
+    let first = json.peek();
+    let at = json.offset();
+    match member {
+        Member::Lm => {
+            if number(json)?.is_none_or(|v| v != 1.0) {
+                batch.fault.get_or_insert(DecodeError::new(
+                    DecodeReason::UnsupportedVersion,
+                    at,
+                    "",
+                ));
+            }
+        }
+        Member::Id => {
+            if first != b'"' || {
+                let id = json.string()?;
+                let id = samples.text(body, id);
+                !is_id(samples.bytes(body, id))
+            } {
+                if first != b'"' {
+                    json.skip()?;
+                }
+                batch
+                    .fault
+                    .get_or_insert(DecodeError::new(DecodeReason::BadId, at, ""));
+            }
+        }
+        Member::W => {
+            batch.weight = number(json)?
+                .filter(|w| (1.0..=WEIGHT_MAX).contains(w) && w.fract() == 0.0)
+                .map(|w| w as u64);
+            batch.weight_came_late = batch.metrics.is_some();
+        }
+        Member::M => {
+            if first != b'{' {
+                batch
+                    .fault
+                    .get_or_insert(DecodeError::new(DecodeReason::MissingM, at, ""));
+                return json.skip();
+            }
+            batch.metrics = Some(json.clone());
+            metrics(catalog, body, json, batch.weight, samples, counts)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an id has the length and the characters of one.
+fn is_id(id: &[u8]) -> bool {
+    ID_LEN.contains(&id.len())
+        && id
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+}
+
+/// One value: its number, if it is one.
+#[inline]
+fn number(json: &mut Json<'_>) -> Result<Option<f64>> {
+    if matches!(json.peek(), b'-' | b'0'..=b'9') {
+        return json.number().map(Some);
+    }
+    json.skip()?;
+    Ok(None)
+}
+
+/// What a sample's value was.
+#[derive(Clone, Copy)]
+enum Shape {
+    One,
+    List(usize),
+}
+
+/// Reads the object of samples. Without a weight every sample is refused.
+fn metrics(
+    catalog: &Catalog,
+    body: &[u8],
+    json: &mut Json<'_>,
+    weight: Option<u64>,
+    samples: &mut Samples,
+    counts: &mut Counts,
+) -> Result<()> {
+    json.open(b'{', "")?;
+    if json.is_empty(b'}') {
+        return Ok(());
+    }
+    loop {
+        let key = json.key()?;
+        let numbers_at = samples.numbers.len();
+        let shape = value(json, weight.unwrap_or(1), samples)?;
+        resolve(
+            catalog,
+            body,
+            key,
+            shape,
+            numbers_at,
+            weight.is_some(),
+            samples,
+            counts,
+        );
+        if !json.another(b'}')? {
+            return Ok(());
+        }
+    }
+}
+
+/// Reads the value of one key into the samples' numbers.
+#[inline]
+fn value(json: &mut Json<'_>, weight: u64, samples: &mut Samples) -> Result<Shape> {
+    if json.peek() != b'[' {
+        let number = match number(json)? {
+            Some(value) => Number { value, n: weight },
+            None => Number::NOT_A_NUMBER,
+        };
+        samples.numbers.push(number);
+        return Ok(Shape::One);
+    }
+    json.open(b'[', "")?;
+    if json.is_empty(b']') {
+        return Ok(Shape::List(0));
+    }
+    let before = samples.numbers.len();
+    loop {
+        let number = if json.peek() == b'[' {
+            pair(json, weight)?
+        } else {
+            number(json)?.map_or(Number::NOT_A_NUMBER, |value| Number { value, n: weight })
+        };
+        samples.numbers.push(number);
+        if !json.another(b']')? {
+            return Ok(Shape::List(samples.numbers.len() - before));
+        }
+    }
+}
+
+/// A `[value, count]` pair.
+#[inline]
+fn pair(json: &mut Json<'_>, weight: u64) -> Result<Number> {
+    json.open(b'[', "")?;
+    let (mut parts, mut n_parts) = ([None; 2], 0);
+    if !json.is_empty(b']') {
+        loop {
+            let part = number(json)?;
+            if let Some(place) = parts.get_mut(n_parts) {
+                *place = part;
+            }
+            n_parts += 1;
+            if !json.another(b']')? {
+                break;
+            }
+        }
+    }
+    let (Some(value), 2) = (parts[0], n_parts) else {
+        return Ok(Number::NOT_A_NUMBER);
+    };
+    Ok(match parts[1] {
+        Some(n) if (1.0..=PAIR_COUNT_MAX).contains(&n) && n.fract() == 0.0 => Number {
+            value,
+            n: n as u64 * weight,
+        },
+        _ => Number::BAD_COUNT,
+    })
+}
+
+/// Finds the family and labels that a key names, or counts why its samples are refused.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one step of one loop, split off to be read"
+)]
+#[inline]
+fn resolve(
+    catalog: &Catalog,
+    body: &[u8],
+    key: RawStr,
+    shape: Shape,
+    numbers_at: usize,
+    weight_ok: bool,
+    samples: &mut Samples,
+    counts: &mut Counts,
+) {
+    let values_at = samples.values.len();
+    let name = split_key(body, key, samples);
+    let family = name
+        .as_ref()
+        .ok()
+        .and_then(|name| catalog.slot(samples.bytes(body, *name)))
+        .map(|slot| catalog.family(slot));
+    let resolved = match (name, family) {
+        _ if !weight_ok => Err(Refusal::BadWeight),
+        (Err(why), _) => Err(why),
+        (Ok(_), Some(family))
+            if fits(family.kind(), shape) && samples.resolve_labels_in_order(family, body) =>
+        {
+            Ok(family)
+        }
+        _ if samples.has_label_twice(body) => Err(Refusal::Malformed),
+        (Ok(_), None) => Err(Refusal::UnknownFamily),
+        (Ok(_), Some(family))
+            if !fits(family.kind(), shape) && !is_nothing(samples, numbers_at, shape) =>
+        {
+            Err(Refusal::TypeMismatch)
+        }
+        (Ok(_), Some(family)) if samples.resolve_labels_in_order(family, body) => Ok(family),
+        (Ok(_), Some(family)) => samples
+            .resolve_labels_in_any_order(family, body)
+            .map(|()| family),
+    };
+    match resolved {
+        Ok(family) => samples.finish_entry(family, body, values_at, numbers_at, counts),
+        Err(why) => {
+            let n = match shape {
+                Shape::One => 1,
+                Shape::List(n) if family.is_some_and(|f| f.kind() == Kind::Histogram) => n,
+                Shape::List(n) => n.max(1),
+            };
+            counts.refuse(why, n as u64);
+            samples.numbers.truncate(numbers_at);
+            samples.values.truncate(values_at);
+        }
+    }
+}
+
+/// Whether a family of this type takes values of this shape.
+fn fits(kind: Kind, shape: Shape) -> bool {
+    match kind {
+        Kind::Histogram => matches!(shape, Shape::List(_)),
+        Kind::Counter | Kind::Gauge => matches!(shape, Shape::One),
+    }
+}
+
+/// Whether the one value read is neither a number nor a list, which is told apart from a number where a
+/// list is due.
+fn is_nothing(samples: &Samples, numbers_at: usize, shape: Shape) -> bool {
+    matches!(shape, Shape::One) && samples.numbers[numbers_at].value.is_nan()
+}
+
+/// Splits a key; gives its name and leaves its labels in the samples.
+#[inline]
+fn split_key(
+    body: &[u8],
+    key: RawStr,
+    samples: &mut Samples,
+) -> std::result::Result<Text, Refusal> {
+    samples.labels.clear();
+    if key.has_escapes {
+        return split_decoded_key(body, key, samples);
+    }
+    split(&body[key.start..key.end], Some(key.start), samples)
+}
+
+/// A key that has JSON escapes is decoded first.
+#[cold]
+fn split_decoded_key(
+    body: &[u8],
+    key: RawStr,
+    samples: &mut Samples,
+) -> std::result::Result<Text, Refusal> {
+    let mut decoded = Vec::new();
+    super::json::unescape(&body[key.start..key.end], &mut decoded);
+    split(&decoded, None, samples)
+}
+
+/// Splits `key`, which stands at `at` of the body or nowhere that stays.
+#[inline]
+fn split(
+    key: &[u8],
+    at: Option<usize>,
+    samples: &mut Samples,
+) -> std::result::Result<Text, Refusal> {
+    let mut pieces = Pieces { key, at, start: 0 };
+    let name = pieces.next(b';').ok_or(Refusal::Malformed)?;
+    let name = pieces.text(name, samples)?;
+    if pieces.start == 1 {
+        return Err(Refusal::Malformed);
+    }
+    while pieces.start <= key.len() {
+        let end =
+            memchr::memchr(b';', &key[pieces.start..]).map_or(key.len(), |n| pieces.start + n);
+        let label = pieces.start;
+        let Some(equals) = memchr::memchr(b'=', &key[label..end]) else {
+            return Err(Refusal::Malformed);
+        };
+        if equals == 0 {
+            return Err(Refusal::Malformed);
+        }
+        let name = pieces.text((label, label + equals), samples)?;
+        let value = pieces.text((label + equals + 1, end), samples)?;
+        samples.labels.push((name, value));
+        pieces.start = end + 1;
+    }
+    Ok(name)
+}
+
+/// A key and how far it is read.
+struct Pieces<'a> {
+    key: &'a [u8],
+    at: Option<usize>,
+    start: usize,
+}
+
+impl Pieces<'_> {
+    /// The piece up to `separator` or the end.
+    fn next(&mut self, separator: u8) -> Option<(usize, usize)> {
+        let start = self.start;
+        let rest = self.key.get(start..)?;
+        let end = memchr::memchr(separator, rest).map_or(self.key.len(), |n| start + n);
+        self.start = end + 1;
+        Some((start, end))
+    }
+
+    /// The text of a piece, `%xx` decoded.
+    #[inline]
+    fn text(
+        &self,
+        (start, end): (usize, usize),
+        samples: &mut Samples,
+    ) -> std::result::Result<Text, Refusal> {
+        let piece = &self.key[start..end];
+        match self.at {
+            Some(at) if memchr::memchr(b'%', piece).is_none() => {
+                Ok(Text::in_body(at + start, at + end))
+            }
+            _ => decode_percent(piece, samples),
+        }
+    }
+}
+
+/// Decodes `%xx` into the arena.
+fn decode_percent(piece: &[u8], samples: &mut Samples) -> std::result::Result<Text, Refusal> {
+    let start = samples.arena.len();
+    let mut rest = piece;
+    while let Some(plain) = memchr::memchr(b'%', rest) {
+        samples.arena.extend_from_slice(&rest[..plain]);
+        let digits = rest.get(plain + 1..plain + 3).ok_or(Refusal::Malformed)?;
+        let digit = |d: u8| char::from(d).to_digit(16).ok_or(Refusal::Malformed);
+        samples
+            .arena
+            .push((digit(digits[0])? << 4 | digit(digits[1])?) as u8);
+        rest = &rest[plain + 3..];
+    }
+    samples.arena.extend_from_slice(rest);
+    if std::str::from_utf8(&samples.arena[start..]).is_err() {
+        return Err(Refusal::Malformed);
+    }
+    Ok(Text::in_arena(&samples.arena, start))
+}

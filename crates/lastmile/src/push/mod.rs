@@ -1,0 +1,78 @@
+//! Bytes to samples, or a reason with a position: one decoder a file over one pull parser.
+
+mod error;
+pub(crate) mod json;
+mod lm1;
+mod record;
+mod report;
+mod samples;
+mod source;
+
+pub use error::{DecodeError, DecodeReason};
+pub(crate) use report::Counts;
+pub use report::{LineError, PushReport, Refusal};
+pub(crate) use samples::{Number, Samples};
+pub use source::Source;
+
+use crate::store::{BODY_BYTES_END, Store};
+use crate::time::Ticks;
+
+/// The format of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// `lm1`: one JSON batch per line, at most 16. What `lastmile.js` sends to `POST /lm`.
+    Lm1,
+    /// The JSON array that `prometheus-user-metrics`' client sends to `POST /record`.
+    Record,
+}
+
+impl Format {
+    pub(crate) const ALL: [Self; 2] = [Self::Lm1, Self::Record];
+
+    /// The value of the label `format`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lm1 => "lm1",
+            Self::Record => "record",
+        }
+    }
+}
+
+/// Decodes a body and counts what it brought. Lines of `lm1` that fail are in the report.
+pub(crate) fn push(
+    store: &Store,
+    format: Format,
+    body: &[u8],
+    now: Ticks,
+) -> Result<PushReport, DecodeError> {
+    if body.len() >= BODY_BYTES_END {
+        return Err(DecodeError::new(DecodeReason::TooLarge, BODY_BYTES_END, ""));
+    }
+    Samples::with(|samples| {
+        let mut report = PushReport::default();
+        match format {
+            Format::Lm1 => lm1::push(store, body, samples, now, &mut report)?,
+            Format::Record => {
+                let mut counts = Counts::default();
+                record::decode(store.catalog(), body, samples, &mut counts)?;
+                store.apply(samples, body, now, &mut counts);
+                report.batch(&counts, false);
+            }
+        }
+        Ok(report)
+    })
+}
+
+/// Checks once that `text`, which stands at `at` of the body, is UTF-8.
+fn check_utf8(text: &[u8], at: usize) -> Result<(), DecodeError> {
+    match std::str::from_utf8(text) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(DecodeError::new(
+            DecodeReason::InvalidUtf8,
+            at + e.valid_up_to(),
+            "",
+        )),
+    }
+}

@@ -1,0 +1,297 @@
+//! `prometheus-user-metrics`' array: `[{"metricName":…,"metricType":…,"labels":{…},"inc":1}, …]`.
+//!
+//! Its client sums counters and lists observations. All of a body is decoded before anything of it is
+//! applied; an entry that the schema does not allow is refused alone.
+
+use super::error::{DecodeError, DecodeReason};
+use super::json::{Json, RawStr};
+use super::report::{Counts, Refusal};
+use super::samples::{Number, Samples};
+use crate::schema::Kind;
+use crate::store::{Catalog, Text};
+
+type Result<T> = std::result::Result<T, DecodeError>;
+
+/// Decodes a body into `samples`, and counts what is refused on the way.
+pub(super) fn decode(
+    catalog: &Catalog,
+    body: &[u8],
+    samples: &mut Samples,
+    counts: &mut Counts,
+) -> Result<()> {
+    super::check_utf8(body, 0)?;
+    let mut json = Json::new(body, 0);
+    if json.peek() != b'[' {
+        let start = json.offset();
+        json.skip()?;
+        json.end()?;
+        return Err(DecodeError::new(DecodeReason::ExpectedArray, start, ""));
+    }
+    json.open(b'[', "")?;
+    if !json.is_empty(b']') {
+        loop {
+            entry(catalog, body, &mut json, samples, counts)?;
+            if !json.another(b']')? {
+                break;
+            }
+        }
+    }
+    json.end()
+}
+
+/// A member that must be a string.
+#[derive(Clone, Copy)]
+enum Name {
+    Absent,
+    NotText,
+    Is(Text),
+}
+
+/// What an entry held, in whatever order.
+struct Fields {
+    name: Name,
+    kind: Name,
+    labels_ok: bool,
+    inc: Number,
+    /// Elements of `observations`, which stand at the end of the samples' numbers.
+    n_observations: Option<usize>,
+}
+
+fn entry(
+    catalog: &Catalog,
+    body: &[u8],
+    json: &mut Json<'_>,
+    samples: &mut Samples,
+    counts: &mut Counts,
+) -> Result<()> {
+    if json.peek() != b'{' {
+        counts.refuse(Refusal::Malformed, 1);
+        return json.skip();
+    }
+    let numbers_at = samples.numbers.len();
+    samples.labels.clear();
+    let fields = fields(body, json, samples)?;
+    resolve(catalog, body, &fields, numbers_at, samples, counts);
+    Ok(())
+}
+
+fn fields(body: &[u8], json: &mut Json<'_>, samples: &mut Samples) -> Result<Fields> {
+    let numbers_at = samples.numbers.len();
+    let mut fields = Fields {
+        name: Name::Absent,
+        kind: Name::Absent,
+        labels_ok: true,
+        inc: Number::NOT_A_NUMBER,
+        n_observations: None,
+    };
+    json.open(b'{', "")?;
+    if json.is_empty(b'}') {
+        return Ok(fields);
+    }
+    loop {
+        let key = json.key()?;
+        let field = Field::of(body, key, samples);
+        match field {
+            Field::MetricName => fields.name = name(body, json, samples)?,
+            Field::MetricType => fields.kind = name(body, json, samples)?,
+            Field::Labels => fields.labels_ok = labels(body, json, samples)?,
+            Field::Inc => fields.inc = number(json)?,
+            Field::Observations => {
+                samples.numbers.truncate(numbers_at);
+                fields.n_observations = observations(json, samples)?;
+            }
+            Field::Unknown => json.skip()?,
+        }
+        if !json.another(b'}')? {
+            return Ok(fields);
+        }
+    }
+}
+
+enum Field {
+    MetricName,
+    MetricType,
+    Labels,
+    Inc,
+    Observations,
+    Unknown,
+}
+
+impl Field {
+    #[inline]
+    fn of(body: &[u8], key: RawStr, samples: &mut Samples) -> Self {
+        if key.has_escapes {
+            let start = samples.arena.len();
+            samples.text(body, key);
+            let field = Self::named(&samples.arena[start..]);
+            samples.arena.truncate(start);
+            return field;
+        }
+        Self::named(&body[key.start..key.end])
+    }
+
+    #[inline]
+    fn named(key: &[u8]) -> Self {
+        match key {
+            b"metricName" => Self::MetricName,
+            b"metricType" => Self::MetricType,
+            b"labels" => Self::Labels,
+            b"inc" => Self::Inc,
+            b"observations" => Self::Observations,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+#[inline]
+fn name(body: &[u8], json: &mut Json<'_>, samples: &mut Samples) -> Result<Name> {
+    if json.peek() != b'"' {
+        json.skip()?;
+        return Ok(Name::NotText);
+    }
+    let raw = json.string()?;
+    Ok(Name::Is(samples.text(body, raw)))
+}
+
+/// One number; anything else becomes one that is refused later.
+#[inline]
+fn number(json: &mut Json<'_>) -> Result<Number> {
+    if matches!(json.peek(), b'-' | b'0'..=b'9') {
+        return Ok(Number {
+            value: json.number()?,
+            n: 1,
+        });
+    }
+    json.skip()?;
+    Ok(Number::NOT_A_NUMBER)
+}
+
+/// Reads the labels, replacing earlier ones of this entry; `false` if they have not the shape of labels.
+#[inline]
+fn labels(body: &[u8], json: &mut Json<'_>, samples: &mut Samples) -> Result<bool> {
+    samples.labels.clear();
+    match json.peek() {
+        b'{' => {}
+        b'[' => {
+            let start = json.offset();
+            json.skip()?;
+            // The seed's server itself sends `[]` for no labels.
+            let inside = &body[start + 1..json.offset() - 1];
+            return Ok(inside.iter().all(u8::is_ascii_whitespace));
+        }
+        _ => {
+            json.skip()?;
+            return Ok(false);
+        }
+    }
+    json.open(b'{', "")?;
+    if json.is_empty(b'}') {
+        return Ok(true);
+    }
+    let mut ok = true;
+    loop {
+        let key = json.key()?;
+        let key = samples.text(body, key);
+        match json.peek() {
+            b'"' => {
+                let value = json.string()?;
+                let value = samples.text(body, value);
+                samples.labels.push((key, value));
+            }
+            // A page's labels may be numbers or booleans, which the seed's server turns into text.
+            b't' | b'f' | b'-' | b'0'..=b'9' => {
+                let start = json.offset();
+                json.skip()?;
+                samples
+                    .labels
+                    .push((key, Text::in_body(start, json.offset())));
+            }
+            _ => {
+                json.skip()?;
+                ok = false;
+            }
+        }
+        if !json.another(b'}')? {
+            return Ok(ok);
+        }
+    }
+}
+
+/// Reads a list of observations and gives its length; `None` if it is no list.
+#[inline]
+fn observations(json: &mut Json<'_>, samples: &mut Samples) -> Result<Option<usize>> {
+    if json.peek() != b'[' {
+        json.skip()?;
+        return Ok(None);
+    }
+    json.open(b'[', "")?;
+    if json.is_empty(b']') {
+        return Ok(Some(0));
+    }
+    let before = samples.numbers.len();
+    loop {
+        let number = number(json)?;
+        samples.numbers.push(number);
+        if !json.another(b']')? {
+            return Ok(Some(samples.numbers.len() - before));
+        }
+    }
+}
+
+/// Finds the family and labels of an entry, or counts why it is refused.
+#[inline]
+fn resolve(
+    catalog: &Catalog,
+    body: &[u8],
+    fields: &Fields,
+    numbers_at: usize,
+    samples: &mut Samples,
+    counts: &mut Counts,
+) {
+    let family = match fields.name {
+        Name::Is(name) => catalog
+            .slot(samples.bytes(body, name))
+            .map(|slot| catalog.family(slot)),
+        _ => None,
+    };
+    let n_samples = match (family.map(|f| f.kind()), fields.n_observations) {
+        (Some(Kind::Histogram), Some(n)) => {
+            samples.numbers.truncate(numbers_at + n);
+            n
+        }
+        (Some(Kind::Histogram), None) => {
+            samples.numbers.push(Number::NOT_A_NUMBER);
+            1
+        }
+        (Some(Kind::Counter | Kind::Gauge), _) => {
+            samples.numbers.truncate(numbers_at);
+            samples.numbers.push(fields.inc);
+            1
+        }
+        (None, n) => n.unwrap_or(1).max(1),
+    };
+    let values_at = samples.values.len();
+    let resolved = match (fields.name, family) {
+        _ if !fields.labels_ok => Err(Refusal::Malformed),
+        (Name::Absent | Name::NotText, _) => Err(Refusal::Malformed),
+        (Name::Is(_), None) => Err(Refusal::UnknownFamily),
+        (Name::Is(_), Some(family)) => match fields.kind {
+            Name::NotText => Err(Refusal::TypeMismatch),
+            Name::Is(kind) if samples.bytes(body, kind) != family.kind().as_str().as_bytes() => {
+                Err(Refusal::TypeMismatch)
+            }
+            _ if samples.resolve_labels_in_order(family, body) => Ok(family),
+            _ => samples
+                .resolve_labels_in_any_order(family, body)
+                .map(|()| family),
+        },
+    };
+    match resolved {
+        Ok(family) => samples.finish_entry(family, body, values_at, numbers_at, counts),
+        Err(why) => {
+            counts.refuse(why, n_samples as u64);
+            samples.numbers.truncate(numbers_at);
+            samples.values.truncate(values_at);
+        }
+    }
+}

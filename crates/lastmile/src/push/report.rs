@@ -1,0 +1,206 @@
+use std::fmt;
+
+use super::error::DecodeError;
+
+/// Why one sample of a decoded push was not counted. Exposed as `lastmile_refused_total{reason="…"}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No such metric family is declared.
+    UnknownFamily,
+    /// The family has another type than the push says.
+    TypeMismatch,
+    /// The sample carries a label that the family does not declare.
+    UnknownLabel,
+    /// The sample lacks a label that the family declares.
+    MissingLabel,
+    /// A closed label that refuses unlisted values got one.
+    LabelValue,
+    /// The value of an open label is longer than it may be.
+    LabelTooLong,
+    /// The entry has not the shape of a sample.
+    Malformed,
+    /// The value is not a number.
+    NotANumber,
+    /// The value is infinite as a 64-bit float.
+    NotFinite,
+    /// The value is below 0.
+    Negative,
+    /// The value is below the family's `min`.
+    TooSmall,
+    /// The value is above the family's `max`.
+    TooLarge,
+    /// The batch's weight is not a whole number from 1 to 1,000.
+    BadWeight,
+    /// The count of a `[value, count]` pair is not a whole number from 1 to 10,000.
+    BadCount,
+}
+
+impl Refusal {
+    pub(crate) const ALL: [Self; 14] = [
+        Self::UnknownFamily,
+        Self::TypeMismatch,
+        Self::UnknownLabel,
+        Self::MissingLabel,
+        Self::LabelValue,
+        Self::LabelTooLong,
+        Self::Malformed,
+        Self::NotANumber,
+        Self::NotFinite,
+        Self::Negative,
+        Self::TooSmall,
+        Self::TooLarge,
+        Self::BadWeight,
+        Self::BadCount,
+    ];
+
+    /// The value of the label `reason`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownFamily => "unknown_family",
+            Self::TypeMismatch => "type_mismatch",
+            Self::UnknownLabel => "unknown_label",
+            Self::MissingLabel => "missing_label",
+            Self::LabelValue => "label_value",
+            Self::LabelTooLong => "label_too_long",
+            Self::Malformed => "malformed",
+            Self::NotANumber => "not_a_number",
+            Self::NotFinite => "not_finite",
+            Self::Negative => "negative",
+            Self::TooSmall => "too_small",
+            Self::TooLarge => "too_large",
+            Self::BadWeight => "bad_weight",
+            Self::BadCount => "bad_count",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Samples of one batch, by what became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    accepted: u64,
+    refused: [u64; Refusal::ALL.len()],
+}
+
+impl Counts {
+    #[inline]
+    pub(crate) fn accept(&mut self, n: u64) {
+        self.accepted += n;
+    }
+
+    #[inline]
+    pub(crate) fn refuse(&mut self, why: Refusal, n: u64) {
+        self.refused[why as usize] += n;
+    }
+}
+
+/// What became of a push that decoded: how many samples were counted, and why others were not.
+///
+/// A sample is one increment, or one element of a list of observations. Those accepted and those
+/// refused are together all that was sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PushReport {
+    counts: Counts,
+    batches: u32,
+    batches_without_id: u32,
+    failed: Vec<LineError>,
+}
+
+impl PushReport {
+    /// Samples that were counted.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.counts.accepted
+    }
+
+    /// Each reason for which samples were refused, and how many.
+    pub fn refused(&self) -> impl Iterator<Item = (Refusal, u64)> + '_ {
+        Refusal::ALL
+            .into_iter()
+            .zip(self.counts.refused)
+            .filter(|(_, n)| *n > 0)
+    }
+
+    /// Samples that were refused, for any reason.
+    #[must_use]
+    pub fn n_refused(&self) -> u64 {
+        self.counts.refused.iter().sum()
+    }
+
+    /// Batches that decoded: lines of `lm1`, 1 of `/record`.
+    #[must_use]
+    pub fn batches(&self) -> u32 {
+        self.batches
+    }
+
+    /// Lines of an `lm1` body that did not decode while others did.
+    #[must_use]
+    pub fn failed_lines(&self) -> &[LineError] {
+        &self.failed
+    }
+
+    /// Takes in a batch that decoded and was applied.
+    pub(crate) fn batch(&mut self, counts: &Counts, has_id: bool) {
+        self.batches += 1;
+        self.batches_without_id += u32::from(!has_id);
+        self.counts.accepted += counts.accepted;
+        for (total, n) in self.counts.refused.iter_mut().zip(counts.refused) {
+            *total += n;
+        }
+    }
+
+    pub(crate) fn batches_without_id(&self) -> u32 {
+        self.batches_without_id
+    }
+
+    pub(crate) fn fail_line(&mut self, line: usize, error: DecodeError) {
+        self.failed.push(LineError { line, error });
+    }
+}
+
+/// A line of an `lm1` body that did not decode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineError {
+    line: usize,
+    error: DecodeError,
+}
+
+impl LineError {
+    /// Which line, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Why, and at which byte of the body.
+    #[must_use]
+    pub fn error(&self) -> DecodeError {
+        self.error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_counted_in_their_own_place() {
+        for (i, reason) in Refusal::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, i);
+            let (mut report, mut counts) = (PushReport::default(), Counts::default());
+            counts.refuse(reason, 2);
+            report.batch(&counts, true);
+            assert_eq!(report.refused().collect::<Vec<_>>(), [(reason, 2)]);
+            assert_eq!(report.n_refused(), 2);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Where a push waits between decoding and applying: every sample resolved to its family and its label
+//! values, without one allocation once the buffers have grown to what pushes need.
+
+use std::cell::Cell;
+
+use super::json::{RawStr, unescape};
+use super::report::{Counts, Refusal};
+use crate::schema::{Kind, LABELS_MAX};
+use crate::store::{FamilyState, Key, Text, Texts};
+
+/// A family's slot and the samples of one of its series.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) family: u32,
+    pub(crate) hash: u64,
+    /// Where its label values start, in schema order.
+    pub(crate) values_at: u32,
+    pub(crate) numbers_at: u32,
+    pub(crate) n_numbers: u32,
+    /// Next entry of the same shard.
+    pub(crate) next: u32,
+}
+
+/// One value, and how often it came: the pair's count times the weight. Before it is checked it may
+/// also stand for an element that was none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Number {
+    pub(crate) value: f64,
+    pub(crate) n: u64,
+}
+
+impl Number {
+    /// An element that is not a number. No JSON number is a NaN.
+    pub(crate) const NOT_A_NUMBER: Self = Self {
+        value: f64::NAN,
+        n: 1,
+    };
+
+    /// An element whose count is not one.
+    pub(crate) const BAD_COUNT: Self = Self { value: 0.0, n: 0 };
+
+    #[inline]
+    fn check(&self, family: &FamilyState) -> Result<(), Refusal> {
+        if self.n == 0 {
+            return Err(Refusal::BadCount);
+        }
+        if self.value.is_nan() {
+            return Err(Refusal::NotANumber);
+        }
+        // A counter grows by the weighted value; an observation is counted `n` times instead.
+        let v = if family.kind() == Kind::Counter {
+            self.value * self.n as f64
+        } else {
+            self.value
+        };
+        family.check_value(v)
+    }
+}
+
+/// The buffers of one push at a time, kept by the thread between pushes.
+#[derive(Debug, Default)]
+pub(crate) struct Samples {
+    /// Texts that had escapes, decoded.
+    pub(crate) arena: Vec<u8>,
+    /// Labels of the entry being read, as pairs of name and value in the order they came.
+    pub(crate) labels: Vec<(Text, Text)>,
+    /// Label values of all entries.
+    pub(crate) values: Vec<Text>,
+    pub(crate) numbers: Vec<Number>,
+    pub(crate) entries: Vec<Entry>,
+    /// Entries whose series was not found.
+    pub(crate) misses: Vec<u32>,
+}
+
+/// Buffers of more bytes than this are given back after the push that grew them.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+
+thread_local! {
+    static KEPT: Cell<Option<Box<Samples>>> = const { Cell::new(None) };
+}
+
+impl Samples {
+    /// Runs `f` with this thread's buffers, empty. A push from within a push would get new ones.
+    pub(crate) fn with<R>(f: impl FnOnce(&mut Self) -> R) -> R {
+        let mut samples = KEPT.take().unwrap_or_default();
+        samples.clear();
+        let result = f(&mut samples);
+        if samples.kept_bytes() <= KEPT_BYTES_MAX {
+            KEPT.set(Some(samples));
+        }
+        result
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.arena.clear();
+        self.labels.clear();
+        self.values.clear();
+        self.numbers.clear();
+        self.entries.clear();
+        self.misses.clear();
+    }
+
+    fn kept_bytes(&self) -> usize {
+        self.arena.capacity()
+            + self.labels.capacity() * size_of::<(Text, Text)>()
+            + self.values.capacity() * size_of::<Text>()
+            + self.numbers.capacity() * size_of::<Number>()
+            + self.entries.capacity() * size_of::<Entry>()
+    }
+
+    /// The text of a JSON string: in place if it has no escapes, decoded into the arena otherwise.
+    #[inline]
+    pub(crate) fn text(&mut self, body: &[u8], raw: RawStr) -> Text {
+        if !raw.has_escapes {
+            return Text::in_body(raw.start, raw.end);
+        }
+        let start = self.arena.len();
+        unescape(&body[raw.start..raw.end], &mut self.arena);
+        Text::in_arena(&self.arena, start)
+    }
+
+    /// The bytes of a text.
+    #[inline]
+    pub(crate) fn bytes<'a>(&'a self, body: &'a [u8], text: Text) -> &'a [u8] {
+        Texts {
+            body,
+            arena: &self.arena,
+        }
+        .get(text)
+    }
+
+    /// Whether the entry being read has a label twice.
+    #[cold]
+    pub(crate) fn has_label_twice(&self, body: &[u8]) -> bool {
+        let name = |i: usize| self.bytes(body, self.labels[i].0);
+        if self.labels.len() <= LABELS_MAX {
+            return (1..self.labels.len()).any(|i| (0..i).any(|earlier| name(earlier) == name(i)));
+        }
+        let mut names: Vec<&[u8]> = (0..self.labels.len()).map(name).collect();
+        names.sort_unstable();
+        names.windows(2).any(|pair| pair[0] == pair[1])
+    }
+
+    /// Puts the labels of the entry being read into schema order, behind the values of earlier entries,
+    /// if they came in an order that clients use: the schema's, or sorted by name. Each label then came
+    /// once.
+    #[inline]
+    pub(crate) fn resolve_labels_in_order(&mut self, family: &FamilyState, body: &[u8]) -> bool {
+        let n_labels = family.labels().len();
+        if self.labels.len() != n_labels {
+            return false;
+        }
+        let at = self.values.len();
+        let texts = Texts {
+            body,
+            arena: &self.arena,
+        };
+        let label = |i: usize| family.labels()[i].name.as_bytes();
+        let names = || self.labels.iter().map(|(name, _)| texts.get(*name));
+        if names().enumerate().all(|(i, name)| name == label(i)) {
+            self.values
+                .extend(self.labels.iter().map(|(_, value)| *value));
+            return true;
+        }
+        let sorted = family.sorted();
+        if names()
+            .zip(sorted)
+            .all(|(name, i)| name == label(usize::from(*i)))
+        {
+            self.values.resize(at + n_labels, Text::EMPTY);
+            for ((_, value), i) in self.labels.iter().zip(sorted) {
+                self.values[at + usize::from(*i)] = *value;
+            }
+            return true;
+        }
+        false
+    }
+
+    /// The same for any order; of a label that came twice the last value counts.
+    ///
+    /// # Errors
+    /// When a label is missing or not declared.
+    #[cold]
+    pub(crate) fn resolve_labels_in_any_order(
+        &mut self,
+        family: &FamilyState,
+        body: &[u8],
+    ) -> Result<(), Refusal> {
+        let at = self.values.len();
+        let texts = Texts {
+            body,
+            arena: &self.arena,
+        };
+        let position = |name: Text| {
+            family
+                .labels()
+                .iter()
+                .position(|label| label.name.as_bytes() == texts.get(name))
+        };
+        if self
+            .labels
+            .iter()
+            .any(|(name, _)| position(*name).is_none())
+        {
+            return Err(Refusal::UnknownLabel);
+        }
+        self.values.resize(at + family.labels().len(), Text::EMPTY);
+        let mut seen: u32 = 0;
+        for (name, value) in &self.labels {
+            if let Some(i) = position(*name) {
+                self.values[at + i] = *value;
+                seen |= 1 << i;
+            }
+        }
+        if seen.count_ones() as usize == family.labels().len() {
+            Ok(())
+        } else {
+            Err(Refusal::MissingLabel)
+        }
+    }
+
+    /// The values of an entry.
+    #[inline]
+    pub(crate) fn numbers_of(&self, entry: &Entry) -> &[Number] {
+        let at = entry.numbers_at as usize;
+        &self.numbers[at..at + entry.n_numbers as usize]
+    }
+
+    /// The key of a series whose values start at `values_at`.
+    #[inline]
+    pub(crate) fn key<'a>(
+        &'a self,
+        family: &'a FamilyState,
+        body: &'a [u8],
+        values_at: usize,
+        hash: u64,
+    ) -> Key<'a> {
+        Key {
+            family,
+            values: &self.values[values_at..values_at + family.labels().len()],
+            texts: Texts {
+                body,
+                arena: &self.arena,
+            },
+            folded: 0,
+            hash,
+        }
+    }
+
+    /// Ends an entry whose labels are resolved: checks its numbers, from `numbers_at` on, against the
+    /// family's bounds. A refused number is counted by its reason, unless the label values already refuse
+    /// the whole entry.
+    #[inline]
+    pub(crate) fn finish_entry(
+        &mut self,
+        family: &FamilyState,
+        body: &[u8],
+        values_at: usize,
+        numbers_at: usize,
+        counts: &mut Counts,
+    ) {
+        let check = |number: &Number| number.check(family);
+        if self.numbers[numbers_at..]
+            .iter()
+            .any(|number| check(number).is_err())
+        {
+            self.refuse_numbers(family, body, values_at, numbers_at, counts);
+        }
+        let n_numbers = self.numbers.len() - numbers_at;
+        if n_numbers == 0 {
+            self.values.truncate(values_at);
+            return;
+        }
+        let hash = family.hash(&self.key(family, body, values_at, 0));
+        self.entries.push(Entry {
+            family: family.slot(),
+            hash,
+            values_at: values_at as u32,
+            numbers_at: numbers_at as u32,
+            n_numbers: n_numbers as u32,
+            next: u32::MAX,
+        });
+    }
+
+    /// Counts and removes the numbers that the family's bounds refuse.
+    #[cold]
+    fn refuse_numbers(
+        &mut self,
+        family: &FamilyState,
+        body: &[u8],
+        values_at: usize,
+        numbers_at: usize,
+        counts: &mut Counts,
+    ) {
+        if let Err(why) = family.check_values(&self.key(family, body, values_at, 0)) {
+            counts.refuse(why, (self.numbers.len() - numbers_at) as u64);
+            self.numbers.truncate(numbers_at);
+            return;
+        }
+        let mut kept = numbers_at;
+        for i in numbers_at..self.numbers.len() {
+            let number = self.numbers[i];
+            match number.check(family) {
+                Ok(()) => {
+                    self.numbers[kept] = number;
+                    kept += 1;
+                }
+                Err(why) => counts.refuse(why, 1),
+            }
+        }
+        self.numbers.truncate(kept);
+    }
+}

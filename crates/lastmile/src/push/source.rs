@@ -1,0 +1,71 @@
+use std::net::IpAddr;
+
+/// Who sent a push, as far as the caller knows and vouches for it. Nothing of it is stored or exposed.
+///
+/// ```
+/// use lastmile::Source;
+///
+/// let source = Source::default().addr([203, 0, 113, 7].into()).origin("https://app.example");
+/// assert_eq!(source.origin_value(), Some("https://app.example"));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Source<'a> {
+    addr: Option<IpAddr>,
+    origin: Option<&'a str>,
+    key: Option<&'a str>,
+    idempotency_key: Option<&'a str>,
+}
+
+impl<'a> Source<'a> {
+    /// The client's address, behind proxies the one they vouch for.
+    #[must_use]
+    pub fn addr(mut self, addr: IpAddr) -> Self {
+        self.addr = Some(addr);
+        self
+    }
+
+    /// The `Origin` header.
+    #[must_use]
+    pub fn origin(mut self, origin: &'a str) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// The name of the API key that was accepted, not the key.
+    #[must_use]
+    pub fn key(mut self, name: &'a str) -> Self {
+        self.key = Some(name);
+        self
+    }
+
+    /// The `Idempotency-Key` header, which names this one body.
+    #[must_use]
+    pub fn idempotency_key(mut self, key: &'a str) -> Self {
+        self.idempotency_key = Some(key);
+        self
+    }
+
+    /// What [`addr`](Self::addr) set.
+    #[must_use]
+    pub fn addr_value(&self) -> Option<IpAddr> {
+        self.addr
+    }
+
+    /// What [`origin`](Self::origin) set.
+    #[must_use]
+    pub fn origin_value(&self) -> Option<&'a str> {
+        self.origin
+    }
+
+    /// What [`key`](Self::key) set.
+    #[must_use]
+    pub fn key_value(&self) -> Option<&'a str> {
+        self.key
+    }
+
+    /// What [`idempotency_key`](Self::idempotency_key) set.
+    #[must_use]
+    pub fn idempotency_key_value(&self) -> Option<&'a str> {
+        self.idempotency_key
+    }
+}

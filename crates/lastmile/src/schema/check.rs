@@ -1,0 +1,230 @@
+//! What a schema must satisfy, whichever way it was written down.
+
+use std::collections::HashMap;
+
+use super::family::{Family, Kind};
+use super::label::{Label, Policy};
+use crate::error::Fault;
+use crate::value::VALUE_MAX;
+
+/// Longest name of a family or a label, in bytes. Every line of every scrape carries it.
+pub(crate) const NAME_BYTES_MAX: usize = 256;
+
+/// Most labels of one family; the store marks folded labels in 32 bits.
+pub(crate) const LABELS_MAX: usize = 30;
+
+/// Most bounds of one histogram; client libraries use about a dozen, and every bound is a line per
+/// series in every scrape.
+const BOUNDS_MAX: usize = 128;
+
+/// Longest label body of a row, escaped, in bytes; a row keeps the length of its key in 16 bits, and
+/// 8 such rows still fit one block of keys.
+pub(crate) const BODY_BYTES_MAX: usize = 8_192;
+
+/// Names that the aggregator keeps for its own families.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    name.starts_with("lastmile_") || name == "metrics_aggregator_record_total"
+}
+
+/// Source: Prometheus data model, `[a-zA-Z_:][a-zA-Z0-9_:]*`
+/// (docs/concepts/data_model.md, "Metric names and labels").
+fn is_metric_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().enumerate().all(|(i, b)| {
+            b.is_ascii_alphabetic() || b == b'_' || b == b':' || (i > 0 && b.is_ascii_digit())
+        })
+}
+
+/// Source: the same page, `[a-zA-Z_][a-zA-Z0-9_]*`; names that start with `__` are reserved there.
+fn is_label_name(name: &str) -> bool {
+    is_metric_name(name) && !name.contains(':') && !name.starts_with("__")
+}
+
+/// All mistakes of these families, each alone and together.
+pub(super) fn families(families: &[Family]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut taken: HashMap<String, &str> = HashMap::new();
+    for family in families {
+        let mut fault = |field: &str, why: String| {
+            faults.push(Fault {
+                place: family.place.clone(),
+                family: family.name.clone(),
+                field: field.to_owned(),
+                why,
+            });
+        };
+        name(family, &mut fault);
+        for sample_name in family.sample_names() {
+            if let Some(other) = taken.insert(sample_name.clone(), &family.name) {
+                if other == family.name {
+                    fault("name", "is declared twice".to_owned());
+                    break;
+                }
+                fault(
+                    "name",
+                    format!("exposes `{sample_name}`, as family `{other}` does"),
+                );
+            }
+        }
+        labels(family, &mut fault);
+        bounds(family, &mut fault);
+        values(family, &mut fault);
+    }
+    faults
+}
+
+fn name(family: &Family, fault: &mut impl FnMut(&str, String)) {
+    if family.name.len() > NAME_BYTES_MAX {
+        fault("name", format!("is longer than {NAME_BYTES_MAX} bytes"));
+    } else if !is_metric_name(&family.name) {
+        fault(
+            "name",
+            "is not a metric name: [a-zA-Z_:][a-zA-Z0-9_:]*".to_owned(),
+        );
+    } else if is_reserved(&family.name) {
+        fault(
+            "name",
+            "is kept for the aggregator's own metrics".to_owned(),
+        );
+    }
+    if let Some(unit) = &family.unit {
+        let base = match family.kind {
+            Kind::Counter => family.name.strip_suffix("_total").unwrap_or(&family.name),
+            Kind::Gauge | Kind::Histogram => &family.name,
+        };
+        if base
+            .strip_suffix(unit.as_str())
+            .is_none_or(|rest| !rest.ends_with('_'))
+        {
+            fault(
+                "unit",
+                format!("the name must end in `_{unit}` (before `_total`)"),
+            );
+        }
+    }
+}
+
+fn labels(family: &Family, fault: &mut impl FnMut(&str, String)) {
+    if family.labels.len() > LABELS_MAX {
+        fault(
+            "labels",
+            format!(
+                "has {} labels; {LABELS_MAX} are possible",
+                family.labels.len()
+            ),
+        );
+    }
+    for (i, label) in family.labels.iter().enumerate() {
+        let field = format!("labels.{}", label.name);
+        if label.name.len() > NAME_BYTES_MAX {
+            fault(
+                "labels",
+                format!("has a label name of more than {NAME_BYTES_MAX} bytes"),
+            );
+        } else if !is_label_name(&label.name) {
+            fault(
+                "labels",
+                format!(
+                    "`{}` is not a label name: [a-zA-Z_][a-zA-Z0-9_]*, without a leading `__`",
+                    label.name
+                ),
+            );
+        } else if label.name == "le" && family.kind == Kind::Histogram {
+            fault(&field, "is kept for a histogram's buckets".to_owned());
+        } else if family.labels[..i]
+            .iter()
+            .any(|earlier| earlier.name == label.name)
+        {
+            fault(&field, "is declared twice".to_owned());
+        }
+        policy(label, &mut |why| fault(&field, why));
+    }
+    let body_bytes: usize = family
+        .labels
+        .iter()
+        .map(|label| label.name.len() + r#"="","#.len() + 2 * label.value_bytes_max())
+        .sum();
+    if body_bytes > BODY_BYTES_MAX {
+        fault(
+            "labels",
+            format!(
+                "could take {body_bytes} bytes in one series; at most {BODY_BYTES_MAX}: lower max_bytes"
+            ),
+        );
+    }
+}
+
+fn policy(label: &Label, fault: &mut impl FnMut(String)) {
+    match &label.policy {
+        Policy::Closed { values, .. } => {
+            if values.is_empty() {
+                fault("lists no values".to_owned());
+            }
+            for (i, value) in values.iter().enumerate() {
+                if values[..i].contains(value) {
+                    fault(format!("lists `{value}` twice"));
+                }
+            }
+        }
+        Policy::Open {
+            max_values,
+            max_bytes,
+        } => {
+            if *max_values == 0 {
+                fault("max_values must be at least 1".to_owned());
+            }
+            if *max_bytes == 0 {
+                fault("max_bytes must be at least 1".to_owned());
+            }
+        }
+    }
+}
+
+fn bounds(family: &Family, fault: &mut impl FnMut(&str, String)) {
+    if family.kind != Kind::Histogram {
+        return;
+    }
+    if family.bounds.is_empty() {
+        fault("bounds", "a histogram needs at least one".to_owned());
+    }
+    if family.bounds.len() > BOUNDS_MAX {
+        fault(
+            "bounds",
+            format!("has {}; {BOUNDS_MAX} are possible", family.bounds.len()),
+        );
+    }
+    if family.bounds.iter().any(|b| !b.is_finite()) {
+        fault(
+            "bounds",
+            "must be finite; `+Inf` is always there".to_owned(),
+        );
+    } else if !family.bounds.is_sorted_by(|a, b| a < b) {
+        fault("bounds", "must ascend".to_owned());
+    }
+}
+
+fn values(family: &Family, fault: &mut impl FnMut(&str, String)) {
+    let (min, max) = (family.value_min(), family.value_max());
+    if !min.is_finite() || min.abs() > VALUE_MAX {
+        fault("min", "must lie within -2^53 and 2^53".to_owned());
+    } else if min < 0.0 && family.kind != Kind::Gauge {
+        fault("min", format!("a {} takes nothing below 0", family.kind));
+    }
+    if !max.is_finite() || max.abs() > VALUE_MAX {
+        fault("max", "must lie within -2^53 and 2^53".to_owned());
+    } else if max < min || (max <= 0.0 && family.kind != Kind::Gauge) {
+        fault("max", "leaves no value that could be sent".to_owned());
+    }
+    if family.kind != Kind::Gauge {
+        for (field, given) in [
+            ("combine", family.combine.is_some()),
+            ("ttl", family.ttl.is_some()),
+        ] {
+            if given {
+                fault(field, format!("is for gauges; this is a {}", family.kind));
+            }
+        }
+    } else if family.ttl.is_some_and(|ttl| ttl.is_zero()) {
+        fault("ttl", "must be more than 0".to_owned());
+    }
+}

@@ -1,0 +1,272 @@
+use std::fmt;
+use std::time::Duration;
+
+use super::label::Label;
+use crate::error::Place;
+use crate::value::VALUE_MAX;
+
+/// The type of a metric family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Grows by increments.
+    Counter,
+    /// The last, smallest or largest value pushed within the time to live.
+    Gauge,
+    /// Counts observations in buckets whose bounds the server owns.
+    Histogram,
+}
+
+impl Kind {
+    /// The word after `# TYPE name`, also the `type` of a schema file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How the pushes to one gauge series combine while its value lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Combine {
+    /// The last value pushed.
+    Last,
+    /// The smallest.
+    Min,
+    /// The largest.
+    Max,
+}
+
+/// How `le` is spelled in text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeStyle {
+    /// OpenMetrics' canonical floats: `1.0`, `1e+06`.
+    Canonical,
+    /// As JavaScript prints numbers: `1`. What `prometheus-user-metrics` exposes.
+    JavaScript,
+}
+
+/// How long a pushed gauge keeps its value unless the family says otherwise.
+const GAUGE_TTL_DEFAULT: Duration = Duration::from_secs(300);
+
+/// Largest increment of one sample unless the family says otherwise.
+const INCREMENT_MAX_DEFAULT: f64 = 10_000.0;
+
+/// Largest observation is at least this (a day in seconds) unless the family says otherwise.
+const OBSERVATION_MAX_DEFAULT: f64 = 86_400.0;
+
+/// … or this many times the highest bound.
+const OBSERVATION_MAX_OVER_BOUND: f64 = 100.0;
+
+/// A metric family: its name, type, help and labels, and the bounds on what clients may send to it.
+///
+/// A builder; mistakes are reported by [`SchemaBuilder::build`](crate::SchemaBuilder::build), all at once.
+///
+/// ```
+/// use lastmile::{Family, Kind, Label};
+///
+/// let family = Family::histogram("page_load_seconds", [0.1, 0.5, 1.0, 2.5])
+///     .help("Time until the page was usable.")
+///     .unit("seconds")
+///     .label(Label::open("page", 100))
+///     .max(3_600.0);
+/// assert_eq!(family.kind(), Kind::Histogram);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Family {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) help: String,
+    pub(crate) unit: Option<String>,
+    pub(crate) labels: Vec<Label>,
+    pub(crate) bounds: Vec<f64>,
+    pub(crate) min: Option<f64>,
+    pub(crate) max: Option<f64>,
+    pub(crate) combine: Option<Combine>,
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) le_style: LeStyle,
+    pub(crate) place: Option<Place>,
+}
+
+impl Family {
+    fn new(name: impl Into<String>, kind: Kind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            help: String::new(),
+            unit: None,
+            labels: Vec::new(),
+            bounds: Vec::new(),
+            min: None,
+            max: None,
+            combine: None,
+            ttl: None,
+            le_style: LeStyle::Canonical,
+            place: None,
+        }
+    }
+
+    /// A counter. One sample may add up to 10,000 unless [`max`](Self::max) says otherwise.
+    #[must_use]
+    pub fn counter(name: impl Into<String>) -> Self {
+        Self::new(name, Kind::Counter)
+    }
+
+    /// A gauge that shows the last value pushed for 5 minutes, unless [`combine`](Self::combine) and
+    /// [`ttl`](Self::ttl) say otherwise. It is exposed only while it has a value.
+    #[must_use]
+    pub fn gauge(name: impl Into<String>) -> Self {
+        Self::new(name, Kind::Gauge)
+    }
+
+    /// A histogram with these upper bounds, ascending; `+Inf` is always there and need not be named.
+    /// An observation may be as large as 86,400 or 100 × the highest bound, whichever is greater,
+    /// unless [`max`](Self::max) says otherwise.
+    #[must_use]
+    pub fn histogram(name: impl Into<String>, bounds: impl IntoIterator<Item = f64>) -> Self {
+        let mut family = Self::new(name, Kind::Histogram);
+        family.bounds = bounds.into_iter().collect();
+        family
+    }
+
+    /// The text behind `# HELP`; any UTF-8, escaped where it is exposed.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = help.into();
+        self
+    }
+
+    /// The unit, in which the name must end (before `_total`): `seconds` for `page_load_seconds`.
+    #[must_use]
+    pub fn unit(mut self, unit: impl Into<String>) -> Self {
+        self.unit = Some(unit.into());
+        self
+    }
+
+    /// Adds a label. Order is kept in the exposition.
+    #[must_use]
+    pub fn label(mut self, label: Label) -> Self {
+        self.labels.push(label);
+        self
+    }
+
+    /// Largest increment or observation of one sample, after weighting; at most 2^53.
+    #[must_use]
+    pub fn max(mut self, max: f64) -> Self {
+        self.max = Some(max);
+        self
+    }
+
+    /// Smallest value of one sample; 0 unless said otherwise, and never less for counters and histograms.
+    #[must_use]
+    pub fn min(mut self, min: f64) -> Self {
+        self.min = Some(min);
+        self
+    }
+
+    /// How pushes to a gauge combine.
+    #[must_use]
+    pub fn combine(mut self, combine: Combine) -> Self {
+        self.combine = Some(combine);
+        self
+    }
+
+    /// How long a pushed gauge keeps its value.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// The family's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The family's type.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The text behind `# HELP`, not escaped.
+    #[must_use]
+    pub fn help_text(&self) -> &str {
+        &self.help
+    }
+
+    /// The unit, if one is declared.
+    #[must_use]
+    pub fn unit_name(&self) -> Option<&str> {
+        self.unit.as_deref()
+    }
+
+    /// The labels in order.
+    #[must_use]
+    pub fn labels(&self) -> &[Label] {
+        &self.labels
+    }
+
+    /// A histogram's upper bounds without `+Inf`; empty for other types.
+    #[must_use]
+    pub fn bounds(&self) -> &[f64] {
+        &self.bounds
+    }
+
+    /// Smallest value a sample may carry.
+    pub(crate) fn value_min(&self) -> f64 {
+        self.min.unwrap_or(0.0)
+    }
+
+    /// Largest value a sample may carry.
+    pub(crate) fn value_max(&self) -> f64 {
+        self.max.unwrap_or(match self.kind {
+            Kind::Counter => INCREMENT_MAX_DEFAULT,
+            Kind::Gauge => VALUE_MAX,
+            Kind::Histogram => {
+                let highest = self.bounds.last().copied().unwrap_or(0.0);
+                OBSERVATION_MAX_DEFAULT
+                    .max(highest * OBSERVATION_MAX_OVER_BOUND)
+                    .min(VALUE_MAX)
+            }
+        })
+    }
+
+    pub(crate) fn gauge_combine(&self) -> Combine {
+        self.combine.unwrap_or(Combine::Last)
+    }
+
+    pub(crate) fn gauge_ttl(&self) -> Duration {
+        self.ttl.unwrap_or(GAUGE_TTL_DEFAULT)
+    }
+
+    /// Series that are reserved when the family is declared.
+    pub(crate) fn n_reserved(&self) -> u64 {
+        self.labels
+            .iter()
+            .map(|label| label.reserved_values().count() as u64)
+            .fold(1, u64::saturating_mul)
+    }
+
+    /// The names under which this family's samples are exposed.
+    pub(crate) fn sample_names(&self) -> Vec<String> {
+        let name = &self.name;
+        match self.kind {
+            Kind::Counter | Kind::Gauge => vec![name.clone()],
+            Kind::Histogram => ["", "_bucket", "_sum", "_count"]
+                .map(|suffix| format!("{name}{suffix}"))
+                .to_vec(),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A run of rows of one family: the unit of growth, of a scrape's lock hold, and of encoding.
+//!
+//! ```text
+//! keys   app="student"app="teacher"…            label bodies, escaped, as they are exposed
+//! rows   [value hash created touched off len flags] …   32 bytes each
+//! cells  [buckets… sum] [buckets… sum] …         histograms only, one stride a row
+//! ```
+//! The label body *is* the key: a look-up compares raw values against it between the skeleton bytes it
+//! knows, and a scrape copies it. Order of rows is order of exposition. A block never grows past what
+//! one chunk of a scrape can hold, so a scrape copies whole blocks, each under one lock hold, and its
+//! cursor is a block's index: what happens inside a block never concerns it.
+
+use super::family::FamilyState;
+use super::key::Key;
+use crate::exposition::CHUNK_BYTES;
+use crate::schema::Kind;
+use crate::time::Ticks;
+use crate::value::histogram;
+
+/// Most rows of a block; an index into it fits 8 bits of a row's id.
+pub(super) const ROWS_MAX: usize = 1 << ROW_BITS;
+pub(super) const ROW_BITS: u32 = 8;
+
+/// A row keeps the offset of its key in 16 bits.
+const KEY_BYTES_MAX: usize = 1 << 16;
+
+/// The row was reserved and nothing was counted in it yet; it is not exposed.
+pub(crate) const UNUSED: u16 = 1;
+/// The label body has escapes.
+pub(crate) const ESCAPED: u16 = 2;
+/// A counter's value is the index of its [`Sum`](crate::value::Sum) in the shard.
+pub(crate) const WIDE: u16 = 4;
+/// A bound handle holds the row; see [`Pin`](super::pin::Pin).
+pub(crate) const PINNED: u16 = 8;
+
+/// One series.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// A counter's whole value, a gauge's bits, or the index of a wide counter's sum.
+    pub(crate) value: u64,
+    /// The half of the key's hash that the table is built from, kept so that it grows without the key.
+    pub(crate) hash: u32,
+    /// When the series came into being: its start time.
+    pub(crate) created: Ticks,
+    /// When it was last pushed to.
+    pub(crate) touched: Ticks,
+    key_offset: u16,
+    key_len: u16,
+    pub(crate) flags: u16,
+}
+
+/// See the module's text.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    slot: u32,
+    /// Upper bound of the text of all rows together.
+    text_bytes_max: usize,
+    n_cells: usize,
+    keys: Vec<u8>,
+    pub(crate) rows: Vec<Row>,
+    cells: Vec<u64>,
+}
+
+impl Block {
+    pub(super) fn new(family: &FamilyState) -> Self {
+        let n_cells = match family.kind() {
+            Kind::Histogram => histogram::n_cells(family.bounds().len()),
+            Kind::Counter | Kind::Gauge => 0,
+        };
+        Self {
+            slot: family.slot(),
+            text_bytes_max: 0,
+            n_cells,
+            keys: Vec::new(),
+            rows: Vec::new(),
+            cells: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// Upper bound of the bytes that this block's text takes.
+    pub(crate) fn text_bytes_max(&self) -> usize {
+        self.text_bytes_max
+    }
+
+    /// Whether a row with a key of `key_len` bytes still fits.
+    pub(super) fn has_room(&self, family: &FamilyState, key_len: usize) -> bool {
+        self.rows.is_empty()
+            || (self.rows.len() < ROWS_MAX
+                && self.keys.len() + key_len < KEY_BYTES_MAX
+                && self.text_bytes_max + family.text().row_bytes_max(key_len) <= CHUNK_BYTES)
+    }
+
+    /// Adds a row at the end and gives its index.
+    pub(super) fn push(&mut self, key: &Key<'_>, hash: u32, flags: u16, now: Ticks) -> usize {
+        let offset = self.keys.len();
+        key.write_body(&mut self.keys);
+        let len = self.keys.len() - offset;
+        self.text_bytes_max += key.family.text().row_bytes_max(len);
+        self.rows.push(Row {
+            value: 0,
+            hash,
+            created: now,
+            touched: now,
+            key_offset: offset as u16,
+            key_len: len as u16,
+            flags: flags | if key.is_special() { ESCAPED } else { 0 },
+        });
+        self.cells.resize(self.cells.len() + self.n_cells, 0);
+        self.rows.len() - 1
+    }
+
+    /// No row will be added any more: gives spare capacity back.
+    pub(super) fn close(&mut self) {
+        self.keys.shrink_to_fit();
+        self.rows.shrink_to_fit();
+        self.cells.shrink_to_fit();
+    }
+
+    /// A row's label body.
+    #[inline]
+    pub(crate) fn body(&self, row: &Row) -> &[u8] {
+        let offset = usize::from(row.key_offset);
+        &self.keys[offset..offset + usize::from(row.key_len)]
+    }
+
+    /// The cells of row `i`; empty unless this is a histogram's block.
+    #[inline]
+    pub(crate) fn cells(&self, i: usize) -> &[u64] {
+        &self.cells[i * self.n_cells..(i + 1) * self.n_cells]
+    }
+
+    #[inline]
+    pub(super) fn cells_mut(&mut self, i: usize) -> &mut [u64] {
+        &mut self.cells[i * self.n_cells..(i + 1) * self.n_cells]
+    }
+}

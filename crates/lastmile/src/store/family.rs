@@ -1,0 +1,236 @@
+//! A declared family as the store runs it: its policies ready to be asked, its text ready to be copied.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::{Arc, OnceLock};
+
+use hashbrown::{HashMap, HashSet};
+
+use super::key::Key;
+use super::pin::Pin;
+use crate::exposition::TextParts;
+use crate::push::Refusal;
+use crate::schema::{Combine, Family, Kind, Label, OTHER, Otherwise, Policy};
+use crate::sync::Mutex;
+use crate::time::{Ticks, duration_ticks};
+
+pub(super) type Seed = foldhash::fast::RandomState;
+
+/// One family of an aggregator. Its slot is its id: never reused, not even when a reload removes it.
+#[derive(Debug)]
+pub(crate) struct FamilyState {
+    slot: u32,
+    declared: Family,
+    seed: Seed,
+    /// What stands before each value in a label body: `app="`, then `",page="`.
+    literals: Vec<Box<[u8]>>,
+    /// Positions of the labels in the order of their names, as clients sort them.
+    sorted: Vec<u8>,
+    /// The listed values of each closed label; `None` for an open one.
+    listed: Vec<Option<HashSet<Box<[u8]>, Seed>>>,
+    /// A bit for each open label.
+    open: u32,
+    min: f64,
+    max: f64,
+    ttl: Ticks,
+    text: TextParts,
+    /// For each label, the counter of samples that went to `other` for want of a place.
+    overflow: Vec<OnceLock<Arc<Pin>>>,
+    /// Held while a series is created, before any shard's lock and never behind one.
+    pub(super) admission: Mutex<Admission>,
+}
+
+/// What limits the series of a family.
+#[derive(Debug, Default)]
+pub(super) struct Admission {
+    pub(super) n_series: u32,
+    /// The values of each open label that have a place, and how many series carry each.
+    pub(super) values: Vec<HashMap<Box<[u8]>, u32, Seed>>,
+}
+
+impl FamilyState {
+    pub(super) fn new(slot: u32, declared: Family, seed: Seed) -> Self {
+        let labels = declared.labels();
+        let literals = labels
+            .iter()
+            .enumerate()
+            .map(|(i, label)| {
+                let before = if i == 0 { "" } else { "\"," };
+                format!("{before}{}=\"", label.name())
+                    .into_bytes()
+                    .into_boxed_slice()
+            })
+            .collect();
+        let mut sorted: Vec<u8> = (0..labels.len() as u8).collect();
+        sorted.sort_by_key(|i| labels[usize::from(*i)].name());
+        let listed = labels
+            .iter()
+            .map(|label| {
+                label.is_closed().then(|| {
+                    let mut set = HashSet::with_hasher(seed.clone());
+                    set.extend(label.reserved_values().map(|v| v.as_bytes().into()));
+                    set
+                })
+            })
+            .collect();
+        let open = (0..labels.len())
+            .filter(|i| !labels[*i].is_closed())
+            .fold(0, |m, i| m | 1 << i);
+        let admission = Admission {
+            n_series: 0,
+            values: labels
+                .iter()
+                .map(|_| HashMap::with_hasher(seed.clone()))
+                .collect(),
+        };
+        Self {
+            slot,
+            literals,
+            sorted,
+            listed,
+            open,
+            min: declared.value_min(),
+            max: declared.value_max(),
+            ttl: duration_ticks(declared.gauge_ttl()),
+            text: TextParts::new(&declared),
+            overflow: labels.iter().map(|_| OnceLock::new()).collect(),
+            admission: Mutex::new(admission),
+            seed,
+            declared,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    #[inline]
+    pub(crate) fn kind(&self) -> Kind {
+        self.declared.kind
+    }
+
+    pub(crate) fn declared(&self) -> &Family {
+        &self.declared
+    }
+
+    #[inline]
+    pub(crate) fn labels(&self) -> &[Label] {
+        &self.declared.labels
+    }
+
+    #[inline]
+    pub(crate) fn literals(&self) -> &[Box<[u8]>] {
+        &self.literals
+    }
+
+    #[inline]
+    pub(crate) fn sorted(&self) -> &[u8] {
+        &self.sorted
+    }
+
+    #[inline]
+    pub(crate) fn bounds(&self) -> &[f64] {
+        &self.declared.bounds
+    }
+
+    pub(crate) fn combine(&self) -> Combine {
+        self.declared.gauge_combine()
+    }
+
+    /// How long a pushed gauge shows its value.
+    pub(crate) fn ttl(&self) -> Ticks {
+        self.ttl
+    }
+
+    #[inline]
+    pub(crate) fn text(&self) -> &TextParts {
+        &self.text
+    }
+
+    /// A bit for each open label.
+    pub(super) fn open(&self) -> u32 {
+        self.open
+    }
+
+    /// The keyed hash of a series: its slot and its length-framed values.
+    #[inline]
+    pub(crate) fn hash(&self, key: &Key<'_>) -> u64 {
+        let mut hasher = self.seed.build_hasher();
+        hasher.write_u32(self.slot);
+        for i in 0..key.values.len() {
+            let value = key.value(i);
+            hasher.write(value);
+            hasher.write_u32(value.len() as u32);
+        }
+        hasher.finish()
+    }
+
+    /// Whether a sample may carry this value (of a counter: this increment, weighted).
+    #[inline]
+    pub(crate) fn check_value(&self, v: f64) -> Result<(), Refusal> {
+        if (self.min..=self.max).contains(&v) {
+            return Ok(());
+        }
+        Err(if !v.is_finite() {
+            Refusal::NotFinite
+        } else if v > self.max {
+            Refusal::TooLarge
+        } else if v < 0.0 {
+            Refusal::Negative
+        } else {
+            Refusal::TooSmall
+        })
+    }
+
+    /// Whether the policies let these label values in, as themselves or as `other`.
+    pub(crate) fn check_values(&self, key: &Key<'_>) -> Result<(), Refusal> {
+        self.fold_unlisted(key).map(drop)
+    }
+
+    /// The labels whose value the policies replace by `other`, before any limit is asked: a bit each.
+    pub(super) fn fold_unlisted(&self, key: &Key<'_>) -> Result<u32, Refusal> {
+        for (i, label) in self.labels().iter().enumerate() {
+            if let Policy::Open { max_bytes, .. } = label.policy
+                && key.value(i).len() > max_bytes
+            {
+                return Err(Refusal::LabelTooLong);
+            }
+        }
+        let mut folded = 0;
+        for (i, label) in self.labels().iter().enumerate() {
+            let value = key.value(i);
+            match (&label.policy, &self.listed[i]) {
+                (Policy::Closed { otherwise, .. }, Some(listed)) => {
+                    if !listed.contains(value) {
+                        match otherwise {
+                            Otherwise::Other => folded |= 1 << i,
+                            Otherwise::Refuse => return Err(Refusal::LabelValue),
+                        }
+                    }
+                }
+                _ => {
+                    if value == OTHER.as_bytes() {
+                        folded |= 1 << i;
+                    }
+                }
+            }
+        }
+        Ok(folded)
+    }
+
+    /// Which counter counts samples whose value of label `i` found no place.
+    pub(crate) fn set_overflow(&self, i: usize, pin: Arc<Pin>) {
+        let _ = self.overflow[i].set(pin);
+    }
+
+    /// Counts `n` samples for each of these labels, whose value found no place.
+    pub(super) fn count_overflow(&self, labels: u32, n: u64) {
+        for (i, pin) in self.overflow.iter().enumerate() {
+            if labels & (1 << i) != 0
+                && let Some(pin) = pin.get()
+            {
+                pin.add(n);
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! How a series is named: texts of a push, and the key they make up.
+
+use super::family::FamilyState;
+use crate::schema::OTHER;
+
+/// A piece of UTF-8 text of the push being read: in its body, or in the arena of decoded strings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text {
+    start: u32,
+    /// The length in the lower 30 bits, where it stands and whether it needs escaping above.
+    len_flags: u32,
+}
+
+/// The text stands in the arena, not in the body.
+const IN_ARENA: u32 = 1 << 31;
+
+/// The text holds a quote, a backslash or a line feed. Only decoded text can: JSON has none of them
+/// unescaped in a string.
+const SPECIAL: u32 = 1 << 30;
+
+/// Bodies are shorter than this, so that offsets leave room for the flags.
+pub(crate) const BODY_BYTES_END: usize = 1 << 30;
+
+impl Text {
+    pub(crate) const EMPTY: Self = Self {
+        start: 0,
+        len_flags: 0,
+    };
+
+    #[inline]
+    pub(crate) fn in_body(start: usize, end: usize) -> Self {
+        Self {
+            start: start as u32,
+            len_flags: (end - start) as u32,
+        }
+    }
+
+    /// The text from `start` to the end of the arena.
+    pub(crate) fn in_arena(arena: &[u8], start: usize) -> Self {
+        let special = memchr::memchr3(b'"', b'\\', b'\n', &arena[start..]).is_some();
+        let flags = IN_ARENA | if special { SPECIAL } else { 0 };
+        Self {
+            start: start as u32,
+            len_flags: (arena.len() - start) as u32 | flags,
+        }
+    }
+
+    #[inline]
+    fn is_special(self) -> bool {
+        self.len_flags & SPECIAL != 0
+    }
+}
+
+/// What [`Text`]s point into.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Texts<'a> {
+    pub(crate) body: &'a [u8],
+    pub(crate) arena: &'a [u8],
+}
+
+impl<'a> Texts<'a> {
+    #[inline]
+    pub(crate) fn get(self, text: Text) -> &'a [u8] {
+        let source = if text.len_flags & IN_ARENA == 0 {
+            self.body
+        } else {
+            self.arena
+        };
+        let start = text.start as usize;
+        &source[start..start + (text.len_flags & (SPECIAL - 1)) as usize]
+    }
+}
+
+/// A series' identity: its family and its label values in schema order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key<'a> {
+    pub(crate) family: &'a FamilyState,
+    pub(crate) values: &'a [Text],
+    pub(crate) texts: Texts<'a>,
+    /// A bit for each label whose value is replaced by `other`.
+    pub(crate) folded: u32,
+    pub(crate) hash: u64,
+}
+
+impl<'a> Key<'a> {
+    /// The value of label `i`.
+    #[inline]
+    pub(crate) fn value(&self, i: usize) -> &'a [u8] {
+        if self.folded & (1 << i) == 0 {
+            self.texts.get(self.values[i])
+        } else {
+            OTHER.as_bytes()
+        }
+    }
+
+    /// Whether any value must be escaped where it is exposed.
+    #[inline]
+    pub(crate) fn is_special(&self) -> bool {
+        self.values
+            .iter()
+            .enumerate()
+            .any(|(i, value)| value.is_special() && self.folded & (1 << i) == 0)
+    }
+
+    /// The same series with these labels at `other` besides.
+    pub(crate) fn fold(mut self, labels: u32) -> Self {
+        self.folded |= labels;
+        self.hash = self.family.hash(&self);
+        self
+    }
+
+    /// Appends the label body as it is exposed: `app="student",page="/x"`.
+    pub(crate) fn write_body(&self, out: &mut Vec<u8>) {
+        for (i, literal) in self.family.literals().iter().enumerate() {
+            out.extend_from_slice(literal);
+            escape_into(self.value(i), out);
+        }
+        if !self.values.is_empty() {
+            out.push(b'"');
+        }
+    }
+
+    /// Whether a row with this body is this series. `escaped` tells whether the row's values needed it.
+    ///
+    /// Without escapes no value on either side holds a quote, so comparing each value and the quote
+    /// behind it at the place where it would stand is a full comparison.
+    #[inline]
+    pub(crate) fn matches(&self, body: &[u8], escaped: bool) -> bool {
+        if escaped != self.is_special() {
+            return false;
+        }
+        if escaped {
+            return self.matches_escaped(body);
+        }
+        let mut rest = body;
+        for (i, literal) in self.family.literals().iter().enumerate() {
+            let value = self.value(i);
+            let end = literal.len() + value.len();
+            if rest.get(end) != Some(&b'"') || &rest[literal.len()..end] != value {
+                return false;
+            }
+            rest = &rest[end..];
+        }
+        rest.len() <= 1
+    }
+
+    #[cold]
+    fn matches_escaped(&self, body: &[u8]) -> bool {
+        let mut own = Vec::with_capacity(body.len());
+        self.write_body(&mut own);
+        own == body
+    }
+}
+
+/// Appends a label value with `\`, `"` and line feed escaped.
+/// Source: Prometheus docs/instrumenting/exposition_formats.md, "Text format details".
+pub(crate) fn escape_into(value: &[u8], out: &mut Vec<u8>) {
+    let mut rest = value;
+    while let Some(at) = memchr::memchr3(b'"', b'\\', b'\n', rest) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(match rest[at] {
+            b'"' => br#"\""#,
+            b'\\' => br"\\",
+            _ => br"\n",
+        });
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// The value that [`escape_into`] wrote.
+pub(crate) fn unescape(escaped: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(escaped.len());
+    let mut rest = escaped;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        out.extend_from_slice(&rest[..at]);
+        out.push(match rest.get(at + 1) {
+            Some(b'n') => b'\n',
+            Some(b) => *b,
+            None => break,
+        });
+        rest = &rest[at + 2..];
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaping_is_undone() {
+        for value in [
+            "",
+            "plain",
+            "a\"b",
+            "\\",
+            "\n",
+            "\\n",
+            "é\"\n\\",
+            "x\"} 1\nup{job=\"victim",
+        ] {
+            let mut escaped = Vec::new();
+            escape_into(value.as_bytes(), &mut escaped);
+            assert!(memchr::memchr(b'\n', &escaped).is_none());
+            assert_eq!(unescape(&escaped), value.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a bound handle and its row share.
+
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, CachePadded, Ordering};
+
+/// The cell of a row that a handle pins. While any handle lives the row stays where a scrape finds it.
+///
+/// All orderings are relaxed: the cell guards no other memory, and one location's values are seen in
+/// one order by everybody, so a scrape never sees a counter fall. `row` changes under the shard's lock
+/// alone, and `n_handles` reaches or leaves 0 under it alone.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    /// A counter's increments on top of its row, or the bits of a gauge's value.
+    cell: CachePadded<AtomicU64>,
+    n_handles: AtomicUsize,
+    slot: u32,
+    shard: u32,
+    row: AtomicU32,
+}
+
+impl Pin {
+    pub(super) fn new(slot: u32, shard: u32, row: u32, initial: u64) -> Self {
+        Self {
+            cell: CachePadded(AtomicU64::new(initial)),
+            n_handles: AtomicUsize::new(0),
+            slot,
+            shard,
+            row: AtomicU32::new(row),
+        }
+    }
+
+    /// Adds to a counter.
+    #[inline]
+    pub(crate) fn add(&self, n: u64) {
+        self.cell.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// The increments a counter's row does not hold yet, or a gauge's bits.
+    #[inline]
+    pub(crate) fn load(&self) -> u64 {
+        self.cell.0.load(Ordering::Relaxed)
+    }
+
+    /// Sets a gauge's bits.
+    #[inline]
+    pub(crate) fn store(&self, bits: u64) {
+        self.cell.0.store(bits, Ordering::Relaxed);
+    }
+
+    /// Changes a gauge by `f`.
+    #[inline]
+    pub(crate) fn update(&self, f: impl Fn(f64) -> f64) {
+        let _ = self
+            .cell
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| {
+                Some(f(f64::from_bits(bits)).to_bits())
+            });
+    }
+
+    /// One more handle; the caller holds the shard's lock or a handle.
+    pub(crate) fn acquire(&self) {
+        self.n_handles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One handle less, unless it is the last, which only [`Self::release_last`] gives back.
+    pub(crate) fn release(&self) -> bool {
+        self.n_handles
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                (n > 1).then(|| n - 1)
+            })
+            .is_ok()
+    }
+
+    /// One handle less under the shard's lock: whether it was the last.
+    pub(super) fn release_last(&self) -> bool {
+        self.n_handles.fetch_sub(1, Ordering::Relaxed) == 1
+    }
+
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    pub(crate) fn shard(&self) -> usize {
+        self.shard as usize
+    }
+
+    pub(super) fn row(&self) -> u32 {
+        self.row.load(Ordering::Relaxed)
+    }
+}

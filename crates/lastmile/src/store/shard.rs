@@ -1,0 +1,312 @@
+//! One shard: a table of row ids over blocks of rows, all behind one lock.
+
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashTable};
+
+use super::block::{Block, PINNED, ROW_BITS, ROWS_MAX, Row, UNUSED, WIDE};
+use super::family::FamilyState;
+use super::key::Key;
+use super::pin::Pin;
+use crate::push::Number;
+use crate::schema::{Combine, Kind};
+use crate::time::Ticks;
+use crate::value::{Sum, histogram};
+
+/// A row's block and its index in it.
+pub(super) type RowId = u32;
+
+/// See the module's text. Everything in here happens under the shard's lock: updates are plain adds,
+/// so all lines of one series agree whenever a scrape looks.
+#[derive(Debug, Default)]
+pub(crate) struct Shard {
+    table: HashTable<RowId>,
+    blocks: Vec<Block>,
+    /// By family slot, its blocks in the order of exposition.
+    families: Vec<Vec<u32>>,
+    /// Sums of counters that got fractions or outgrew 64 bits.
+    wide: Vec<Sum>,
+    pins: HashMap<RowId, Arc<Pin>, foldhash::fast::RandomState>,
+}
+
+/// Spreads the stored half of a hash over the bits that the table looks at, low ones and top ones.
+#[inline]
+fn table_hash(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+#[inline]
+fn split(id: RowId) -> (usize, usize) {
+    ((id >> ROW_BITS) as usize, id as usize & (ROWS_MAX - 1))
+}
+
+impl Shard {
+    /// The row of this series, if there is one.
+    #[inline]
+    pub(super) fn find(&self, key: &Key<'_>) -> Option<RowId> {
+        let hash = key.hash as u32;
+        let slot = key.family.slot();
+        self.table
+            .find(table_hash(hash), |&id| {
+                let (block, i) = split(id);
+                let block = &self.blocks[block];
+                let row = &block.rows[i];
+                row.hash == hash
+                    && block.slot() == slot
+                    && key.matches(block.body(row), row.flags & super::block::ESCAPED != 0)
+            })
+            .copied()
+    }
+
+    /// Adds a series that is not there, which the caller has checked and reserved room for.
+    pub(super) fn insert(&mut self, key: &Key<'_>, flags: u16, now: Ticks) -> RowId {
+        let family = key.family;
+        let slot = family.slot() as usize;
+        if self.families.len() <= slot {
+            self.families.resize_with(slot + 1, Vec::new);
+        }
+        let mut body_len = 0;
+        for (i, literal) in family.literals().iter().enumerate() {
+            // Escaping at most doubles a value.
+            body_len += literal.len() + 2 * key.value(i).len() + 1;
+        }
+        let last = self.families[slot].last().map(|b| *b as usize);
+        let block = match last {
+            Some(b) if self.blocks[b].has_room(family, body_len) => b,
+            full => {
+                if let Some(full) = full {
+                    self.blocks[full].close();
+                }
+                self.blocks.push(Block::new(family));
+                let b = self.blocks.len() - 1;
+                self.families[slot].push(b as u32);
+                b
+            }
+        };
+        let hash = key.hash as u32;
+        let i = self.blocks[block].push(key, hash, flags, now);
+        let id = (block as u32) << ROW_BITS | i as u32;
+        let blocks = &self.blocks;
+        self.table.insert_unique(table_hash(hash), id, |&id| {
+            let (block, i) = split(id);
+            table_hash(blocks[block].rows[i].hash)
+        });
+        id
+    }
+
+    /// Counts these samples, which are checked, in a row.
+    #[inline]
+    pub(super) fn update(
+        &mut self,
+        id: RowId,
+        family: &FamilyState,
+        numbers: &[Number],
+        now: Ticks,
+    ) {
+        let (block, i) = split(id);
+        let block = &mut self.blocks[block];
+        let row = &mut block.rows[i];
+        let idle = now.saturating_sub(row.touched);
+        let fresh = row.flags & UNUSED != 0;
+        if fresh {
+            row.flags &= !UNUSED;
+            row.created = now;
+        }
+        row.touched = row.touched.max(now);
+        match family.kind() {
+            Kind::Counter => {
+                for number in numbers {
+                    add_to_counter(row, &mut self.wide, number.value, number.n);
+                }
+            }
+            Kind::Histogram => {
+                let cells = block.cells_mut(i);
+                for number in numbers {
+                    histogram::observe(cells, family.bounds(), number.value, number.n);
+                }
+            }
+            Kind::Gauge => {
+                let pin = (row.flags & PINNED != 0)
+                    .then(|| self.pins.get(&id))
+                    .flatten();
+                let mut alone = fresh || (idle > family.ttl() && pin.is_none());
+                let mut value = f64::from_bits(pin.map_or(row.value, |pin| pin.load()));
+                for number in numbers {
+                    value = match family.combine() {
+                        _ if alone => number.value,
+                        Combine::Last => number.value,
+                        Combine::Min => value.min(number.value),
+                        Combine::Max => value.max(number.value),
+                    };
+                    alone = false;
+                }
+                match pin {
+                    Some(pin) => pin.store(value.to_bits()),
+                    None => row.value = value.to_bits(),
+                }
+            }
+        }
+    }
+
+    /// The blocks of a family, in the order of exposition.
+    #[inline]
+    pub(crate) fn blocks_of(&self, slot: u32) -> &[u32] {
+        self.families.get(slot as usize).map_or(&[], Vec::as_slice)
+    }
+
+    #[inline]
+    pub(crate) fn block(&self, block: u32) -> &Block {
+        &self.blocks[block as usize]
+    }
+
+    /// What row `i` of a counter's block stands at.
+    #[inline]
+    pub(crate) fn counter(&self, block: u32, i: usize) -> CounterValue {
+        let row = &self.blocks[block as usize].rows[i];
+        if row.flags & (WIDE | PINNED) == 0 {
+            return CounterValue::Whole(row.value);
+        }
+        self.counter_slow(row, block << ROW_BITS | i as u32)
+    }
+
+    #[cold]
+    fn counter_slow(&self, row: &Row, id: RowId) -> CounterValue {
+        let mut sum = self.row_sum(row);
+        if row.flags & PINNED != 0
+            && let Some(pin) = self.pins.get(&id)
+        {
+            sum.add_whole(pin.load());
+        }
+        match sum.as_whole().map(u64::try_from) {
+            Some(Ok(whole)) => CounterValue::Whole(whole),
+            _ => CounterValue::Wide(sum),
+        }
+    }
+
+    fn row_sum(&self, row: &Row) -> Sum {
+        if row.flags & WIDE == 0 {
+            Sum::from_whole(row.value)
+        } else {
+            self.wide[row.value as usize]
+        }
+    }
+
+    /// What row `i` of a gauge's block stands at, unless its time to live is over.
+    pub(crate) fn gauge(&self, block: u32, i: usize, ttl: Ticks, now: Ticks) -> Option<f64> {
+        let row = &self.blocks[block as usize].rows[i];
+        if row.flags & PINNED != 0
+            && let Some(pin) = self.pins.get(&(block << ROW_BITS | i as u32))
+        {
+            return Some(f64::from_bits(pin.load()));
+        }
+        (now.saturating_sub(row.touched) <= ttl).then(|| f64::from_bits(row.value))
+    }
+
+    /// Binds one more handle to a row, which is exposed from now on.
+    pub(super) fn pin(
+        &mut self,
+        id: RowId,
+        shard: usize,
+        family: &FamilyState,
+        now: Ticks,
+    ) -> Arc<Pin> {
+        let (block, i) = split(id);
+        let row = &mut self.blocks[block].rows[i];
+        if row.flags & UNUSED != 0 {
+            row.flags &= !UNUSED;
+            row.created = now;
+        }
+        row.flags |= PINNED;
+        let initial = if family.kind() == Kind::Gauge {
+            row.value
+        } else {
+            0
+        };
+        let pin = self
+            .pins
+            .entry(id)
+            .or_insert_with(|| Arc::new(Pin::new(family.slot(), shard as u32, id, initial)));
+        pin.acquire();
+        Arc::clone(pin)
+    }
+
+    /// Gives a handle back; the last one's cell is folded into the row.
+    pub(super) fn unpin(&mut self, pin: &Pin, family: &FamilyState, now: Ticks) {
+        if !pin.release_last() {
+            return;
+        }
+        let id = pin.row();
+        let (block, i) = split(id);
+        let row = &mut self.blocks[block].rows[i];
+        row.flags &= !PINNED;
+        row.touched = row.touched.max(now);
+        match family.kind() {
+            Kind::Counter => add_whole_to_counter(row, &mut self.wide, pin.load()),
+            Kind::Gauge => row.value = pin.load(),
+            Kind::Histogram => {}
+        }
+        self.pins.remove(&id);
+    }
+
+    /// Adds to the counter that a handle holds.
+    pub(super) fn add_pinned(&mut self, pin: &Pin, v: f64) {
+        let (block, i) = split(pin.row());
+        add_to_counter(&mut self.blocks[block].rows[i], &mut self.wide, v, 1);
+    }
+
+    /// What the counter that a handle holds stands at.
+    pub(super) fn read_pinned(&self, pin: &Pin) -> Sum {
+        let (block, i) = split(pin.row());
+        let mut sum = self.row_sum(&self.blocks[block].rows[i]);
+        sum.add_whole(pin.load());
+        sum
+    }
+
+    /// The row id that a handle holds.
+    pub(super) fn pinned_row(pin: &Pin) -> RowId {
+        pin.row()
+    }
+}
+
+/// A counter's value, exact.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum CounterValue {
+    Whole(u64),
+    Wide(Sum),
+}
+
+#[inline]
+fn add_to_counter(row: &mut Row, wide: &mut Vec<Sum>, v: f64, n: u64) {
+    if row.flags & WIDE == 0 {
+        let whole = v as u64;
+        if whole as f64 == v
+            && let Some(total) = whole
+                .checked_mul(n)
+                .and_then(|add| row.value.checked_add(add))
+        {
+            row.value = total;
+            return;
+        }
+        widen(row, wide);
+    }
+    wide[row.value as usize].add(v, n);
+}
+
+fn add_whole_to_counter(row: &mut Row, wide: &mut Vec<Sum>, n: u64) {
+    if row.flags & WIDE == 0 {
+        if let Some(total) = row.value.checked_add(n) {
+            row.value = total;
+            return;
+        }
+        widen(row, wide);
+    }
+    wide[row.value as usize].add_whole(n);
+}
+
+/// Moves a counter's value into a sum that takes fractions and does not overflow.
+#[cold]
+fn widen(row: &mut Row, wide: &mut Vec<Sum>) {
+    wide.push(Sum::from_whole(row.value));
+    row.value = (wide.len() - 1) as u64;
+    row.flags |= WIDE;
+}

@@ -1,0 +1,171 @@
+use super::*;
+use crate::schema::Label;
+use crate::time::Ticks;
+
+const NOW: Ticks = 7;
+
+/// A store of one counter family with these labels.
+fn store(labels: Vec<Label>, limits: &Limits) -> Result<Store, Error> {
+    let family = labels
+        .into_iter()
+        .fold(Family::counter("loads_total"), Family::label);
+    Store::new([family], limits, Some(2))
+}
+
+/// Adds 1 to the series with these values and gives the label body it was counted under.
+fn inc(store: &Store, values: &[&str]) -> Result<String, Refusal> {
+    let mut arena = Vec::new();
+    let values: Vec<Text> = values
+        .iter()
+        .map(|v| {
+            let start = arena.len();
+            arena.extend_from_slice(v.as_bytes());
+            Text::in_arena(&arena, start)
+        })
+        .collect();
+    let texts = Texts {
+        body: &[],
+        arena: &arena,
+    };
+    let family = store.catalog().family(0);
+    let key = Key {
+        family,
+        values: &values,
+        texts,
+        folded: 0,
+        hash: 0,
+    }
+    .fold(0);
+    let (key, _) = store.admit(&key, NOW)?;
+    assert!(store.update_existing(&key, &[Number { value: 1.0, n: 1 }], NOW));
+    let mut body = Vec::new();
+    key.write_body(&mut body);
+    Ok(String::from_utf8(body).expect("bodies are UTF-8"))
+}
+
+/// The rows of all shards that are exposed, by label body.
+fn rows(store: &Store) -> std::collections::BTreeMap<String, u64> {
+    let mut rows = std::collections::BTreeMap::new();
+    for shard in 0..store.n_shards() {
+        let shard = store.shard(shard);
+        for &id in shard.blocks_of(0) {
+            let block = shard.block(id);
+            for row in block.rows.iter().filter(|row| row.flags & UNUSED == 0) {
+                let body = String::from_utf8(block.body(row).to_vec()).expect("bodies are UTF-8");
+                assert!(
+                    rows.insert(body, row.value).is_none(),
+                    "a series stands twice"
+                );
+            }
+        }
+    }
+    rows
+}
+
+#[test]
+fn identity_is_the_whole_key() {
+    let pairs = [
+        ["ab", "c"],
+        ["a", "bc"],
+        ["abc", ""],
+        ["a\",b=\"", "c"],
+        ["a", "\",b=\"c"],
+        ["\\", "\\n"],
+        ["\n", "\\"],
+    ];
+    let store = store(
+        vec![Label::open("a", 100), Label::open("b", 100)],
+        &Limits::default(),
+    )
+    .unwrap();
+    for _ in 0..2 {
+        for pair in &pairs {
+            inc(&store, pair).unwrap();
+        }
+    }
+    let rows = rows(&store);
+    assert_eq!(rows.len(), pairs.len(), "{rows:?}");
+    assert!(rows.values().all(|n| *n == 2), "{rows:?}");
+}
+
+#[test]
+fn a_full_label_folds_alone() {
+    let labels = vec![Label::open("page", 2), Label::closed("app", ["x", "y"])];
+    let store = store(labels, &Limits::default()).unwrap();
+    for (page, app, body) in [
+        ("/1", "x", r#"page="/1",app="x""#),
+        ("/2", "y", r#"page="/2",app="y""#),
+        ("/3", "x", r#"page="other",app="x""#),
+        ("/1", "y", r#"page="/1",app="y""#),
+        ("/1", "z", r#"page="/1",app="other""#),
+        ("/4", "z", r#"page="other",app="other""#),
+        ("other", "x", r#"page="other",app="x""#),
+    ] {
+        assert_eq!(inc(&store, &[page, app]).as_deref(), Ok(body));
+    }
+}
+
+#[test]
+fn at_a_limit_open_labels_fold_and_closed_ones_stay() {
+    let labels = || vec![Label::open("page", 1000), Label::closed("app", ["x"])];
+    let few = Limits::default().series_per_family(4);
+    let small = Limits::default().bytes(900);
+    for limits in [few, small] {
+        let store = store(labels(), &limits).unwrap();
+        let mut folded = 0;
+        for i in 0..100 {
+            let page = format!("/{i}");
+            let body = inc(&store, &[page.as_str(), "x"]).unwrap();
+            if body == r#"page="other",app="x""# {
+                folded += 1;
+            } else {
+                assert_eq!(folded, 0, "a place was found after the limit was reached");
+            }
+        }
+        assert!((90..100).contains(&folded), "{folded} of 100 folded");
+        assert_eq!(
+            inc(&store, &["/0", "x"]).as_deref(),
+            Ok(r#"page="/0",app="x""#),
+            "an existing series counts on"
+        );
+        assert_eq!(rows(&store).values().sum::<u64>(), 101, "the total is true");
+        assert!(store.bytes_used() <= limits.bytes_max());
+    }
+}
+
+#[test]
+fn reservations_beyond_a_limit_are_a_mistake_that_names_the_product() {
+    let labels = || {
+        vec![
+            Label::closed("a", ["1", "2", "3"]),
+            Label::closed("b", ["1", "2"]),
+            Label::open("c", 5),
+        ]
+    };
+    let e = store(labels(), &Limits::default().series_per_family(11)).unwrap_err();
+    assert!(e.is_limit());
+    assert!(
+        e.to_string().contains("`loads_total`") && e.to_string().contains("12 series"),
+        "{e}"
+    );
+    assert!(
+        store(labels(), &Limits::default().bytes(1_000))
+            .unwrap_err()
+            .is_limit()
+    );
+    assert!(store(labels(), &Limits::default().series_per_family(12)).is_ok());
+}
+
+#[test]
+fn blocks_and_tables_grow_without_losing_a_row() {
+    let labels = vec![Label::open("user", 5_000)];
+    let store = store(labels, &Limits::default()).unwrap();
+    for round in 1..=2 {
+        for i in 0..3_000 {
+            inc(&store, &[format!("user-{i}").as_str()]).unwrap();
+        }
+        let rows = rows(&store);
+        assert_eq!(rows.len(), 3_000);
+        assert!(rows.values().all(|n| *n == round));
+    }
+}
