@@ -9,6 +9,7 @@
 //! an unescaped control character: so no loop needs a second condition.
 
 use super::error::{DecodeError, DecodeReason};
+use super::swar;
 
 /// Most arrays and objects open at once. The deepest push of any format here needs 5.
 const DEPTH_MAX: u32 = 32;
@@ -132,7 +133,32 @@ impl<'a> Json<'a> {
     #[inline]
     pub(crate) fn string(&mut self) -> Result<RawStr> {
         debug_assert_eq!(self.byte(self.pos), b'"');
-        let start = self.pos + 1;
+        self.pos += 1;
+        match self.plain() {
+            Some(plain) => Ok(plain),
+            None => self.string_with_escapes(),
+        }
+    }
+
+    /// The rest of a string without escapes, whose opening quote was the last byte. If it is anything
+    /// else, nothing is consumed.
+    #[inline]
+    pub(crate) fn plain(&mut self) -> Option<RawStr> {
+        let start = self.pos;
+        let end = self.plain_until(start);
+        (self.byte(end) == b'"').then(|| {
+            self.pos = end + 1;
+            RawStr {
+                start,
+                end,
+                has_escapes: false,
+            }
+        })
+    }
+
+    #[cold]
+    fn string_with_escapes(&mut self) -> Result<RawStr> {
+        let start = self.pos;
         let mut at = start;
         let mut has_escapes = false;
         loop {
@@ -158,29 +184,30 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// Consumes exactly these bytes if they come next.
+    #[inline]
+    pub(crate) fn eat(&mut self, literal: &'static [u8]) -> bool {
+        let end = self.pos + literal.len();
+        let found = self.bytes.get(self.pos..end) == Some(literal);
+        if found {
+            self.pos = end;
+        }
+        found
+    }
+
     /// The first byte from `at` that is a quote, a backslash, a control character or the end.
-    ///
-    /// Eight bytes at a time: `x - 0x01…` borrows into the top bit of each byte below 1, so with the
-    /// byte xored against the one looked for, the top bits that are set while the byte's own is not mark
-    /// a match; a match may also mark bytes above it, which is harmless as only the lowest is used.
     #[inline]
     fn plain_until(&self, mut at: usize) -> usize {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const HIGH: u64 = 0x8080_8080_8080_8080;
-        let has_zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGH;
         while let Some(chunk) = self.bytes.get(at..at + 8) {
             let word = u64::from_le_bytes(chunk.try_into().expect("a chunk of 8"));
-            let quote = has_zero(word ^ (ONES * u64::from(b'"')));
-            let slash = has_zero(word ^ (ONES * u64::from(b'\\')));
-            let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-            let stop = quote | slash | control;
+            let stop = swar::find(word, b'"') | swar::find(word, b'\\') | swar::below(word, b' ');
             if stop != 0 {
-                return at + (stop.trailing_zeros() / 8) as usize;
+                return at + swar::first(stop);
             }
             at += 8;
         }
         while let Some(&b) = self.bytes.get(at)
-            && b >= 0x20
+            && b >= b' '
             && b != b'"'
             && b != b'\\'
         {

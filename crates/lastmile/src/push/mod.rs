@@ -7,6 +7,7 @@ mod record;
 mod report;
 mod samples;
 mod source;
+mod swar;
 
 pub use error::{DecodeError, DecodeReason};
 pub(crate) use report::Counts;
