@@ -218,6 +218,16 @@ impl Aggregator {
         visit::visit(&self.inner.store, self.inner.ticks(now), visitor);
     }
 
+    #[cfg(feature = "bench")]
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    #[cfg(feature = "bench")]
+    pub(crate) fn ticks(&self, now: Timestamp) -> Ticks {
+        self.inner.ticks(now)
+    }
+
     /// Bytes that series take, of those that [`Limits::bytes`] allows.
     #[must_use]
     pub fn bytes_used(&self) -> u64 {

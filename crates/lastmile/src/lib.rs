@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod aggregator;
+#[cfg(feature = "bench")]
+mod bench;
 mod error;
 mod exposition;
 mod handle;
@@ -15,6 +17,9 @@ mod value;
 mod visit;
 
 pub use aggregator::Aggregator;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub use bench::DecodedBatch;
 pub use error::Error;
 pub use exposition::{Scrape, ScrapeOptions};
 pub use handle::{Counter, Gauge, Histogram};

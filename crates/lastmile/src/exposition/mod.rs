@@ -123,7 +123,7 @@ impl Scrape {
     /// `chunk` has less capacity than that, or for a series whose text alone is larger.
     pub fn next_chunk(&mut self, chunk: &mut Vec<u8>) -> bool {
         // Not cleared first: what is there need not be zeroed again.
-        chunk.resize(CHUNK_BYTES, 0);
+        chunk.resize(CHUNK_BYTES + PAD, 0);
         let end = self.fill(chunk);
         chunk.truncate(end);
         end > 0
@@ -131,7 +131,7 @@ impl Scrape {
 
     fn fill(&mut self, chunk: &mut [u8]) -> usize {
         if self.spilled < self.spill.len() {
-            let n = (self.spill.len() - self.spilled).min(chunk.len());
+            let n = (self.spill.len() - self.spilled).min(CHUNK_BYTES);
             chunk[..n].copy_from_slice(&self.spill[self.spilled..self.spilled + n]);
             self.spilled += n;
             return n;
@@ -154,13 +154,13 @@ impl Scrape {
                 continue;
             };
             let need = shard.block(block).text_bytes_max() + family.text().header().len();
-            if need > chunk.len() - end {
+            if need > CHUNK_BYTES - end {
                 if end > 0 {
                     return end;
                 }
-                if need > chunk.len() {
+                if need > CHUNK_BYTES {
                     self.spill.clear();
-                    self.spill.resize(need, 0);
+                    self.spill.resize(need + PAD, 0);
                     let mut out = Out::new(&mut self.spill, 0);
                     text::block(
                         &mut out,
@@ -221,7 +221,12 @@ impl fmt::Debug for Scrape {
     }
 }
 
-/// Writes into a buffer whose size the caller has made sure of.
+/// Copies are made in pieces of this many bytes, two vector registers: a copy of a constant size is a
+/// few instructions where one of any size is a call. What is copied must be padded to a multiple of it,
+/// and so much more must fit behind what is written.
+pub(crate) const PAD: usize = 32;
+
+/// Writes into a buffer of whose size the caller has made sure, [`PAD`] included.
 pub(crate) struct Out<'a> {
     bytes: &'a mut [u8],
     end: usize,
@@ -232,14 +237,66 @@ impl<'a> Out<'a> {
         Self { bytes, end }
     }
 
+    /// Writes bytes of any number.
     #[inline]
-    pub(crate) fn put(&mut self, piece: &[u8]) {
-        let end = self.end + piece.len();
-        self.bytes[self.end..end].copy_from_slice(piece);
-        self.end = end;
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        self.place(bytes.len()).copy_from_slice(bytes);
+    }
+
+    /// Writes the first `len` of these bytes, whose number is a multiple of [`PAD`].
+    #[inline]
+    pub(crate) fn put_padded(&mut self, padded: &[u8], len: usize) {
+        let mut at = self.end;
+        for piece in padded.as_chunks::<PAD>().0 {
+            self.bytes[at..at + PAD].copy_from_slice(piece);
+            at += PAD;
+        }
+        self.end += len;
+    }
+
+    /// Writes one byte.
+    #[inline]
+    pub(crate) fn put_byte(&mut self, byte: u8) {
+        self.bytes[self.end] = byte;
+        self.end += 1;
+    }
+
+    /// Room for the next `len` bytes, which count as written.
+    #[inline]
+    pub(crate) fn place(&mut self, len: usize) -> &mut [u8] {
+        let place = &mut self.bytes[self.end..self.end + len];
+        self.end += len;
+        place
     }
 
     pub(crate) fn end(&self) -> usize {
         self.end
+    }
+}
+
+/// Bytes that are written often, padded.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    padded: Box<[u8]>,
+    len: usize,
+}
+
+impl Piece {
+    pub(crate) fn new(text: &str) -> Self {
+        let mut padded = text.as_bytes().to_vec();
+        padded.resize(text.len().next_multiple_of(PAD), 0);
+        Self {
+            padded: padded.into(),
+            len: text.len(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(crate) fn put(&self, out: &mut Out<'_>) {
+        out.put_padded(&self.padded, self.len);
     }
 }

@@ -3,13 +3,34 @@
 use super::Out;
 use crate::value::Sum;
 
-/// Writes a whole number.
+/// `00` to `99`.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut n = 0;
+    while n < 100 {
+        pairs[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
+        n += 1;
+    }
+    pairs
+};
+
+/// Writes a whole number, two digits at a time and straight into its place.
 #[inline]
-pub(super) fn whole(out: &mut Out<'_>, n: u64) {
+pub(super) fn whole(out: &mut Out<'_>, mut n: u64) {
     if n < 10 {
-        out.put(&[b'0' + n as u8]);
+        return out.put_byte(b'0' + n as u8);
+    }
+    let mut at = n.ilog10() as usize + 1;
+    let place = out.place(at);
+    while n >= 100 {
+        at -= 2;
+        place[at..at + 2].copy_from_slice(&PAIRS[(n % 100) as usize]);
+        n /= 100;
+    }
+    if n >= 10 {
+        place[..2].copy_from_slice(&PAIRS[n as usize]);
     } else {
-        out.put(itoa::Buffer::new().format(n).as_bytes());
+        place[0] = b'0' + n as u8;
     }
 }
 
@@ -92,6 +113,21 @@ mod tests {
             (-2.5, "-2.5", "-2.5"),
         ] {
             assert_eq!((canonical(v).as_str(), javascript(v).as_str()), (go, js));
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_those_of_the_standard_library() {
+        let powers = (0..20).map(|e| 10_u64.pow(e));
+        for n in powers
+            .flat_map(|p| [p - 1, p, p + 1, p.saturating_mul(7)])
+            .chain([u64::MAX])
+        {
+            let mut bytes = [0; 64];
+            let mut out = Out::new(&mut bytes, 0);
+            whole(&mut out, n);
+            let end = out.end();
+            assert_eq!(std::str::from_utf8(&bytes[..end]).unwrap(), n.to_string());
         }
     }
 

@@ -8,10 +8,10 @@
 //! └──────── head ─────────┘└ body ┘└── tail ──┘
 //! ```
 
-use super::Out;
 use super::number::{self, canonical, javascript};
+use super::{Out, Piece};
 use crate::schema::{Family, Kind, LeStyle};
-use crate::store::{Block, CounterValue, FamilyState, Shard, UNUSED};
+use crate::store::{CounterValue, FamilyState, Shard, UNUSED};
 use crate::time::Ticks;
 use crate::value::histogram;
 
@@ -32,8 +32,8 @@ pub(crate) struct TextParts {
 /// What stands around the body in one line of a row.
 #[derive(Debug)]
 struct Line {
-    head: Vec<u8>,
-    tail: Vec<u8>,
+    head: Piece,
+    tail: Piece,
 }
 
 impl TextParts {
@@ -50,8 +50,8 @@ impl TextParts {
         let plain = |name: &str| {
             let (open, close) = if bare { ("", " ") } else { ("{", "} ") };
             Line {
-                head: format!("{name}{open}").into(),
-                tail: close.into(),
+                head: Piece::new(&format!("{name}{open}")),
+                tail: Piece::new(close),
             }
         };
         let mut lines = Vec::new();
@@ -67,8 +67,8 @@ impl TextParts {
                 .map(|b| spell(*b))
                 .chain(["+Inf".to_owned()]);
             lines.extend(bounds.map(|le| Line {
-                head: format!("{name}_bucket{{").into(),
-                tail: format!("{comma}le=\"{le}\"}} ").into(),
+                head: Piece::new(&format!("{name}_bucket{{")),
+                tail: Piece::new(&format!("{comma}le=\"{le}\"}} ")),
             }));
             lines.push(plain(&format!("{name}_sum")));
             lines.push(plain(&format!("{name}_count")));
@@ -136,7 +136,7 @@ pub(super) fn block(
             out.put(text.header());
             *header_done = true;
         }
-        let body = block.body(row);
+        let body = block.padded_body(row);
         match family.kind() {
             Kind::Counter => {
                 text.lines[0].start(out, body);
@@ -144,42 +144,42 @@ pub(super) fn block(
                     CounterValue::Whole(n) => number::whole(out, n),
                     CounterValue::Wide(sum) => number::sum(out, sum),
                 }
-                out.put(b"\n");
+                out.put_byte(b'\n');
             }
             Kind::Gauge => {
                 text.lines[0].start(out, body);
                 number::float(out, gauge.unwrap_or_default());
-                out.put(b"\n");
+                out.put_byte(b'\n');
             }
-            Kind::Histogram => histogram_row(out, text, body, block, i),
+            Kind::Histogram => histogram_row(out, text, body, block.cells(i)),
         }
     }
 }
 
-fn histogram_row(out: &mut Out<'_>, text: &TextParts, body: &[u8], block: &Block, i: usize) {
-    let (counts, sum) = histogram::read(block.cells(i));
+fn histogram_row(out: &mut Out<'_>, text: &TextParts, body: (&[u8], usize), cells: &[u64]) {
+    let (counts, sum) = histogram::read(cells);
     let mut cumulative: u64 = 0;
     let (buckets, totals) = text.lines.split_at(counts.len());
     for (line, count) in buckets.iter().zip(counts) {
         cumulative = cumulative.saturating_add(*count);
         line.start(out, body);
         number::whole(out, cumulative);
-        out.put(b"\n");
+        out.put_byte(b'\n');
     }
     totals[0].start(out, body);
     number::sum(out, sum);
-    out.put(b"\n");
+    out.put_byte(b'\n');
     totals[1].start(out, body);
     number::whole(out, cumulative);
-    out.put(b"\n");
+    out.put_byte(b'\n');
 }
 
 impl Line {
     /// All of a line but its value.
     #[inline]
-    fn start(&self, out: &mut Out<'_>, body: &[u8]) {
-        out.put(&self.head);
-        out.put(body);
-        out.put(&self.tail);
+    fn start(&self, out: &mut Out<'_>, (body, len): (&[u8], usize)) {
+        self.head.put(out);
+        out.put_padded(body, len);
+        self.tail.put(out);
     }
 }

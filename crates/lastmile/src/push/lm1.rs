@@ -72,7 +72,7 @@ fn lines(body: &[u8]) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
 }
 
 /// Decodes one line into `samples`; gives whether it has an id.
-fn line(
+pub(super) fn line(
     catalog: &Catalog,
     body: &[u8],
     start: usize,

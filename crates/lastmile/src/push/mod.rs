@@ -66,6 +66,23 @@ pub(crate) fn push(
     })
 }
 
+/// Decodes one batch and applies nothing.
+#[cfg(feature = "bench")]
+pub(crate) fn decode(
+    store: &Store,
+    format: Format,
+    body: &[u8],
+    samples: &mut Samples,
+) -> Result<(), DecodeError> {
+    let mut counts = Counts::default();
+    match format {
+        Format::Lm1 => {
+            lm1::line(store.catalog(), body, 0, body.len(), samples, &mut counts).map(drop)
+        }
+        Format::Record => record::decode(store.catalog(), body, samples, &mut counts),
+    }
+}
+
 /// Checks once that `text`, which stands at `at` of the body, is UTF-8.
 fn check_utf8(text: &[u8], at: usize) -> Result<(), DecodeError> {
     match std::str::from_utf8(text) {

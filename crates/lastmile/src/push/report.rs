@@ -92,6 +92,11 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    #[cfg(feature = "bench")]
+    pub(crate) fn accepted(&self) -> u64 {
+        self.accepted
+    }
+
     #[inline]
     pub(crate) fn accept(&mut self, n: u64) {
         self.accepted += n;

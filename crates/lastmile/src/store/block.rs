@@ -1,7 +1,7 @@
 //! A run of rows of one family: the unit of growth, of a scrape's lock hold, and of encoding.
 //!
 //! ```text
-//! keys   app="student"app="teacher"…            label bodies, escaped, as they are exposed
+//! keys   app="student"app="teacher"…[pad]       label bodies, escaped, as they are exposed
 //! rows   [value hash created touched off len flags] …   32 bytes each
 //! cells  [buckets… sum] [buckets… sum] …         histograms only, one stride a row
 //! ```
@@ -12,7 +12,7 @@
 
 use super::family::FamilyState;
 use super::key::Key;
-use crate::exposition::CHUNK_BYTES;
+use crate::exposition::{CHUNK_BYTES, PAD};
 use crate::schema::Kind;
 use crate::time::Ticks;
 use crate::value::histogram;
@@ -91,15 +91,17 @@ impl Block {
     pub(super) fn has_room(&self, family: &FamilyState, key_len: usize) -> bool {
         self.rows.is_empty()
             || (self.rows.len() < ROWS_MAX
-                && self.keys.len() + key_len < KEY_BYTES_MAX
+                && self.key_bytes() + key_len < KEY_BYTES_MAX
                 && self.text_bytes_max + family.text().row_bytes_max(key_len) <= CHUNK_BYTES)
     }
 
     /// Adds a row at the end and gives its index.
     pub(super) fn push(&mut self, key: &Key<'_>, hash: u32, flags: u16, now: Ticks) -> usize {
-        let offset = self.keys.len();
+        let offset = self.key_bytes();
+        self.keys.truncate(offset);
         key.write_body(&mut self.keys);
         let len = self.keys.len() - offset;
+        self.keys.resize(offset + len + PAD, 0);
         self.text_bytes_max += key.family.text().row_bytes_max(len);
         self.rows.push(Row {
             value: 0,
@@ -119,6 +121,18 @@ impl Block {
         self.keys.shrink_to_fit();
         self.rows.shrink_to_fit();
         self.cells.shrink_to_fit();
+    }
+
+    /// Bytes of all keys, without the padding behind them.
+    fn key_bytes(&self) -> usize {
+        self.keys.len().saturating_sub(PAD)
+    }
+
+    /// A row's label body, and what stands behind it up to a multiple of [`PAD`]; its own length.
+    #[inline]
+    pub(crate) fn padded_body(&self, row: &Row) -> (&[u8], usize) {
+        let (offset, len) = (usize::from(row.key_offset), usize::from(row.key_len));
+        (&self.keys[offset..offset + len.next_multiple_of(PAD)], len)
     }
 
     /// A row's label body.

@@ -1,0 +1,50 @@
+//! What the benches need to time the store without the parser. Not part of the public interface.
+
+use std::fmt;
+
+use crate::aggregator::Aggregator;
+use crate::push::{self, Counts, DecodeError, Format, Samples};
+use crate::time::Timestamp;
+
+/// A body that is decoded once, to be applied any number of times.
+#[doc(hidden)]
+pub struct DecodedBatch {
+    body: Vec<u8>,
+    samples: Samples,
+}
+
+impl fmt::Debug for DecodedBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecodedBatch").finish_non_exhaustive()
+    }
+}
+
+impl Aggregator {
+    /// Decodes one batch: a `/record` body, or one line of `lm1`.
+    ///
+    /// # Errors
+    /// As for [`push`](Self::push).
+    #[doc(hidden)]
+    pub fn decode_batch(&self, format: Format, body: &[u8]) -> Result<DecodedBatch, DecodeError> {
+        let mut batch = DecodedBatch {
+            body: body.to_vec(),
+            samples: Samples::default(),
+        };
+        push::decode(self.store(), format, &batch.body, &mut batch.samples)?;
+        Ok(batch)
+    }
+
+    /// Counts what the batch holds, as often as it is called; gives the samples counted.
+    #[doc(hidden)]
+    pub fn apply_batch(&self, batch: &mut DecodedBatch, now: Timestamp) -> u64 {
+        let mut counts = Counts::default();
+        self.store().apply(
+            &mut batch.samples,
+            &batch.body,
+            self.ticks(now),
+            &mut counts,
+        );
+        batch.samples.misses.clear();
+        counts.accepted()
+    }
+}
