@@ -1,7 +1,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::error::Error;
+use crate::error::{Error, Repr};
 use crate::exposition::{Scrape, ScrapeOptions};
 use crate::handle::{Counter, Gauge, Histogram};
 use crate::limit::Limits;
@@ -200,9 +200,19 @@ impl Aggregator {
     }
 
     fn bind(&self, name: &str, kind: Kind, labels: &[(&str, &str)]) -> Result<Arc<Pin>, Error> {
-        self.inner
-            .store
-            .bind(name, kind, labels, self.inner.latest())
+        let store = &self.inner.store;
+        let slot = store
+            .catalog()
+            .slot(name.as_bytes())
+            .ok_or_else(|| Error::from(Repr::UnknownFamily(name.to_owned())))?;
+        let family = store.catalog().family(slot);
+        if family.kind() != kind {
+            return Err(Error::handle(
+                name,
+                format!("is a {}, not a {kind}", family.kind()),
+            ));
+        }
+        store.bind(family, labels, self.inner.latest())
     }
 
     /// Lets time pass for what is not given any: bound handles stamp their rows with the latest time

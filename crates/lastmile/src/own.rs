@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::aggregator::Inner;
 use crate::error::Error;
 use crate::push::{DecodeError, DecodeReason, Format, PushReport, Refusal};
-use crate::schema::{Family, Kind, Label, NAME_BYTES_MAX};
+use crate::schema::{Family, Label, NAME_BYTES_MAX};
 use crate::store::{Pin, Store};
 use crate::time::Timestamp;
 
@@ -82,16 +82,13 @@ struct OwnFormat {
 impl Own {
     /// Binds them all, and gives every label that can overflow its counter.
     pub(crate) fn bind(store: &Store) -> Result<Self, Error> {
-        let counter =
-            |name: &str, labels: &[(&str, &str)]| store.bind(name, Kind::Counter, labels, 0);
-        store
-            .bind(
-                "lastmile_build_info",
-                Kind::Gauge,
-                &[("version", env!("CARGO_PKG_VERSION"))],
-                0,
-            )?
-            .store(1.0_f64.to_bits());
+        let counter = |name: &str, labels: &[(&str, &str)]| bind(store, name, labels);
+        bind(
+            store,
+            "lastmile_build_info",
+            &[("version", env!("CARGO_PKG_VERSION"))],
+        )?
+        .store(1.0_f64.to_bits());
         for family in store.catalog().families() {
             let declared = family.declared();
             if crate::schema::is_reserved(declared.name()) {
@@ -127,7 +124,7 @@ impl Own {
             })?,
             scrapes_complete: counter("lastmile_scrapes_total", &[("result", "complete")])?,
             scrapes_aborted: counter("lastmile_scrapes_total", &[("result", "aborted")])?,
-            scrape_seconds: store.bind("lastmile_scrape_seconds", Kind::Histogram, &[], 0)?,
+            scrape_seconds: bind(store, "lastmile_scrape_seconds", &[])?,
             record: counter("metrics_aggregator_record_total", &[])?,
         })
     }
@@ -165,6 +162,13 @@ impl Own {
     pub(crate) fn scrape_aborted(&self) {
         self.scrapes_aborted.add(1);
     }
+}
+
+/// Binds a series of one of the families above.
+fn bind(store: &Store, name: &str, labels: &[(&str, &str)]) -> Result<Arc<Pin>, Error> {
+    let mut families = store.catalog().families().iter();
+    let family = families.find(|family| family.declared().name() == name);
+    store.bind(family.expect("it is one of its own"), labels, 0)
 }
 
 /// Maps an array, stopping at the first error.

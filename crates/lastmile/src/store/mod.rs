@@ -12,6 +12,7 @@
 //!
 //! **Locks.** A family's admission before a shard, never the other way round, never two shards at once.
 
+mod admission;
 mod block;
 mod family;
 mod key;
@@ -29,13 +30,13 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use self::family::Seed;
-use crate::error::{Error, Fault, Repr};
+use crate::error::{Error, Repr};
 use crate::limit::{ByteBudget, Limits};
 use crate::push::{Counts, Number, Refusal, Samples};
-use crate::schema::{Family, Kind, Policy};
+use crate::schema::{Family, Kind, is_reserved};
 use crate::sync::{CachePadded, Mutex, MutexGuard};
 use crate::time::Ticks;
-use crate::value::{Sum, histogram};
+use crate::value::Sum;
 
 /// Most shards; a push marks the ones it touches in 64 bits.
 const SHARDS_MAX: usize = 64;
@@ -45,12 +46,6 @@ const SHARDS_MIN: usize = 16;
 
 /// Shards for each core: two pushes then rarely want the same lock.
 const SHARDS_PER_CORE: usize = 4;
-
-/// What a row takes in a table: 5 bytes a slot, at worst 7/16 full just after it grew.
-const TABLE_BYTES_PER_ROW: u64 = 12;
-
-/// What a label value takes beside its bytes: its entry in the map of values, at the worst load.
-const VALUE_BYTES_EXTRA: u64 = 64;
 
 /// No entry.
 const NONE: u32 = u32::MAX;
@@ -69,7 +64,7 @@ impl Catalog {
         &self.families[slot as usize]
     }
 
-    /// The slot of a name.
+    /// The slot of a name that clients and hosts may use; the aggregator's own families are not among them.
     #[inline]
     pub(crate) fn slot(&self, name: &[u8]) -> Option<u32> {
         self.by_name.get(name).copied()
@@ -106,9 +101,11 @@ impl Store {
             by_name: HashMap::with_hasher(seed.clone()),
         };
         for (slot, family) in families.into_iter().enumerate() {
-            catalog
-                .by_name
-                .insert(family.name.as_bytes().into(), slot as u32);
+            if !is_reserved(&family.name) {
+                catalog
+                    .by_name
+                    .insert(family.name.as_bytes().into(), slot as u32);
+            }
             catalog.families.push(Arc::new(FamilyState::new(
                 slot as u32,
                 family,
@@ -161,76 +158,6 @@ impl Store {
             hash >> 32
         };
         spread as usize & (self.shards.len() - 1)
-    }
-
-    /// Creates the rows that a family has from the start: every combination of its closed values, with
-    /// every open label at `other`. Those with an open label, and gauges, stay hidden until used.
-    fn reserve(&self, family: &FamilyState) -> Result<(), Fault> {
-        let declared = family.declared();
-        let n_series = declared.n_reserved();
-        let fault = |why: String| Fault {
-            place: declared.place.clone(),
-            family: declared.name.clone(),
-            field: "labels".to_owned(),
-            why,
-        };
-        let own = crate::schema::is_reserved(&declared.name);
-        if n_series > u64::from(self.series_per_family) && !own {
-            return Err(fault(format!(
-                "needs {n_series} series from the start (the product of its labels' values), and series_per_family is {}",
-                self.series_per_family
-            )));
-        }
-        let hidden = family.open() != 0 || family.kind() == Kind::Gauge;
-        let mut combination = vec![0; declared.labels.len()];
-        let values: Vec<Vec<&str>> = declared
-            .labels
-            .iter()
-            .map(|label| label.reserved_values().collect())
-            .collect();
-        for _ in 0..n_series {
-            let mut arena = Vec::new();
-            let texts: Vec<Text> = combination
-                .iter()
-                .zip(&values)
-                .map(|(at, values)| {
-                    let start = arena.len();
-                    arena.extend_from_slice(values[*at].as_bytes());
-                    Text::in_arena(&arena, start)
-                })
-                .collect();
-            let texts_of = Texts {
-                body: &[],
-                arena: &arena,
-            };
-            let key = Key {
-                family,
-                values: &texts,
-                texts: texts_of,
-                folded: 0,
-                hash: 0,
-            }
-            .fold(0);
-            if !self.budget.reserve(row_bytes(&key)) && !own {
-                return Err(fault(format!(
-                    "needs {n_series} series from the start, and with them the limit of {} bytes is exceeded",
-                    self.budget.max()
-                )));
-            }
-            let flags = if hidden { UNUSED } else { 0 };
-            self.shard(self.shard_of(family, key.hash))
-                .insert(&key, flags, 0);
-            family.admission.lock().n_series += 1;
-            // The last label turns fastest.
-            for (at, values) in combination.iter_mut().zip(&values).rev() {
-                *at += 1;
-                if *at < values.len() {
-                    break;
-                }
-                *at = 0;
-            }
-        }
-        Ok(())
     }
 
     /// Counts what a push brought, one lock for each shard it touches.
@@ -320,129 +247,6 @@ impl Store {
         row.is_some()
     }
 
-    /// The key under which a sample counts, whose row exists when this returns, and the labels of it
-    /// that became `other` for want of a place.
-    fn admit<'a>(&self, key: &Key<'a>, now: Ticks) -> Result<(Key<'a>, u32), Refusal> {
-        let family = key.family;
-        let unlisted = family.fold_unlisted(key)?;
-        if family.open() == 0 {
-            return Ok((key.fold(unlisted), 0));
-        }
-        let mut admission = family.admission.lock();
-        let mut full = 0;
-        for (i, label) in family.labels().iter().enumerate() {
-            if let Policy::Open { max_values, .. } = label.policy
-                && unlisted & (1 << i) == 0
-                && admission.values[i].len() >= max_values as usize
-                && !admission.values[i].contains_key(key.value(i))
-            {
-                full |= 1 << i;
-            }
-        }
-        let admitted = key.fold(unlisted | full);
-        let shard = self.shard_of(family, admitted.hash);
-        if self.shard(shard).find(&admitted).is_some() {
-            return Ok((admitted, full));
-        }
-        // It is new. Reserve first; at a limit every open label folds, to a row that was reserved when
-        // the family was declared.
-        let takes_place = |i: &usize| family.open() & !admitted.folded & (1 << i) != 0;
-        let places: u64 = (0..family.labels().len())
-            .filter(takes_place)
-            .filter(|i| !admission.values[*i].contains_key(key.value(*i)))
-            .map(|i| key.value(i).len() as u64 + VALUE_BYTES_EXTRA)
-            .sum();
-        if admission.n_series >= self.series_per_family
-            || !self.budget.reserve(row_bytes(&admitted) + places)
-        {
-            let all = family.open();
-            return Ok((key.fold(unlisted | all), all & !unlisted));
-        }
-        for i in (0..family.labels().len()).filter(takes_place) {
-            *admission.values[i].entry(key.value(i).into()).or_insert(0) += 1;
-        }
-        admission.n_series += 1;
-        self.shard(shard).insert(&admitted, UNUSED, now);
-        Ok((admitted, full))
-    }
-
-    /// Binds a handle to a series of the host's own, which counts against the limits now.
-    ///
-    /// # Errors
-    /// When the labels are not the family's, or the series has no place of its own.
-    pub(crate) fn bind(
-        &self,
-        name: &str,
-        kind: Kind,
-        labels: &[(&str, &str)],
-        now: Ticks,
-    ) -> Result<Arc<Pin>, Error> {
-        let slot = self
-            .catalog
-            .slot(name.as_bytes())
-            .ok_or_else(|| Error::from(Repr::UnknownFamily(name.to_owned())))?;
-        let family = self.catalog.family(slot);
-        if family.kind() != kind {
-            return Err(Error::handle(
-                name,
-                format!("is a {}, not a {kind}", family.kind()),
-            ));
-        }
-        let mut arena = Vec::new();
-        let mut values = Vec::new();
-        for label in family.labels() {
-            let mut given = labels.iter().filter(|(name, _)| *name == label.name());
-            let (Some((_, value)), None) = (given.next(), given.next()) else {
-                return Err(Error::handle(
-                    name,
-                    format!("label `{}` must be given once", label.name()),
-                ));
-            };
-            let start = arena.len();
-            arena.extend_from_slice(value.as_bytes());
-            values.push(Text::in_arena(&arena, start));
-        }
-        if labels.len() != values.len() {
-            return Err(Error::handle(
-                name,
-                "a label is given that it does not declare",
-            ));
-        }
-        let texts = Texts {
-            body: &[],
-            arena: &arena,
-        };
-        let key = Key {
-            family,
-            values: &values,
-            texts,
-            folded: 0,
-            hash: 0,
-        }
-        .fold(0);
-        let (admitted, full) = self.admit(&key, now).map_err(|why| {
-            Error::handle(
-                name,
-                format!("these labels are refused as {}", why.as_str()),
-            )
-        })?;
-        let asked_for_other = (0..values.len()).all(|i| admitted.value(i) == key.value(i));
-        if full != 0 || !asked_for_other {
-            let why = if full != 0 {
-                "a limit leaves no place for this series"
-            } else {
-                "a label does not list this value"
-            };
-            return Err(Error::handle(name, why));
-        }
-        let shard = self.shard_of(family, admitted.hash);
-        let mut rows = self.shard(shard);
-        let row = rows
-            .find(&admitted)
-            .ok_or_else(|| Error::handle(name, "the series is gone"))?;
-        Ok(rows.pin(row, shard, family, now))
-    }
-
     /// Gives the last handle of a row back.
     pub(crate) fn unbind(&self, pin: &Pin, now: Ticks) {
         self.shard(pin.shard())
@@ -475,27 +279,6 @@ impl Store {
     pub(crate) fn bytes_used(&self) -> u64 {
         self.budget.used()
     }
-}
-
-/// The bytes that a series takes in all: its row, its key, its cells and its place in the table. A
-/// counter is charged for the wide sum that it may need later, as an existing series is never refused.
-fn row_bytes(key: &Key<'_>) -> u64 {
-    let family = key.family;
-    let escaped: usize = (0..key.values.len())
-        .map(|i| {
-            let value = key.value(i);
-            family.literals()[i].len()
-                + value.len()
-                + memchr::memchr3_iter(b'"', b'\\', b'\n', value).count()
-        })
-        .sum();
-    let cells = match family.kind() {
-        Kind::Histogram => histogram::n_cells(family.bounds().len()) * size_of::<u64>(),
-        Kind::Counter => size_of::<Sum>(),
-        Kind::Gauge => 0,
-    };
-    (size_of::<Row>() + escaped + usize::from(!key.values.is_empty()) + cells) as u64
-        + TABLE_BYTES_PER_ROW
 }
 
 fn default_shards() -> usize {

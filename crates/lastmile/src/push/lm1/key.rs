@@ -1,0 +1,132 @@
+//! Keys of `lm1`: `name;label=value;…`, with `%xx` for bytes of any of the three.
+
+use crate::push::json::{RawStr, unescape};
+use crate::push::report::Refusal;
+use crate::push::samples::Samples;
+use crate::push::swar;
+use crate::store::Text;
+
+/// Splits a key; gives its name and leaves its labels in the samples.
+#[inline]
+pub(super) fn split(body: &[u8], key: RawStr, samples: &mut Samples) -> Result<Text, Refusal> {
+    samples.labels.clear();
+    if key.has_escapes {
+        return split_decoded_key(body, key, samples);
+    }
+    split_at(&body[key.start..key.end], Some(key.start), samples)
+}
+
+/// A key that has JSON escapes is decoded first.
+#[cold]
+fn split_decoded_key(body: &[u8], key: RawStr, samples: &mut Samples) -> Result<Text, Refusal> {
+    let mut decoded = Vec::new();
+    unescape(&body[key.start..key.end], &mut decoded);
+    split_at(&decoded, None, samples)
+}
+
+/// Splits `key`, which stands at `at` of the body or nowhere that stays.
+#[inline]
+fn split_at(key: &[u8], at: Option<usize>, samples: &mut Samples) -> Result<Text, Refusal> {
+    let mut piece = next_piece(key, 0, false);
+    if piece.end == 0 {
+        return Err(Refusal::Malformed);
+    }
+    let name = text(key, at, &piece, samples)?;
+    while piece.end < key.len() {
+        let label = next_piece(key, piece.end + 1, true);
+        if label.start == label.end || key.get(label.end) != Some(&b'=') {
+            return Err(Refusal::Malformed);
+        }
+        piece = next_piece(key, label.end + 1, false);
+        let texts = (
+            text(key, at, &label, samples)?,
+            text(key, at, &piece, samples)?,
+        );
+        samples.labels.push(texts);
+    }
+    Ok(name)
+}
+
+/// A part of a key between two separators.
+struct Piece {
+    start: usize,
+    end: usize,
+    has_percent: bool,
+}
+
+/// The piece from `start` to the next `;` (of a label's name, to the next `=`) or to the end.
+///
+/// Eight bytes at a time, as in [`Json`]: pieces are too short for a call of `memchr` each to pay.
+#[inline]
+fn next_piece(key: &[u8], start: usize, is_label: bool) -> Piece {
+    let mut has_percent = false;
+    let mut at = start;
+    loop {
+        at = next_separator(key, at);
+        match key.get(at) {
+            Some(b'%') => has_percent = true,
+            Some(b'=') if !is_label => {}
+            _ => {
+                return Piece {
+                    start,
+                    end: at,
+                    has_percent,
+                };
+            }
+        }
+        at += 1;
+    }
+}
+
+/// The first `;`, `=` or `%` from `at`, or the end.
+#[inline]
+fn next_separator(key: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = key.get(at..at + 8) {
+        let word = u64::from_le_bytes(chunk.try_into().expect("a chunk of 8"));
+        let stop = swar::find(word, b';') | swar::find(word, b'=') | swar::find(word, b'%');
+        if stop != 0 {
+            return at + swar::first(stop);
+        }
+        at += 8;
+    }
+    while let Some(b) = key.get(at)
+        && !matches!(b, b';' | b'=' | b'%')
+    {
+        at += 1;
+    }
+    at
+}
+
+/// The text of a piece, `%xx` decoded.
+#[inline]
+fn text(
+    key: &[u8],
+    at: Option<usize>,
+    piece: &Piece,
+    samples: &mut Samples,
+) -> Result<Text, Refusal> {
+    match at {
+        Some(at) if !piece.has_percent => Ok(Text::in_body(at + piece.start, at + piece.end)),
+        _ => decode_percent(&key[piece.start..piece.end], samples),
+    }
+}
+
+/// Decodes `%xx` into the arena.
+fn decode_percent(piece: &[u8], samples: &mut Samples) -> Result<Text, Refusal> {
+    let start = samples.arena.len();
+    let mut rest = piece;
+    while let Some(plain) = memchr::memchr(b'%', rest) {
+        samples.arena.extend_from_slice(&rest[..plain]);
+        let digits = rest.get(plain + 1..plain + 3).ok_or(Refusal::Malformed)?;
+        let digit = |d: u8| char::from(d).to_digit(16).ok_or(Refusal::Malformed);
+        samples
+            .arena
+            .push((digit(digits[0])? << 4 | digit(digits[1])?) as u8);
+        rest = &rest[plain + 3..];
+    }
+    samples.arena.extend_from_slice(rest);
+    if std::str::from_utf8(&samples.arena[start..]).is_err() {
+        return Err(Refusal::Malformed);
+    }
+    Ok(Text::in_arena(&samples.arena, start))
+}
