@@ -7,7 +7,7 @@ use crate::handle::{Counter, Gauge, Histogram};
 use crate::limit::Limits;
 use crate::own::{self, Own};
 use crate::push::{self, DecodeError, Format, PushReport, Source};
-use crate::schema::{Kind, Schema};
+use crate::schema::{Family, Kind, Schema, is_reserved};
 use crate::store::{Pin, Store};
 use crate::sync::{AtomicU32, Ordering};
 use crate::time::{Ticks, Timestamp, ticks};
@@ -99,7 +99,10 @@ impl Aggregator {
         now: Timestamp,
         n_shards: Option<usize>,
     ) -> Result<Self, Error> {
-        let families = schema.families().cloned().chain(own::families());
+        let families = schema
+            .families()
+            .cloned()
+            .chain(own::families().into_iter().map(Family::host_only));
         let store = Store::new(families, limits, n_shards)?;
         let own = Own::bind(&store)?;
         let inner = Inner {
@@ -130,6 +133,7 @@ impl Aggregator {
     ) -> Result<PushReport, DecodeError> {
         let _ = source;
         let now = self.inner.ticks(now);
+        self.inner.own.came(format, body.len());
         let report = push::push(&self.inner.store, format, body, now)
             .inspect_err(|error| self.inner.own.failed(format, error))?;
         for line in report.failed_lines() {
@@ -138,7 +142,7 @@ impl Aggregator {
         match report.failed_lines().first() {
             Some(line) if report.batches() == 0 => Err(line.error()),
             _ => {
-                self.inner.own.pushed(format, body.len(), &report);
+                self.inner.own.pushed(format, &report);
                 Ok(report)
             }
         }
@@ -201,11 +205,11 @@ impl Aggregator {
 
     fn bind(&self, name: &str, kind: Kind, labels: &[(&str, &str)]) -> Result<Arc<Pin>, Error> {
         let store = &self.inner.store;
-        let slot = store
+        let family = store
             .catalog()
-            .slot(name.as_bytes())
+            .find(name)
+            .filter(|family| !is_reserved(family.declared().name()))
             .ok_or_else(|| Error::from(Repr::UnknownFamily(name.to_owned())))?;
-        let family = store.catalog().family(slot);
         if family.kind() != kind {
             return Err(Error::handle(
                 name,

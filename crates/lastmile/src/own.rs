@@ -33,7 +33,7 @@ pub(crate) fn families() -> Vec<Family> {
             .label(Label::closed_exactly("reason", DecodeReason::ALL.map(DecodeReason::as_str))),
         Family::counter("lastmile_push_bytes_total")
             .unit("bytes")
-            .help("Bytes of pushes as they were decoded, by format.")
+            .help("Bytes of pushes, by format, whether they decoded or not.")
             .label(format()),
         Family::counter("lastmile_samples_total")
             .help("Samples that were counted, by format.")
@@ -129,12 +129,17 @@ impl Own {
         })
     }
 
+    /// Counts a body that came.
+    #[inline]
+    pub(crate) fn came(&self, format: Format, n_bytes: usize) {
+        self.formats[format as usize].bytes.add(n_bytes as u64);
+    }
+
     /// Counts a push of which at least one batch decoded.
     #[inline]
-    pub(crate) fn pushed(&self, format: Format, n_bytes: usize, report: &PushReport) {
+    pub(crate) fn pushed(&self, format: Format, report: &PushReport) {
         let own = &self.formats[format as usize];
         own.pushes.add(1);
-        own.bytes.add(n_bytes as u64);
         own.samples.add(report.accepted());
         if report.batches_without_id() > 0 {
             own.without_id.add(u64::from(report.batches_without_id()));
@@ -166,8 +171,7 @@ impl Own {
 
 /// Binds a series of one of the families above.
 fn bind(store: &Store, name: &str, labels: &[(&str, &str)]) -> Result<Arc<Pin>, Error> {
-    let mut families = store.catalog().families().iter();
-    let family = families.find(|family| family.declared().name() == name);
+    let family = store.catalog().find(name);
     store.bind(family.expect("it is one of its own"), labels, 0)
 }
 

@@ -3,6 +3,8 @@
 //! Its client sums counters and lists observations. All of a body is decoded before anything of it is
 //! applied; an entry that the schema does not allow is refused alone.
 
+use std::collections::HashMap;
+
 use super::error::{DecodeError, DecodeReason};
 use super::json::{Json, RawStr};
 use super::report::{Counts, Refusal};
@@ -303,7 +305,8 @@ fn labels(body: &[u8], json: &mut Json<'_>, samples: &mut Samples) -> Result<boo
     if json.is_empty(b'}') {
         return Ok(true);
     }
-    let mut ok = true;
+    // Labels whose value is no text, in the rare case.
+    let mut bad: Option<Vec<usize>> = None;
     loop {
         let key = json.key()?;
         let key = samples.text(body, key);
@@ -323,13 +326,25 @@ fn labels(body: &[u8], json: &mut Json<'_>, samples: &mut Samples) -> Result<boo
             }
             _ => {
                 json.skip()?;
-                ok = false;
+                samples.labels.push((key, Text::EMPTY));
+                bad.get_or_insert_with(Vec::new)
+                    .push(samples.labels.len() - 1);
             }
         }
         if !json.another(b'}')? {
-            return Ok(ok);
+            return Ok(!bad.is_some_and(|bad| last_is_bad(body, samples, &bad)));
         }
     }
+}
+
+/// Whether any label's value is bad: of a label that came twice, the last one.
+#[cold]
+fn last_is_bad(body: &[u8], samples: &Samples, bad: &[usize]) -> bool {
+    let mut last = HashMap::new();
+    for (i, (name, _)) in samples.labels.iter().enumerate() {
+        last.insert(samples.bytes(body, *name), bad.binary_search(&i).is_ok());
+    }
+    last.into_values().any(|is_bad| is_bad)
 }
 
 /// Reads a list of observations and gives its length; `None` if it is no list.

@@ -47,6 +47,9 @@ impl Number {
         if self.value.is_nan() {
             return Err(Refusal::NotANumber);
         }
+        if !self.value.is_finite() {
+            return Err(Refusal::NotFinite);
+        }
         // A counter grows by the weighted value; an observation is counted `n` times instead.
         let v = if family.kind() == Kind::Counter {
             self.value * self.n as f64

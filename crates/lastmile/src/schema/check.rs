@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::family::{Family, Kind};
+use super::family::{Family, Kind, LeStyle};
 use super::label::{Label, Policy};
 use crate::error::Fault;
 use crate::value::VALUE_MAX;
@@ -184,22 +184,24 @@ fn bounds(family: &Family, fault: &mut impl FnMut(&str, String)) {
     if family.kind != Kind::Histogram {
         return;
     }
+    // The name in the kind of file that it came from.
+    let field = match family.le_style {
+        LeStyle::Canonical => "bounds",
+        LeStyle::JavaScript => "buckets",
+    };
     if family.bounds.is_empty() {
-        fault("bounds", "a histogram needs at least one".to_owned());
+        fault(field, "a histogram needs at least one".to_owned());
     }
     if family.bounds.len() > BOUNDS_MAX {
         fault(
-            "bounds",
+            field,
             format!("has {}; {BOUNDS_MAX} are possible", family.bounds.len()),
         );
     }
     if family.bounds.iter().any(|b| !b.is_finite()) {
-        fault(
-            "bounds",
-            "must be finite; `+Inf` is always there".to_owned(),
-        );
+        fault(field, "must be finite; `+Inf` is always there".to_owned());
     } else if !family.bounds.is_sorted_by(|a, b| a < b) {
-        fault("bounds", "must ascend".to_owned());
+        fault(field, "must ascend".to_owned());
     }
 }
 

@@ -95,6 +95,7 @@ pub struct Family {
     pub(crate) combine: Option<Combine>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) le_style: LeStyle,
+    pub(crate) host_only: bool,
     pub(crate) place: Option<Place>,
 }
 
@@ -112,6 +113,7 @@ impl Family {
             combine: None,
             ttl: None,
             le_style: LeStyle::Canonical,
+            host_only: false,
             place: None,
         }
     }
@@ -185,6 +187,15 @@ impl Family {
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
+        self
+    }
+
+    /// Keeps clients out: a push to this family is refused as
+    /// [`UnknownFamily`](crate::Refusal::UnknownFamily), and only bound handles write to it. For what the
+    /// host itself knows, such as orders taken, in a schema that clients push to.
+    #[must_use]
+    pub fn host_only(mut self) -> Self {
+        self.host_only = true;
         self
     }
 

@@ -20,8 +20,12 @@ pub(super) fn read(file: &str, text: &str, other_keys: &[&str], into: &mut Schem
         into,
     };
     let (document, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
+    for error in &errors {
         reader.fault(error.span().unwrap_or_default(), "", error.message());
+    }
+    // What was made of broken text is a guess, and so would be any fault found in it.
+    if !errors.is_empty() {
+        return;
     }
     for (key, value) in document.get_ref() {
         match key.get_ref().as_ref() {

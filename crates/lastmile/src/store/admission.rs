@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Store;
 use super::block::{Row, UNUSED};
-use super::family::FamilyState;
+use super::family::{Admission, FamilyState};
 use super::key::{Key, Text, Texts};
 use super::pin::Pin;
 use crate::error::{Error, Fault};
@@ -18,6 +18,23 @@ const TABLE_BYTES_PER_ROW: u64 = 12;
 
 /// What a label value takes beside its bytes: its entry in the map of values, at the worst load.
 const VALUE_BYTES_EXTRA: u64 = 64;
+
+impl Admission {
+    /// The open labels whose value has no place and cannot get one, but for those in `folded`.
+    fn full(&self, key: &Key<'_>, folded: u32) -> u32 {
+        let mut full = 0;
+        for (i, label) in key.family.labels().iter().enumerate() {
+            if let Policy::Open { max_values, .. } = label.policy
+                && folded & (1 << i) == 0
+                && self.values[i].len() >= max_values as usize
+                && !self.values[i].contains_key(key.value(i))
+            {
+                full |= 1 << i;
+            }
+        }
+        full
+    }
+}
 
 impl Store {
     /// Creates the rows that a family has from the start: every combination of its closed values, with
@@ -99,41 +116,47 @@ impl Store {
             return Ok((key.fold(unlisted), 0));
         }
         let mut admission = family.admission.lock();
-        let mut full = 0;
-        for (i, label) in family.labels().iter().enumerate() {
-            if let Policy::Open { max_values, .. } = label.policy
-                && unlisted & (1 << i) == 0
-                && admission.values[i].len() >= max_values as usize
-                && !admission.values[i].contains_key(key.value(i))
-            {
-                full |= 1 << i;
-            }
-        }
+        let full = admission.full(key, unlisted);
         let admitted = key.fold(unlisted | full);
-        let shard = self.shard_of(family, admitted.hash);
-        if self.shard(shard).find(&admitted).is_some() {
+        if self.exists(&admitted) || self.create(&mut admission, &admitted, now) {
             return Ok((admitted, full));
         }
-        // It is new. Reserve first; at a limit every open label folds, to a row that was reserved when
-        // the family was declared.
-        let takes_place = |i: &usize| family.open() & !admitted.folded & (1 << i) != 0;
+        // At a limit every open label folds, to a row that was reserved when the family was declared.
+        Ok((
+            key.fold(unlisted | family.open()),
+            family.open() & !unlisted,
+        ))
+    }
+
+    fn exists(&self, key: &Key<'_>) -> bool {
+        self.shard(self.shard_of(key.family, key.hash))
+            .find(key)
+            .is_some()
+    }
+
+    /// Creates a series that does not exist, if the limits leave it a place: reserves first, and
+    /// changes nothing otherwise. The aggregator's own families, which no client can grow, are exempt.
+    fn create(&self, admission: &mut Admission, key: &Key<'_>, now: Ticks) -> bool {
+        let family = key.family;
+        let own = is_reserved(family.declared().name());
+        let takes_place = |i: &usize| family.open() & !key.folded & (1 << i) != 0;
         let places: u64 = (0..family.labels().len())
             .filter(takes_place)
             .filter(|i| !admission.values[*i].contains_key(key.value(*i)))
             .map(|i| key.value(i).len() as u64 + VALUE_BYTES_EXTRA)
             .sum();
-        if admission.n_series >= self.series_per_family
-            || !self.budget.reserve(row_bytes(&admitted) + places)
-        {
-            let all = family.open();
-            return Ok((key.fold(unlisted | all), all & !unlisted));
+        let has_room = admission.n_series < self.series_per_family
+            && self.budget.reserve(row_bytes(key) + places);
+        if !has_room && !own {
+            return false;
         }
         for i in (0..family.labels().len()).filter(takes_place) {
             *admission.values[i].entry(key.value(i).into()).or_insert(0) += 1;
         }
         admission.n_series += 1;
-        self.shard(shard).insert(&admitted, UNUSED, now);
-        Ok((admitted, full))
+        self.shard(self.shard_of(family, key.hash))
+            .insert(key, UNUSED, now);
+        true
     }
 
     /// Binds a handle to a series, which counts against the limits now.
@@ -179,20 +202,26 @@ impl Store {
             hash: 0,
         }
         .fold(0);
-        let (admitted, full) = self.admit(&key, now).map_err(|why| {
+        let unlisted = family.fold_unlisted(&key).map_err(|why| {
             Error::handle(
                 name,
                 format!("these labels are refused as {}", why.as_str()),
             )
         })?;
-        let asked_for_other = (0..values.len()).all(|i| admitted.value(i) == key.value(i));
-        if full != 0 || !asked_for_other {
-            let why = if full != 0 {
-                "a limit leaves no place for this series"
-            } else {
-                "a label does not list this value"
-            };
-            return Err(Error::handle(name, why));
+        let admitted = key.fold(unlisted);
+        if (0..values.len()).any(|i| admitted.value(i) != key.value(i)) {
+            return Err(Error::handle(name, "a label does not list this value"));
+        }
+        if family.open() != 0 {
+            let mut admission = family.admission.lock();
+            let has_place = admission.full(&key, unlisted) == 0
+                && (self.exists(&admitted) || self.create(&mut admission, &admitted, now));
+            if !has_place {
+                return Err(Error::handle(
+                    name,
+                    "a limit leaves no place for this series",
+                ));
+            }
         }
         let shard = self.shard_of(family, admitted.hash);
         let mut rows = self.shard(shard);

@@ -165,15 +165,13 @@ impl FamilyState {
         hasher.finish()
     }
 
-    /// Whether a sample may carry this value (of a counter: this increment, weighted).
+    /// Whether a sample may carry this value, which is a number (of a counter: this increment, weighted).
     #[inline]
     pub(crate) fn check_value(&self, v: f64) -> Result<(), Refusal> {
         if (self.min..=self.max).contains(&v) {
             return Ok(());
         }
-        Err(if !v.is_finite() {
-            Refusal::NotFinite
-        } else if v > self.max {
+        Err(if v > self.max {
             Refusal::TooLarge
         } else if v < 0.0 {
             Refusal::Negative

@@ -33,7 +33,7 @@ use self::family::Seed;
 use crate::error::{Error, Repr};
 use crate::limit::{ByteBudget, Limits};
 use crate::push::{Counts, Number, Refusal, Samples};
-use crate::schema::{Family, Kind, is_reserved};
+use crate::schema::{Family, Kind};
 use crate::sync::{CachePadded, Mutex, MutexGuard};
 use crate::time::Ticks;
 use crate::value::Sum;
@@ -64,10 +64,17 @@ impl Catalog {
         &self.families[slot as usize]
     }
 
-    /// The slot of a name that clients and hosts may use; the aggregator's own families are not among them.
+    /// The slot of a name that clients may use.
     #[inline]
     pub(crate) fn slot(&self, name: &[u8]) -> Option<u32> {
         self.by_name.get(name).copied()
+    }
+
+    /// The family of a name, whoever may use it. Looks at one after the other.
+    pub(crate) fn find(&self, name: &str) -> Option<&Arc<FamilyState>> {
+        self.families
+            .iter()
+            .find(|family| family.declared().name() == name)
     }
 
     /// All families in the order of exposition.
@@ -101,7 +108,7 @@ impl Store {
             by_name: HashMap::with_hasher(seed.clone()),
         };
         for (slot, family) in families.into_iter().enumerate() {
-            if !is_reserved(&family.name) {
+            if !family.host_only {
                 catalog
                     .by_name
                     .insert(family.name.as_bytes().into(), slot as u32);
@@ -212,6 +219,8 @@ impl Store {
                 (self.catalog.family(entry.family).kind() == Kind::Gauge).then_some(i as u32)
             }));
         }
+        // New series are made in the order they came, so that the first values get the last places.
+        misses.sort_unstable();
         for i in &misses {
             let entry = &samples.entries[*i as usize];
             let family = self.catalog.family(entry.family);

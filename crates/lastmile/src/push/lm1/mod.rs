@@ -365,7 +365,6 @@ fn resolve(
         .and_then(|name| catalog.slot(samples.bytes(body, *name)))
         .map(|slot| catalog.family(slot));
     let resolved = match (name, family) {
-        _ if !weight_ok => Err(Refusal::BadWeight),
         (Err(why), _) => Err(why),
         (Ok(_), Some(family))
             if fits(family.kind(), shape) && samples.resolve_labels_in_order(family, body) =>
@@ -385,14 +384,17 @@ fn resolve(
             .map(|()| family),
     };
     match resolved {
-        Ok(family) => samples.finish_entry(family, body, values_at, numbers_at, counts),
-        Err(why) => {
+        Ok(family) if weight_ok => {
+            samples.finish_entry(family, body, values_at, numbers_at, counts);
+        }
+        _ => {
             let n = match shape {
                 Shape::One => 1,
-                Shape::List(n) if family.is_some_and(|f| f.kind() == Kind::Histogram) => n,
+                Shape::List(n) if resolved.is_ok() => n,
                 Shape::List(n) => n.max(1),
             };
-            counts.refuse(why, n as u64);
+            let why = if weight_ok { resolved.err() } else { None };
+            counts.refuse(why.unwrap_or(Refusal::BadWeight), n as u64);
             samples.numbers.truncate(numbers_at);
             samples.values.truncate(values_at);
         }

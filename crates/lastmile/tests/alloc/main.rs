@@ -1,0 +1,107 @@
+//! Pushes to known series, and encoding into a buffer that is used again, allocate nothing.
+//!
+//! One test alone in its binary, so that no other thread's allocations are counted.
+
+use std::alloc::System;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use lastmile::{Aggregator, Format, Limits, Schema, ScrapeOptions, Source, Timestamp};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// # Panics
+/// If `work` allocates, once it was done a few times.
+#[track_caller]
+fn allocates_nothing(what: &str, mut work: impl FnMut()) {
+    (0..3).for_each(|_| work());
+    let region = Region::new(ALLOCATOR);
+    (0..100).for_each(|_| work());
+    let change = region.change();
+    let n = change.allocations + change.reallocations;
+    assert_eq!(n, 0, "{what}: {change:?}");
+}
+
+fn aggregator(builder: lastmile::SchemaBuilder, now: Timestamp) -> Aggregator {
+    Aggregator::new(builder.build().unwrap(), Limits::default(), now).unwrap()
+}
+
+const SEED_SCHEMA: &str = r#"{"allowedMetrics":[
+    {"name":"app_load_succeeded","help":"h","type":"counter","labels":[{"name":"app","allowedValues":["student"]}]},
+    {"name":"wait","help":"h","type":"histogram","labels":[],"buckets":[0.1,1]}]}"#;
+const SEED_PUSH: &str = r#"[
+    {"metricName":"app_load_succeeded","metricType":"counter","labels":{"app":"student"},"inc":1},
+    {"metricName":"app_load_succeeded","metricType":"counter","labels":{"app":"x\u0041"},"inc":1},
+    {"metricName":"wait","metricType":"histogram","labels":{},"observations":[0.004,5,"x"]}]"#;
+const LM1_PUSH: &str = r#"{"lm":1,"id":"Zk3vTq81mWc0xHs9","m":{"client_page_loads_total;type=navigate":1,"client_web_vital_seconds;page=%2fhome;name=LCP":[0.8,[1.5,2]],"nope":1}}"#;
+
+#[test]
+fn known_series_allocate_nothing() {
+    let now = Timestamp::new(1_767_225_600_000, Duration::from_secs(3600));
+    let source = Source::default();
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/wire");
+    let read = |file: &str| fs::read_to_string(shared.join(file));
+
+    // What the seed and `lastmile.js` really send, where it is there; our own small ones in any case.
+    let mut seeds = vec![(
+        Schema::builder().allowed_metrics("seed.json", SEED_SCHEMA),
+        SEED_PUSH.to_owned(),
+    )];
+    let mut lines = vec![LM1_PUSH.to_owned()];
+    match (read("seed-page-load.json"), read("page-load.lm1")) {
+        (Ok(seed), Ok(line)) => {
+            let add = |builder: lastmile::SchemaBuilder, file: &str| {
+                builder.allowed_metrics(file, &read(&format!("pum-config/{file}")).unwrap())
+            };
+            let files = ["appMetricConfig.json", "performanceTimingMetricConfig.json"];
+            seeds.push((files.into_iter().fold(Schema::builder(), add), seed));
+            lines.push(line);
+        }
+        _ => println!("skipped: worked pushes: no {}", shared.display()),
+    }
+
+    for (schema, body) in seeds {
+        let agg = aggregator(schema, now);
+        allocates_nothing(&body, || {
+            let report = agg
+                .push(Format::Record, body.as_bytes(), &source, now)
+                .unwrap();
+            assert!(report.accepted() >= 3);
+        });
+        encodes(&agg, now);
+    }
+    for line in lines {
+        let agg = aggregator(Schema::builder().browser(), now);
+        allocates_nothing(&line, || {
+            let report = agg
+                .push(Format::Lm1, line.as_bytes(), &source, now)
+                .unwrap();
+            assert!(report.accepted() >= 3);
+        });
+        encodes(&agg, now);
+        let loads = agg
+            .counter("client_page_loads_total", &[("type", "navigate")])
+            .unwrap();
+        allocates_nothing("a bound counter", || {
+            loads.inc();
+            loads.add(0.5).unwrap();
+        });
+    }
+}
+
+fn encodes(agg: &Aggregator, now: Timestamp) {
+    let mut chunk = Vec::with_capacity(64 * 1024);
+    let mut n_bytes = 0;
+    allocates_nothing("a scrape into a buffer that is used again", || {
+        n_bytes = 0;
+        let mut scrape = agg.scrape(ScrapeOptions::text(), now);
+        while scrape.next_chunk(&mut chunk) {
+            n_bytes += chunk.len();
+        }
+        scrape.complete(now);
+    });
+    assert!(n_bytes > 1000);
+}

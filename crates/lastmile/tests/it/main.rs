@@ -1,0 +1,17 @@
+//! Every test of the crate from outside, as one binary.
+
+mod bad_input;
+mod exact;
+mod expo;
+mod golden;
+mod json;
+mod json_suite;
+mod laws;
+mod model;
+mod oracle;
+mod pushes;
+mod rows;
+mod schemas;
+mod setup;
+mod twin;
+mod wire;

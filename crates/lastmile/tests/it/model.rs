@@ -1,0 +1,367 @@
+//! Random sequences of everything a user does, against the twin after each step.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lastmile::{Counter, Format, Gauge, Histogram, Scrape, ScrapeOptions};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use crate::expo::{self, Series};
+use crate::oracle::{Pair, is_own};
+use crate::pushes;
+use crate::schemas::{TestSchema, every_schema};
+use crate::twin::{Kind, Policy};
+
+#[derive(Clone, Debug)]
+enum Op {
+    Push(Push),
+    /// Starts one more scrape.
+    Scrape,
+    /// Takes one chunk of an open scrape.
+    Chunk(Index),
+    /// Takes the rest of an open scrape and says so.
+    Complete(Index),
+    /// Drops an open scrape.
+    Abort(Index),
+    /// Binds a handle to a family with these labels.
+    Bind(usize, Vec<String>),
+    /// Counts through a handle: an index and an amount.
+    Use(Index, f64),
+    /// Drops a handle.
+    Unbind(Index),
+    /// Lets time pass.
+    Wait(u64),
+}
+
+#[derive(Clone)]
+struct Push(Format, Vec<u8>);
+
+impl std::fmt::Debug for Push {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}: {:?}",
+            self.0.as_str(),
+            String::from_utf8_lossy(&self.1)
+        )
+    }
+}
+
+fn op(schema: &TestSchema) -> impl Strategy<Value = Op> + use<> {
+    // Which of the new values of one push find a place is not promised.
+    let n_max = if schema.is_roomy() { 4 } else { 1 };
+    let push = prop_oneof![
+        pushes::record(&schema.families, n_max).prop_map(|body| Push(Format::Record, body)),
+        pushes::lm1(&schema.families, n_max).prop_map(|body| Push(Format::Lm1, body)),
+    ];
+    let families = schema.families.clone();
+    let bind = (0..families.len(), vec(any::<Index>(), 2..3)).prop_map(move |(f, picks)| {
+        let labels =
+            families[f]
+                .labels
+                .iter()
+                .zip(&picks)
+                .map(|(label, pick)| match &label.policy {
+                    Policy::Closed { values, .. } => pick.get(values).clone(),
+                    Policy::Open { .. } => {
+                        (*pick.get(&["a", "b", "", "/home", "é\n\""])).to_owned()
+                    }
+                });
+        (f, labels.collect::<Vec<_>>())
+    });
+    let amount = select(
+        &[
+            0.0,
+            1.0,
+            1.0,
+            2.0,
+            7.0,
+            0.1,
+            0.25,
+            2.5,
+            1e6,
+            -1.0,
+            1e16,
+            f64::NAN,
+            f64::INFINITY,
+        ][..],
+    );
+    prop_oneof![
+        10 => push.prop_map(Op::Push),
+        2 => Just(Op::Scrape),
+        4 => any::<Index>().prop_map(Op::Chunk),
+        1 => any::<Index>().prop_map(Op::Complete),
+        1 => any::<Index>().prop_map(Op::Abort),
+        2 => bind.prop_map(|(f, labels)| Op::Bind(f, labels)),
+        4 => (any::<Index>(), amount).prop_map(|(i, amount)| Op::Use(i, amount)),
+        1 => any::<Index>().prop_map(Op::Unbind),
+        1 => (1..200u64).prop_map(Op::Wait),
+    ]
+}
+
+/// A scrape under way, and what was there when it began.
+struct Reading {
+    scrape: Scrape,
+    text: Vec<u8>,
+    at_start: BTreeMap<Series, f64>,
+}
+
+impl Reading {
+    fn chunk(&mut self) -> bool {
+        let mut chunk = b"left over".to_vec();
+        let more = self.scrape.next_chunk(&mut chunk);
+        assert!(chunk.len() <= 64 * 1024, "a chunk of {} bytes", chunk.len());
+        assert!(
+            more != chunk.is_empty(),
+            "more: {more}, and {} bytes",
+            chunk.len()
+        );
+        self.text.extend(chunk);
+        more
+    }
+}
+
+enum Handle {
+    Counter(Counter),
+    Gauge(Gauge),
+    Histogram(Histogram),
+}
+
+struct Model {
+    pair: Pair,
+    readings: Vec<Reading>,
+    handles: Vec<(Handle, usize, Vec<String>)>,
+    /// Every counter and histogram line as last seen.
+    seen: BTreeMap<Series, f64>,
+}
+
+impl Model {
+    fn new(schema: &TestSchema) -> Model {
+        let mut model = Model {
+            pair: Pair::new(schema),
+            readings: Vec::new(),
+            handles: Vec::new(),
+            seen: BTreeMap::new(),
+        };
+        model.check();
+        model
+    }
+
+    fn step(&mut self, op: Op) {
+        match op {
+            Op::Push(Push(format, body)) => self.push(format, &body),
+            Op::Scrape => {
+                let options = ScrapeOptions::text();
+                assert_eq!(
+                    options.content_type(),
+                    "text/plain; version=0.0.4; charset=utf-8"
+                );
+                let scrape = self.pair.agg.scrape(options, self.pair.now);
+                let at_start = rising(&self.pair.check());
+                self.readings.push(Reading {
+                    scrape,
+                    text: Vec::new(),
+                    at_start,
+                });
+            }
+            Op::Chunk(i) if !self.readings.is_empty() => {
+                i.get_mut(&mut self.readings).chunk();
+            }
+            Op::Complete(i) if !self.readings.is_empty() => {
+                let reading = self.readings.swap_remove(i.index(self.readings.len()));
+                self.complete(reading);
+            }
+            Op::Abort(i) if !self.readings.is_empty() => {
+                drop(self.readings.swap_remove(i.index(self.readings.len())));
+                self.pair
+                    .count_one("lastmile_scrapes_total", &[("result", "aborted")], 1);
+            }
+            Op::Bind(f, values) => self.bind(f, &values),
+            Op::Use(i, amount) if !self.handles.is_empty() => {
+                self.count(i.index(self.handles.len()), amount);
+            }
+            Op::Unbind(i) if !self.handles.is_empty() => {
+                drop(self.handles.swap_remove(i.index(self.handles.len())));
+            }
+            Op::Wait(millis) => {
+                self.pair.now = self.pair.now.after(Duration::from_millis(millis));
+                self.pair.agg.tick(self.pair.now);
+            }
+            // No scrape or handle to choose from.
+            _ => {}
+        }
+        self.check();
+    }
+
+    fn push(&mut self, format: Format, body: &[u8]) {
+        let before = self.pair.text();
+        let result = self.pair.push(format, body);
+        let changes = result.is_ok_and(|report| report.accepted() > 0);
+        if !changes {
+            let after = self.pair.text();
+            assert_eq!(
+                users(&before),
+                users(&after),
+                "a refused push changes nothing"
+            );
+        }
+    }
+
+    fn complete(&mut self, mut reading: Reading) {
+        while reading.chunk() {}
+        let Reading {
+            scrape,
+            text,
+            at_start,
+        } = reading;
+        scrape.complete(self.pair.now);
+        let at_end = rising(&expo::parse(&self.pair.text()));
+        let got = rising(&expo::parse(&text));
+        for (series, value) in &got {
+            let end = at_end.get(series);
+            assert!(
+                end.is_some_and(|end| value <= end),
+                "{series:?} {value}, now {end:?}"
+            );
+        }
+        for (series, value) in &at_start {
+            let got = got.get(series);
+            assert!(
+                got.is_some_and(|got| got >= value),
+                "{series:?} {got:?}, before {value}"
+            );
+        }
+        self.pair
+            .count_one("lastmile_scrapes_total", &[("result", "complete")], 1);
+    }
+
+    fn bind(&mut self, f: usize, values: &[String]) {
+        let family = self.pair.twin.families[f].family.clone();
+        let labels = family
+            .labels
+            .iter()
+            .map(|label| label.name.clone())
+            .zip(values.iter().cloned());
+        let labels: Vec<(String, String)> = labels.collect();
+        // Handles take labels by name, in any order.
+        let refs: Vec<(&str, &str)> = labels
+            .iter()
+            .rev()
+            .map(|(l, v)| (l.as_str(), v.as_str()))
+            .collect();
+        if self.pair.twin.clone().bind(f, &labels).is_none() {
+            return;
+        } // TEMP
+        let agg = &self.pair.agg;
+        let handle = match &family.kind {
+            Kind::Counter => agg.counter(&family.name, &refs).map(Handle::Counter),
+            Kind::Gauge(_) => agg.gauge(&family.name, &refs).map(Handle::Gauge),
+            Kind::Histogram(_) => agg.histogram(&family.name, &refs).map(Handle::Histogram),
+        };
+        match (handle, self.pair.twin.bind(f, &labels)) {
+            (Ok(handle), Some(key)) => self.handles.push((handle, f, key)),
+            (Err(_), None) => {}
+            (Ok(_), None) => panic!("{}{labels:?}: bound over the limit", family.name),
+            (Err(error), Some(_)) => panic!("{}{labels:?}: {error}", family.name),
+        }
+    }
+
+    fn count(&mut self, handle: usize, amount: f64) {
+        let (handle, f, key) = &self.handles[handle];
+        let twin = &mut self.pair.twin;
+        let (result, twins) = match handle {
+            Handle::Gauge(gauge) => {
+                gauge.set(amount);
+                if amount.is_finite() {
+                    assert_eq!(gauge.value(), amount);
+                    twin.set(*f, key, amount);
+                }
+                return;
+            }
+            Handle::Counter(counter) if amount == 1.0 => {
+                counter.inc();
+                (Ok(()), twin.count(*f, key, amount))
+            }
+            Handle::Counter(counter) if amount == 2.0 => {
+                counter.inc_by(2);
+                (Ok(()), twin.count(*f, key, amount))
+            }
+            Handle::Counter(counter) => (counter.add(amount), twin.count(*f, key, amount)),
+            Handle::Histogram(histogram) => {
+                (histogram.observe(amount), twin.count(*f, key, amount))
+            }
+        };
+        assert_eq!(
+            result.map_err(|refusal| refusal.as_str()),
+            twins,
+            "{amount}"
+        );
+    }
+
+    /// Everything agrees with the twin, and no counter fell.
+    fn check(&mut self) {
+        let now = rising(&self.pair.check());
+        for (series, before) in &self.seen {
+            let value = now.get(series);
+            assert!(
+                value.is_some_and(|value| value >= before),
+                "{series:?} {value:?} < {before}"
+            );
+        }
+        self.seen = now;
+        for (handle, f, key) in &self.handles {
+            if let Handle::Counter(counter) = handle {
+                let family = &self.pair.twin.families[*f].family;
+                let labels = family.labels.iter().zip(key);
+                let labels = labels.map(|(label, value)| (label.name.clone(), value.clone()));
+                let shown = self.seen[&(family.name.clone(), labels.collect())];
+                assert_eq!(counter.value(), shown, "a handle reads its row");
+            }
+        }
+    }
+}
+
+/// The user's families as they are written.
+fn users(text: &[u8]) -> String {
+    let text = std::str::from_utf8(text).expect("an exposition is UTF-8");
+    let own = text
+        .lines()
+        .position(|line| line.strip_prefix("# HELP ").is_some_and(is_own));
+    text.lines()
+        .take(own.unwrap_or(usize::MAX))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// All lines that must never fall: counters, buckets, counts and sums, except our own.
+fn rising(exposition: &expo::Exposition) -> BTreeMap<Series, f64> {
+    let families = exposition
+        .families
+        .iter()
+        .filter(|f| f.kind != "gauge" && !is_own(&f.name));
+    families
+        .flat_map(|f| &f.samples)
+        .map(|sample| (sample.series(), sample.value()))
+        .collect()
+}
+
+fn sequences() -> impl Strategy<Value = (TestSchema, Vec<Op>)> {
+    select(every_schema()).prop_flat_map(|schema| {
+        let ops = vec(op(&schema), 1..40);
+        (Just(schema), ops)
+    })
+}
+
+proptest! {
+    #![proptest_config(pushes::config(400))]
+
+    #[test]
+    fn any_sequence_agrees_with_the_twin((schema, ops) in sequences()) {
+        let mut model = Model::new(&schema);
+        for op in ops {
+            model.step(op);
+        }
+    }
+}
