@@ -1,0 +1,108 @@
+//! Reading a request's body under a cap, without copying one that came in one piece.
+
+use std::pin::{Pin, pin};
+
+use bytes::Buf;
+use http_body::Body;
+
+/// Longest body of a push, in bytes as sent: 64 KiB. One byte more is answered 413.
+///
+/// Browsers hold `sendBeacon` and `fetch` with `keepalive` to the same 65,536 bytes.
+/// Source: Fetch, §HTTP-network-or-cache fetch, "64 kibibytes".
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A body in memory, as it came.
+pub(crate) enum Intake<D> {
+    Empty,
+    /// One frame whose bytes lie in one place.
+    Whole(D),
+    /// Several frames, or one in pieces, copied together.
+    Joined(Vec<u8>),
+}
+
+/// Why a body was not read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// It is longer than the cap.
+    TooLarge,
+    /// The transport broke off, or what it carried was no HTTP.
+    Broken,
+}
+
+impl<D: Buf> Intake<D> {
+    /// Reads all of `body`, at most `bytes_max` bytes.
+    ///
+    /// A length that is declared and too large is refused before anything is read; one that is not
+    /// declared is refused at the first frame that exceeds the cap.
+    pub(crate) async fn read<B>(body: B, bytes_max: usize) -> Result<Self, Unread>
+    where
+        B: Body<Data = D>,
+    {
+        if body.size_hint().lower() > bytes_max as u64 {
+            return Err(Unread::TooLarge);
+        }
+        let mut body = pin!(body);
+        let mut intake = Self::Empty;
+        while let Some(data) = next_data(body.as_mut()).await? {
+            intake = intake.join(data, bytes_max)?;
+            // A transport that knows the length says so here, which saves it a wake-up.
+            if body.is_end_stream() {
+                break;
+            }
+        }
+        Ok(intake)
+    }
+
+    fn join(self, mut data: D, bytes_max: usize) -> Result<Self, Unread> {
+        let more = data.remaining();
+        if more > bytes_max - self.bytes().len() {
+            return Err(Unread::TooLarge);
+        }
+        if more == 0 {
+            return Ok(self);
+        }
+        let mut joined = match self {
+            Self::Empty if data.chunk().len() == more => return Ok(Self::Whole(data)),
+            Self::Empty => Vec::with_capacity(more),
+            Self::Whole(first) => {
+                let mut joined = Vec::with_capacity(2 * (first.remaining() + more));
+                joined.extend_from_slice(first.chunk());
+                joined
+            }
+            Self::Joined(joined) => joined,
+        };
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            joined.extend_from_slice(chunk);
+            let n = chunk.len();
+            data.advance(n);
+        }
+        Ok(Self::Joined(joined))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Empty => &[],
+            Self::Whole(data) => data.chunk(),
+            Self::Joined(joined) => joined,
+        }
+    }
+}
+
+/// The next frame's data; trailers are passed over.
+async fn next_data<B: Body>(mut body: Pin<&mut B>) -> Result<Option<B::Data>, Unread> {
+    loop {
+        match std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+            None => return Ok(None),
+            Some(Err(_)) => return Err(Unread::Broken),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame};
+
+use super::{Intake, Unread};
+
+/// Frames as they are given, each possibly in pieces; `None` is an error of the transport.
+struct Frames(VecDeque<Option<Frame<Pieces>>>);
+
+type Pieces = bytes::buf::Chain<Bytes, Bytes>;
+
+fn data(a: &'static str, b: &'static str) -> Option<Frame<Pieces>> {
+    Some(Frame::data(
+        Bytes::from_static(a.as_bytes()).chain(Bytes::from_static(b.as_bytes())),
+    ))
+}
+
+fn trailers() -> Option<Frame<Pieces>> {
+    Some(Frame::trailers(http::HeaderMap::new()))
+}
+
+impl Body for Frames {
+    type Data = Pieces;
+    type Error = &'static str;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Pieces>, &'static str>>> {
+        Poll::Ready(self.0.pop_front().map(|frame| frame.ok_or("broken")))
+    }
+}
+
+#[track_caller]
+fn check<const N: usize>(frames: [Option<Frame<Pieces>>; N], wanted: Result<(&str, &str), Unread>) {
+    let body = Frames(VecDeque::from(frames));
+    let read = std::pin::pin!(Intake::read(body, 8));
+    let Poll::Ready(read) = read.poll(&mut Context::from_waker(std::task::Waker::noop())) else {
+        panic!("no frame is pending");
+    };
+    let kind = read.as_ref().map(|intake| {
+        let kind = match intake {
+            Intake::Empty => "empty",
+            Intake::Whole(_) => "whole",
+            Intake::Joined(_) => "joined",
+        };
+        (
+            kind,
+            std::str::from_utf8(intake.bytes()).expect("the frames are text"),
+        )
+    });
+    assert_eq!(kind.map_err(|unread| *unread), wanted);
+}
+
+#[test]
+fn joins_only_what_came_in_pieces() {
+    check([], Ok(("empty", "")));
+    check([trailers()], Ok(("empty", "")));
+    check([data("", "")], Ok(("empty", "")));
+    check([data("abc", "")], Ok(("whole", "abc")));
+    check([data("", "abc")], Ok(("whole", "abc")));
+    check(
+        [data("", ""), data("abc", ""), data("", ""), trailers()],
+        Ok(("whole", "abc")),
+    );
+    check([data("ab", "c")], Ok(("joined", "abc")));
+    check([data("ab", "c"), data("d", "e")], Ok(("joined", "abcde")));
+    check(
+        [data("abc", ""), data("d", "e"), data("", "fgh")],
+        Ok(("joined", "abcdefgh")),
+    );
+}
+
+#[test]
+fn stops_at_the_cap() {
+    check([data("abcdefgh", "")], Ok(("whole", "abcdefgh")));
+    check([data("abcdefgh", "i")], Err(Unread::TooLarge));
+    check(
+        [data("abcd", "efgh"), data("", ""), data("i", "")],
+        Err(Unread::TooLarge),
+    );
+    // Nothing after the frame that is too much is asked for.
+    check(
+        [data("abcd", "efgh"), data("i", ""), None],
+        Err(Unread::TooLarge),
+    );
+}
+
+#[test]
+fn reports_a_broken_transport() {
+    check([None], Err(Unread::Broken));
+    check([data("abc", ""), None], Err(Unread::Broken));
+}
+
+#[test]
+fn refuses_a_declared_length_unread() {
+    struct Declared(u64);
+    impl Body for Declared {
+        type Data = Bytes;
+        type Error = Infallible;
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            assert!(self.0 <= 8, "a body that is too long is not read");
+            Poll::Ready(None)
+        }
+        fn size_hint(&self) -> http_body::SizeHint {
+            http_body::SizeHint::with_exact(self.0)
+        }
+    }
+    for (declared, fits) in [(0, true), (8, true), (9, false), (u64::MAX, false)] {
+        let read = std::pin::pin!(Intake::read(Declared(declared), 8));
+        let read = read.poll(&mut Context::from_waker(std::task::Waker::noop()));
+        assert!(
+            matches!(read, Poll::Ready(Ok(_))) == fits,
+            "{declared} bytes declared"
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! HTTP for [lastmile] without a framework: which path takes which push, who may call it
+//! from where, how large it may be, and what is answered.
+//!
+//! [`Service::handle`] turns a [`Request`](http::Request) with any [`Body`](http_body::Body) into a
+//! [`Response`](http::Response) and nothing else: it opens no socket, starts no task and needs no
+//! runtime. An adapter such as `lastmile-axum` only translates.
+//!
+//! | route | side | methods | answers |
+//! |---|---|---|---|
+//! | `/lm` | public | `POST`, `OPTIONS` | an `lm1` push |
+//! | `/record` | public | `POST`, `OPTIONS` | a `prometheus-user-metrics` push |
+//! | `/metrics` | private | `GET`, `HEAD` | the aggregate, text format 0.0.4, streamed |
+//! | `/healthz` | private | `GET`, `HEAD` | 200 |
+//! | `/readyz` | private | `GET`, `HEAD` | 200 or 503, see [`Service::set_ready`] |
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::Request;
+//! use http_body_util::{BodyExt, Full};
+//! use lastmile::{Aggregator, Limits, Schema};
+//! use lastmile_http::{Clock, Service};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let clock = Clock::new();
+//! let schema = Schema::builder().browser().build()?;
+//! let aggregator = Aggregator::new(schema, Limits::default(), clock.now())?;
+//!
+//! let public = Service::public(aggregator.clone());
+//! let push = r#"{"lm":1,"m":{"client_page_loads_total;type=navigate":1}}"#;
+//! let request = Request::post("/lm").body(Full::new(Bytes::from(push)))?;
+//! let answer = public.handle(request, None, clock.now()).await;
+//! assert_eq!(answer.status(), 204);
+//!
+//! let private = Service::private(aggregator);
+//! let request = Request::get("/metrics").body(Full::new(Bytes::new()))?;
+//! let answer = private.handle(request, None, clock.now()).await;
+//! assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+//! let text = answer.into_body().collect().await?.to_bytes();
+//! let text = std::str::from_utf8(&text)?;
+//! assert!(text.contains("client_page_loads_total{type=\"navigate\"} 1\n"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What a push is answered
+//! | status | when | body |
+//! |---|---|---|
+//! | 204 | the push decoded, even if samples in it were refused | none |
+//! | 200 | it decoded, and the request says `Prefer: return=representation` | `{"accepted":15,"refused":{"unknown_family":1}}` |
+//! | 200 | some lines of an `lm1` push decoded and others did not | the same, with `"failed":[{"line":2,"offset":57,"reason":"syntax","detail":"…"}]` |
+//! | 400 | nothing decoded, or the body broke off; nothing was counted | problem |
+//! | 413 | the body is longer than [`BODY_BYTES_MAX`] | problem |
+//! | 415 | the body has a `Content-Encoding` other than `identity` | problem |
+//!
+//! A *problem* is `application/problem+json` (RFC 9457) with `reason`, and `offset` in bytes where one
+//! is known; 404 and 405 are problems too. 408 is never answered, because Chromium sends a request
+//! again on it. Any `Content-Type`, or none, is taken: browsers send `text/plain` and untyped bodies
+//! without a preflight.
+//!
+//! # Other origins
+//! Every answer of the public side, errors included, allows any origin without credentials; a
+//! preflight is valid for two hours. The private side sends no CORS headers at all.
+
+mod body;
+mod clock;
+mod cors;
+mod intake;
+mod json;
+mod problem;
+mod report;
+mod route;
+mod scrape;
+mod service;
+
+pub use body::ResponseBody;
+pub use clock::Clock;
+pub use intake::BODY_BYTES_MAX;
+pub use service::Service;

@@ -1,0 +1,110 @@
+//! What was counted of a push, for the client that asks and for the one that has to know.
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use lastmile::PushReport;
+
+use crate::body::ResponseBody;
+use crate::json::Object;
+
+/// Source: RFC 7240, §2.
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+/// Source: RFC 7240, §3.
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// Whether the first `return` preference is `representation`; only the first one of a name counts.
+/// Source: RFC 7240, §2.
+fn prefers_representation(request: &HeaderMap) -> bool {
+    request
+        .get_all(PREFER)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|preference| preference.split(';').next()?.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("return"))
+        .is_some_and(|(_, value)| value.trim().trim_matches('"') == "representation")
+}
+
+/// 204, or 200 with the report where the client asked for it or where lines of it were lost.
+/// `headers` are those that every public answer has.
+pub(crate) fn answer(
+    report: &PushReport,
+    request: &HeaderMap,
+    headers: HeaderMap,
+) -> Response<ResponseBody> {
+    let preferred = prefers_representation(request);
+    let has_content = preferred || !report.failed_lines().is_empty();
+    let body = if has_content {
+        ResponseBody::full(json(report))
+    } else {
+        ResponseBody::empty()
+    };
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    if has_content {
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if preferred {
+            headers.insert(
+                PREFERENCE_APPLIED,
+                HeaderValue::from_static("return=representation"),
+            );
+        }
+    } else {
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
+    response
+}
+
+fn json(report: &PushReport) -> String {
+    let refused = report
+        .refused()
+        .fold(Object::new(), |refused, (refusal, n)| {
+            refused.number(refusal.as_str(), n)
+        });
+    let json = Object::new()
+        .number("accepted", report.accepted())
+        .object("refused", refused);
+    if report.failed_lines().is_empty() {
+        return json.finish();
+    }
+    let failed = report.failed_lines().iter().map(|failed| {
+        let error = failed.error();
+        Object::new()
+            .number("line", failed.line() as u64)
+            .number("offset", error.offset() as u64)
+            .string("reason", error.reason().as_str())
+            .string("detail", &error.to_string())
+    });
+    json.array("failed", failed).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prefers_representation;
+
+    #[test]
+    fn the_first_return_preference_counts() {
+        for (wanted, values) in [
+            (false, &[][..]),
+            (true, &["return=representation"]),
+            (true, &["Return = \"representation\"; a=b"]),
+            (true, &["respond-async, return=representation"]),
+            (true, &["wait=5", "return=representation"]),
+            (true, &["return=representation, return=minimal"]),
+            (false, &["return=minimal, return=representation"]),
+            (false, &["return=minimal", "return=representation"]),
+            (false, &["return"]),
+            (false, &["return=Representation"]),
+            (false, &["x=return=representation"]),
+            (false, &["\u{e9}"]),
+        ] {
+            let mut headers = http::HeaderMap::new();
+            for value in values {
+                headers.append("prefer", value.parse().expect("a header's value"));
+            }
+            assert_eq!(prefers_representation(&headers), wanted, "{values:?}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The command line and the environment.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+use crate::fault::{Given, Place};
+
+/// Takes metrics that browsers push, adds them up, and shows the sums to Prometheus.
+///
+/// Without any option it knows the metrics of lastmile.js, takes pushes on 127.0.0.1:3000
+/// and shows /metrics on 127.0.0.1:9102.
+#[derive(Debug, Parser)]
+#[command(name = "lastmile-aggregator", version, verbatim_doc_comment)]
+#[command(after_help = VARIABLE_HELP, after_long_help = format!("{VARIABLE_HELP}\n\n{FILE_HELP}"))]
+struct Flags {
+    /// Read settings and metric families from this TOML file
+    #[arg(long, value_name = "FILE", env = "LASTMILE_CONFIG", hide_env = true)]
+    config: Option<OsString>,
+
+    /// Take metric families from this file or folder, not the built-in ones; may be repeated
+    ///
+    /// A .toml file has `[[family]]` tables, a .json file is the allowedMetrics file of a
+    /// prometheus-user-metrics server, and a folder gives all the .toml and .json files in it.
+    #[arg(long, value_name = "PATH", env = "LASTMILE_SCHEMA", hide_env = true)]
+    #[arg(verbatim_doc_comment)]
+    schema: Vec<OsString>,
+
+    /// Keep the built-in families beside those of --schema or --config
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "LASTMILE_DEFAULT_SCHEMA",
+        hide_env = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    default_schema: Option<String>,
+
+    /// Take pushes from pages here [default: 127.0.0.1:3000]
+    #[arg(long, value_name = "ADDR", env = "LASTMILE_PUBLIC", hide_env = true)]
+    public: Option<String>,
+
+    /// Show /metrics, /healthz and /readyz here [default: 127.0.0.1:9102]
+    #[arg(long, value_name = "ADDR", env = "LASTMILE_PRIVATE", hide_env = true)]
+    private: Option<String>,
+
+    /// Hold at most this much for all series [default: 64MiB]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "LASTMILE_LIMITS_BYTES",
+        hide_env = true
+    )]
+    limits_bytes: Option<String>,
+
+    /// Hold at most this many series of one family [default: 10000]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "LASTMILE_LIMITS_SERIES_PER_FAMILY",
+        hide_env = true
+    )]
+    limits_series_per_family: Option<String>,
+
+    /// Log off, error, warn, info, debug or trace to standard error [default: info]
+    ///
+    /// Or a level for each module, as in warn,lastmile_aggregator=debug.
+    #[arg(long, value_name = "LEVEL", env = "LASTMILE_LOG", hide_env = true)]
+    #[arg(verbatim_doc_comment)]
+    log: Option<String>,
+}
+
+const VARIABLE_HELP: &str = "\
+Each option is a variable too: LASTMILE_PUBLIC for --public, and so on. LASTMILE_SCHEMA may hold
+several paths with colons between them, and PUM_CONFIG_PATH means the same. A flag wins over a
+variable, a variable over the file. An address is an IP address and a port; port 0 is any free one.";
+
+const FILE_HELP: &str = r#"A file for --config, in which every key is optional:
+  public = "0.0.0.0:3000"
+  private = "0.0.0.0:9102"
+  schema = ["metrics", "more.toml"]     # beside this file
+  default_schema = true
+  log = "info"
+
+  [limits]
+  bytes = "64MiB"
+  series_per_family = 10000
+
+  [[family]]
+  name = "page_views_total"
+  type = "counter"
+  help = "Views by page and device."
+  labels = [{ name = "page", max_values = 100 }, { name = "device", values = ["phone", "desktop"] }]
+
+Families of one's own replace the built-in ones, unless default_schema is true."#;
+
+/// What the command line and the environment say, as text; none of it is checked yet.
+#[derive(Debug, Default)]
+pub(crate) struct Args {
+    pub(crate) config: Option<Given<PathBuf>>,
+    /// From the flags if there is one, else from the variables.
+    pub(crate) schema: Vec<Given<PathBuf>>,
+    pub(crate) default_schema: Option<Given>,
+    pub(crate) public: Option<Given>,
+    pub(crate) private: Option<Given>,
+    pub(crate) limits_bytes: Option<Given>,
+    pub(crate) limits_series_per_family: Option<Given>,
+    pub(crate) log: Option<Given>,
+}
+
+impl Args {
+    /// Reads this process' own. Help, the version and mistakes in the flags themselves end it here.
+    pub(crate) fn from_process() -> Self {
+        let matches = Flags::command().get_matches();
+        let flags = Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let is_env = |id: &str| matches.value_source(id) == Some(ValueSource::EnvVariable);
+        let place = |id: &str| {
+            Place::Name(if is_env(id) {
+                format!("LASTMILE_{}", id.to_uppercase())
+            } else {
+                format!("--{}", id.replace('_', "-"))
+            })
+        };
+        // An empty variable is as good as none, as Compose files and charts leave them.
+        let given = |id: &str, value: Option<String>| {
+            let value = value.filter(|value| !is_env(id) || !value.is_empty());
+            value.map(|value| Given {
+                value,
+                place: place(id),
+            })
+        };
+        let config = flags
+            .config
+            .filter(|path| !is_env("config") || !path.is_empty());
+
+        let mut schema: Vec<Given<PathBuf>> = Vec::new();
+        for value in flags.schema {
+            if is_env("schema") {
+                schema.extend(paths(&value, "LASTMILE_SCHEMA"));
+            } else {
+                schema.push(Given {
+                    value: value.into(),
+                    place: place("schema"),
+                });
+            }
+        }
+        if schema.is_empty() || is_env("schema") {
+            let pum = std::env::var_os("PUM_CONFIG_PATH").unwrap_or_default();
+            schema.extend(paths(&pum, "PUM_CONFIG_PATH"));
+        }
+        Self {
+            config: config.map(|path| Given {
+                value: path.into(),
+                place: place("config"),
+            }),
+            schema,
+            default_schema: given("default_schema", flags.default_schema),
+            public: given("public", flags.public),
+            private: given("private", flags.private),
+            limits_bytes: given("limits_bytes", flags.limits_bytes),
+            limits_series_per_family: given(
+                "limits_series_per_family",
+                flags.limits_series_per_family,
+            ),
+            log: given("log", flags.log),
+        }
+    }
+}
+
+/// The paths of a variable, which holds them as `PATH` does.
+fn paths(value: &OsString, name: &str) -> Vec<Given<PathBuf>> {
+    std::env::split_paths(value)
+        .filter(|path| !path.as_os_str().is_empty())
+        .map(|value| Given {
+            value,
+            place: Place::Name(name.to_owned()),
+        })
+        .collect()
+}

@@ -1,0 +1,192 @@
+//! Listening, serving and stopping.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use lastmile::Aggregator;
+use lastmile_axum::Endpoint;
+use lastmile_http::{Clock, Service};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::config::Config;
+use crate::signals::Signals;
+
+/// How long requests in flight may take once a signal has come.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How often the aggregator is told the time.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Serves until a signal comes, and returns when what was in flight is done.
+pub(crate) fn run(config: Config) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?
+        .block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    // Both are taken before either answers, so a start that fails has counted nothing.
+    let (public_listener, public_at) = listen("public", config.public).await?;
+    let (private_listener, private_at) = listen("private", config.private).await?;
+    let mut signals = Signals::new().map_err(Failure::Runtime)?;
+    announce(&config, public_at, private_at);
+    tracing_subscriber::fmt()
+        .with_env_filter(config.log)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    tracing::info!(%public_at, %private_at, families = config.n_families, "started");
+
+    let aggregator = config.aggregator;
+    let private_service = Service::private(aggregator.clone());
+    let public = Server::start(public_listener, Service::public(aggregator.clone()));
+    let private = Server::start(private_listener, private_service.clone());
+    tokio::spawn(tell_time(aggregator));
+
+    let signal = signals.next().await;
+    tracing::info!(signal, "stopping");
+    private_service.set_ready(false);
+    // The private side stays until the public one is done, so that `/readyz` can say why.
+    let done = async {
+        public.stop().await;
+        private.stop().await;
+    };
+    tokio::select! {
+        done = timeout(GRACE, done) => match done {
+            Ok(()) => tracing::info!("stopped"),
+            Err(_) => tracing::warn!("stopped, and broke off requests that took over {GRACE:?}"),
+        },
+        signal = signals.next() => tracing::warn!(signal, "stopped at once"),
+    }
+    Ok(())
+}
+
+async fn tell_time(aggregator: Aggregator) {
+    let clock = Clock::new();
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        aggregator.tick(clock.now());
+    }
+}
+
+/// One listener at work.
+struct Server {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Server {
+    fn start(listener: TcpListener, service: Service) -> Self {
+        let listener = listener.tap_io(|connection| {
+            if let Err(error) = connection.set_nodelay(true) {
+                tracing::debug!(%error, "a connection keeps its delay");
+            }
+        });
+        let (stop, stopped) = oneshot::channel();
+        let server = axum::serve(listener, Endpoint::new(service)).with_graceful_shutdown(async {
+            // An error is the sender dropped, which means the same.
+            let _ = stopped.await;
+        });
+        Self {
+            stop,
+            task: tokio::spawn(server.into_future()),
+        }
+    }
+
+    /// Takes no more connections and waits for the requests on those there are.
+    async fn stop(self) {
+        drop(self.stop);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "a listener failed");
+        }
+    }
+}
+
+async fn listen(
+    side: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listen = async {
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    listen.await.map_err(|error| Failure::Listen {
+        side,
+        address,
+        error,
+    })
+}
+
+/// Says on standard output where to look. Programs read the two lines that start with `public` and
+/// `private`; the second word of each is a URL.
+fn announce(config: &Config, public: SocketAddr, private: SocketAddr) {
+    let from = match config.has_default_schema {
+        true if config.has_own_schema => ", the built-in ones among them",
+        true => ", all built in",
+        false => "",
+    };
+    let mut text = format!(
+        "lastmile-aggregator {} with {} metric families{from}\n\
+         public  http://{public}\n\
+         private http://{private}/metrics\n\
+         Pages send to http://{public}/lm (lm1) or http://{public}/record (prometheus-user-metrics).\n",
+        env!("CARGO_PKG_VERSION"),
+        config.n_families,
+    );
+    if config.has_default_schema {
+        text.push_str(&format!(
+            "Try it: curl -d '{{\"lm\":1,\"m\":{{\"client_page_loads_total;type=navigate\":1}}}}' http://{public}/lm\n"
+        ));
+    }
+    // Whoever closed our standard output does not want to know.
+    let mut stdout = io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}
+
+/// Why the aggregator cannot run.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// An address cannot be listened on.
+    Listen {
+        side: &'static str,
+        address: SocketAddr,
+        error: io::Error,
+    },
+    /// The system gives no threads, or no signals.
+    Runtime(io::Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen {
+                side,
+                address,
+                error,
+            } => {
+                write!(f, "cannot listen on the {side} address {address}: ")?;
+                match error.kind() {
+                    io::ErrorKind::AddrInUse => {
+                        write!(f, "it is in use; choose a free one with --{side}")
+                    }
+                    _ => error.fmt(f),
+                }
+            }
+            Self::Runtime(error) => write!(f, "cannot start: {error}"),
+        }
+    }
+}

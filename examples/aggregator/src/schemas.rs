@@ -1,0 +1,107 @@
+//! Schema files and folders.
+
+use std::path::{Path, PathBuf};
+
+use lastmile::SchemaBuilder;
+
+use crate::fault::{Faults, Given};
+
+/// Reads a text file; a fault names `given`'s place.
+pub(crate) fn read(given: &Given<PathBuf>, faults: &mut Faults) -> Option<String> {
+    let path = given.value.display();
+    let why = match std::fs::read(&given.value).map(String::from_utf8) {
+        Ok(Ok(text)) => return Some(text),
+        Ok(Err(error)) => {
+            let at = error.utf8_error().valid_up_to();
+            format!("{path} is not UTF-8 text: byte {at} is wrong")
+        }
+        Err(error) => format!("cannot read {path}: {error}"),
+    };
+    faults.push(&given.place, why);
+    None
+}
+
+/// Adds the families of one file, or of all files of one folder.
+pub(crate) fn add(
+    mut builder: SchemaBuilder,
+    given: &Given<PathBuf>,
+    faults: &mut Faults,
+) -> SchemaBuilder {
+    if !given.value.is_dir() {
+        return add_file(builder, given, faults);
+    }
+    match files_of(&given.value) {
+        Ok(files) if files.is_empty() => {
+            let folder = given.value.display();
+            faults.push(
+                &given.place,
+                format_args!("there is no .toml or .json file in {folder}"),
+            );
+        }
+        Ok(files) => {
+            for file in files {
+                let given = Given {
+                    value: file,
+                    place: given.place.clone(),
+                };
+                builder = add_file(builder, &given, faults);
+            }
+        }
+        Err(error) => {
+            let folder = given.value.display();
+            faults.push(&given.place, format_args!("cannot list {folder}: {error}"));
+        }
+    }
+    builder
+}
+
+fn add_file(builder: SchemaBuilder, given: &Given<PathBuf>, faults: &mut Faults) -> SchemaBuilder {
+    let name = given.value.display().to_string();
+    match Syntax::of(&given.value) {
+        Some(syntax) => match read(given, faults) {
+            Some(text) => match syntax {
+                Syntax::Toml => builder.toml(&name, &text),
+                Syntax::AllowedMetrics => builder.allowed_metrics(&name, &text),
+            },
+            None => builder,
+        },
+        None => {
+            faults.push(
+                &given.place,
+                format_args!("{name} is neither a folder nor a .toml or .json file"),
+            );
+            builder
+        }
+    }
+}
+
+enum Syntax {
+    Toml,
+    AllowedMetrics,
+}
+
+impl Syntax {
+    fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "toml" => Some(Self::Toml),
+            "json" => Some(Self::AllowedMetrics),
+            _ => None,
+        }
+    }
+}
+
+/// The schema files right in `folder`, by name, so that families come in the same order everywhere.
+/// Hidden entries are passed over: Kubernetes keeps older versions of a mounted folder in them.
+fn files_of(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !is_hidden && Syntax::of(&path).is_some() && !path.is_dir() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

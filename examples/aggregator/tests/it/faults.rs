@@ -1,0 +1,237 @@
+//! Everything that is wrong with a configuration, at once, each with its place.
+
+use crate::process::{command, folder, run};
+
+/// Runs it in a folder with `files`, and compares what it says is wrong, line by line. A wanted line
+/// that ends in `…` is the beginning of one.
+#[track_caller]
+fn check(
+    name: &str,
+    files: &[(&str, &str)],
+    args: &[&str],
+    variables: &[(&str, &str)],
+    wanted: &[&str],
+) {
+    let folder = folder(&format!("faults-{name}"), files);
+    let output = run(command(&folder, args, variables));
+    let said = String::from_utf8(output.stderr).expect("it is text");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "",
+        "nothing was started"
+    );
+    let mut lines = said.lines();
+    let title = "lastmile-aggregator: not started, because the configuration is wrong:";
+    assert_eq!(lines.next(), Some(title), "{said}");
+    for wanted in wanted {
+        let line = lines
+            .next()
+            .and_then(|line| line.strip_prefix("  "))
+            .unwrap_or_default();
+        let same = match wanted.strip_suffix('…') {
+            Some(start) => line.starts_with(start),
+            None => line == *wanted,
+        };
+        assert!(same, "wanted {wanted}\nin {said}");
+    }
+    assert_eq!(lines.next(), None, "{said}");
+}
+
+#[test]
+fn the_files_own_keys() {
+    let file = "\
+public = \"localhost:3000\"
+private = 9102
+log = \"loud\"
+
+default_schema = \"yes\"
+schema = [\"nothing.toml\", 5,
+  \"empty\"]
+";
+    check(
+        "keys",
+        &[("c.toml", file), ("empty/notes.txt", "")],
+        &["--config", "c.toml"],
+        &[],
+        &[
+            "c.toml:1: field `public`: `localhost:3000` is not an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000",
+            "c.toml:2: field `private`: must be text, not integer",
+            "c.toml:3: field `log`: `loud` is not a level: off, error, warn, info, debug or trace, or a list such as warn,lastmile_aggregator=debug",
+            "c.toml:5: field `default_schema`: must be true or false, not string",
+            "c.toml:6: field `schema`: must be text, not integer",
+            "c.toml:6: field `schema`: cannot read nothing.toml: No such file or directory (os error 2)",
+            "c.toml:7: field `schema`: there is no .toml or .json file in empty",
+        ],
+    );
+}
+
+#[test]
+fn the_files_families_too() {
+    let file = "\
+public = 1
+[limits]
+bytes = \"a lot\"
+[[family]]
+name = \"1st\"
+type = \"counter\"
+[[family]]
+name = \"x_total\"
+type = \"meter\"
+[elsewhere]
+";
+    check(
+        "families",
+        &[("c.toml", file)],
+        &["--config", "c.toml"],
+        &[],
+        &[
+            "c.toml:1: field `public`: must be text, not integer",
+            "c.toml:3: field `limits.bytes`: must be bytes, as 64MiB…",
+            "c.toml:5: family `1st`, field `name`: …",
+            "c.toml:9: family `x_total`, field `type`: `meter` is not counter, gauge or histogram",
+            "c.toml:10: field `elsewhere`: is not a key …",
+        ],
+    );
+}
+
+#[test]
+fn flags_and_variables() {
+    check(
+        "flags",
+        &[("metrics.yaml", "")],
+        &[
+            "--public=:3000",
+            "--private=127.0.0.1",
+            "--log=info;debug",
+            "--limits-bytes=64 megabytes",
+            "--limits-series-per-family=-1",
+            "--default-schema=maybe",
+            "--schema=nothing",
+            "--schema=metrics.yaml",
+            "--config=nothing.toml",
+        ],
+        &[],
+        &[
+            "--config: cannot read nothing.toml: No such file or directory (os error 2)",
+            "--default-schema: `maybe` is neither true nor false",
+            "--schema: nothing is neither a folder nor a .toml or .json file",
+            "--schema: metrics.yaml is neither a folder nor a .toml or .json file",
+            "--limits-bytes: `64 megabytes` is not a size, such as 64MiB",
+            "--limits-series-per-family: `-1` is not a whole number of at most 4294967295",
+            "--public: `:3000` is not an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000",
+            "--private: `127.0.0.1` is not an IP address and a port, such as 127.0.0.1:9102 or [::1]:9102",
+            "--log: `info;debug` is not a level: off, error, warn, info, debug or trace, or a list such as warn,lastmile_aggregator=debug",
+        ],
+    );
+    check(
+        "variables",
+        &[],
+        &[],
+        &[
+            ("LASTMILE_PUBLIC", "here"),
+            ("LASTMILE_LIMITS_BYTES", "99999999999GiB"),
+            ("LASTMILE_SCHEMA", "a.toml:b.json"),
+            ("PUM_CONFIG_PATH", "c"),
+        ],
+        &[
+            "LASTMILE_SCHEMA: cannot read a.toml: No such file or directory (os error 2)",
+            "LASTMILE_SCHEMA: cannot read b.json: No such file or directory (os error 2)",
+            "PUM_CONFIG_PATH: c is neither a folder nor a .toml or .json file",
+            "LASTMILE_LIMITS_BYTES: `99999999999GiB` is not a size, such as 64MiB",
+            "LASTMILE_PUBLIC: `here` is not an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000",
+        ],
+    );
+}
+
+#[test]
+fn what_contradicts_itself() {
+    check(
+        "no-families",
+        &[],
+        &["--default-schema=false"],
+        &[],
+        &[
+            "default_schema: is off, and there are no other metric families; name some with --schema",
+        ],
+    );
+    check(
+        "same-address",
+        &[],
+        &["--public=127.0.0.1:9102"],
+        &[],
+        &["public and private: have the same address, and each needs its own"],
+    );
+    let product = "\
+[limits]
+series_per_family = 5
+[[family]]
+name = \"x_total\"
+type = \"counter\"
+labels = [{ name = \"a\", values = [\"1\", \"2\"] }, { name = \"b\", values = [\"1\", \"2\"] }]
+";
+    check(
+        "product",
+        &[("c.toml", product)],
+        &["--config=c.toml"],
+        &[],
+        &["c.toml:4: family `x_total`…"],
+    );
+    // Flags win over the file here too.
+    let roomy = product.replace("= 5", "= 50");
+    check(
+        "product-flag",
+        &[("c.toml", &roomy)],
+        &["--config=c.toml", "--limits-series-per-family=5"],
+        &[],
+        &["c.toml:4: family `x_total`…"],
+    );
+    check(
+        "tiny",
+        &[("c.toml", &roomy)],
+        &["--config=c.toml", "--limits-bytes=1"],
+        &[],
+        &["c.toml:4: family `x_total`, field `labels`: …"],
+    );
+}
+
+#[test]
+fn files_that_are_no_configuration() {
+    for (name, text, wanted) in [
+        ("syntax", "log = \"info\"\nprivate = [\n", "c.toml:2: …"),
+        (
+            "duplicate",
+            "log = \"info\"\nlog = \"warn\"\n",
+            "c.toml:2: …",
+        ),
+        (
+            "unknown",
+            "log = \"info\"\npubic = \"127.0.0.1:3000\"\n",
+            "c.toml:2: field `pubic`: …",
+        ),
+    ] {
+        check(
+            name,
+            &[("c.toml", text)],
+            &["--config", "c.toml"],
+            &[],
+            &[wanted],
+        );
+    }
+    let folder = folder("faults-bytes", &[]);
+    std::fs::write(folder.join("c.toml"), b"log = \"\xff\"\n").expect("it is ours");
+    let output = run(command(&folder, &["--config", "c.toml"], &[]));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.ends_with("\n  --config: c.toml is not UTF-8 text: byte 7 is wrong\n"),
+        "{said}"
+    );
+    check(
+        "json",
+        &[("m.json", "{\n\"allowedMetrics\": [\n{]\n")],
+        &["--schema", "m.json"],
+        &[],
+        &["m.json:3: …"],
+    );
+}

@@ -1,0 +1,7 @@
+//! The program itself: what it says when it starts, why it does not, and how it stops.
+
+mod faults;
+mod process;
+mod schemas;
+mod starts;
+mod stops;
