@@ -131,10 +131,9 @@ impl Aggregator {
         source: &Source<'_>,
         now: Timestamp,
     ) -> Result<PushReport, DecodeError> {
-        let _ = source;
         let now = self.inner.ticks(now);
         self.inner.own.came(format, body.len());
-        let report = push::push(&self.inner.store, format, body, now)
+        let report = push::push(&self.inner.store, format, body, source, now)
             .inspect_err(|error| self.inner.own.failed(format, error))?;
         for line in report.failed_lines() {
             self.inner.own.failed(format, &line.error());

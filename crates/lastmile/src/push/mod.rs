@@ -46,6 +46,7 @@ pub(crate) fn push(
     store: &Store,
     format: Format,
     body: &[u8],
+    source: &Source<'_>,
     now: Ticks,
 ) -> Result<PushReport, DecodeError> {
     if body.len() >= BODY_BYTES_END {
@@ -53,13 +54,14 @@ pub(crate) fn push(
     }
     Samples::with(|samples| {
         let mut report = PushReport::default();
+        let has_key = source.idempotency_key_value().is_some();
         match format {
-            Format::Lm1 => lm1::push(store, body, samples, now, &mut report)?,
+            Format::Lm1 => lm1::push(store, body, has_key, samples, now, &mut report)?,
             Format::Record => {
                 let mut counts = Counts::default();
                 record::decode(store.catalog(), body, samples, &mut counts)?;
                 store.apply(samples, body, now, &mut counts);
-                report.batch(&counts, false);
+                report.batch(&counts, has_key);
             }
         }
         Ok(report)

@@ -529,6 +529,21 @@ fn lm1_values(rows: &mut Rows) {
             ("unknown_label", 1),
         ],
     );
+    let long = "x".repeat(129);
+    let body = format!(
+        r#"{{"lm":1,"m":{{"step_seconds;phase=nope":[],"step_seconds":[],"view_seconds;device=phone;page={long}":[]}}}}"#
+    );
+    rows.decoded(
+        "empty arrays of bad labels",
+        Lm1,
+        body,
+        0,
+        &[
+            ("label_too_long", 1),
+            ("label_value", 1),
+            ("missing_label", 1),
+        ],
+    );
     let body = r#"{"lm":1,"w":0,"m":{"wait_seconds":[],"nope":[],"plain_total":[]}}"#;
     rows.decoded(
         "empty arrays of a bad weight",

@@ -85,7 +85,7 @@ impl Family {
                 .flat_map(|row| {
                     values
                         .iter()
-                        .map(|v| [row.as_slice(), &[v.clone()]].concat())
+                        .map(|v| [row.as_slice(), std::slice::from_ref(v)].concat())
                 })
                 .collect();
         }

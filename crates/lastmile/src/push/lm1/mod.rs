@@ -28,10 +28,12 @@ const PAIR_COUNT_MAX: f64 = 10_000.0;
 /// Length of a batch id: 16 characters of 6 bits are 96 random bits.
 const ID_LEN: std::ops::RangeInclusive<usize> = 16..=64;
 
-/// Decodes and applies a body, line by line. A line that fails is noted in the report.
+/// Decodes and applies a body, line by line. A line that fails is noted in the report. With a key of its
+/// own the request names its lines too.
 pub(super) fn push(
     store: &Store,
     body: &[u8],
+    has_key: bool,
     samples: &mut Samples,
     now: Ticks,
     report: &mut PushReport,
@@ -50,7 +52,7 @@ pub(super) fn push(
         match line(store.catalog(), body, start, end, samples, &mut counts) {
             Ok(has_id) => {
                 store.apply(samples, body, now, &mut counts);
-                report.batch(&counts, has_id);
+                report.batch(&counts, has_id || has_key);
             }
             Err(error) => report.fail_line(number, error),
         }
@@ -383,6 +385,14 @@ fn resolve(
             .resolve_labels_in_any_order(family, body)
             .map(|()| family),
     };
+    // There is nothing to count in an empty list, but a client that names a value wrongly is told.
+    let resolved = resolved.and_then(|family| match shape {
+        Shape::List(0) => {
+            let key = samples.key(family, body, values_at, 0);
+            family.check_values(&key).map(|()| family)
+        }
+        _ => Ok(family),
+    });
     match resolved {
         Ok(family) if weight_ok => {
             samples.finish_entry(family, body, values_at, numbers_at, counts);

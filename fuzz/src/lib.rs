@@ -1,0 +1,36 @@
+//! The oracles of the fuzz targets: what holds for every input. The targets in `fuzz_targets` only
+//! call them, so that they build, and replay their seeds, on stable:
+//! `cargo test --manifest-path fuzz/Cargo.toml --no-default-features`.
+//!
+//! The twin, the strict reader and the table of bad input are those of the crate's own tests.
+
+#![forbid(unsafe_code)]
+
+#[path = "../../crates/lastmile/tests/it/exact.rs"]
+mod exact;
+#[allow(dead_code)]
+#[path = "../../crates/lastmile/tests/it/expo.rs"]
+mod expo;
+#[path = "../../crates/lastmile/tests/it/json.rs"]
+mod json;
+#[allow(dead_code)]
+#[path = "../../crates/lastmile/tests/it/oracle.rs"]
+mod oracle;
+#[allow(dead_code)]
+#[cfg(test)]
+#[path = "../../crates/lastmile/tests/it/rows.rs"]
+mod rows;
+#[allow(dead_code)]
+#[path = "../../crates/lastmile/tests/it/schemas.rs"]
+mod schemas;
+#[allow(dead_code)]
+#[path = "../../crates/lastmile/tests/it/twin.rs"]
+mod twin;
+
+mod escaping;
+mod pushing;
+#[cfg(test)]
+mod replay;
+
+pub use escaping::exposition;
+pub use pushing::{lm1, record};

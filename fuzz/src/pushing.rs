@@ -1,0 +1,122 @@
+//! Any body, as `/record` and as `/lm`.
+
+use std::sync::OnceLock;
+
+use lastmile::{Aggregator, Format, Source};
+
+use crate::expo::{self, Exposition};
+use crate::oracle::{Pair, is_own, start};
+use crate::schemas::everything;
+use crate::twin::Policy;
+
+/// A body of `POST /record`.
+///
+/// # Panics
+/// If anything about it is not as the twin says, or a law is broken.
+pub fn record(body: &[u8]) {
+    push(Format::Record, body);
+}
+
+/// A body of `POST /lm`.
+///
+/// # Panics
+/// If anything about it is not as the twin says, or a law is broken.
+pub fn lm1(body: &[u8]) {
+    push(Format::Lm1, body);
+}
+
+fn push(format: Format, body: &[u8]) {
+    /// What the user's families read where nothing was pushed.
+    static NOTHING: OnceLock<String> = OnceLock::new();
+    let nothing = NOTHING.get_or_init(|| users_text(&Pair::new(&everything())));
+
+    let mut pair = Pair::new(&everything());
+    let first = pair.push(format, body);
+    let accepted = first.as_ref().map_or(0, |report| report.accepted());
+    if accepted == 0 {
+        assert_eq!(
+            users_text(&pair),
+            *nothing,
+            "what is not accepted changes nothing"
+        );
+    }
+    // A text that does not decode is done with.
+    if first.is_ok() {
+        // The second time every series is known; the report is the same.
+        assert_eq!(first, pair.push(format, body));
+        let twice = pair.check();
+        if accepted > 0 {
+            squeezed(format, body, accepted, twice);
+        }
+    }
+
+    // Whatever came, a good push counts.
+    let good = br#"[{"metricName":"plain_total","inc":1}]"#;
+    assert_eq!(
+        pair.push(Format::Record, good)
+            .expect("it is good")
+            .accepted(),
+        1
+    );
+}
+
+fn users_text(pair: &Pair) -> String {
+    let text = String::from_utf8(pair.text()).expect("an exposition is UTF-8");
+    let end = text
+        .find("# HELP lastmile_")
+        .expect("our own families come last");
+    text[..end].to_owned()
+}
+
+fn users(mut exposition: Exposition) -> Vec<expo::Family> {
+    exposition.families.retain(|family| !is_own(&family.name));
+    exposition.families
+}
+
+/// Where there is no room every total is still the same. `roomy` has the body twice.
+fn squeezed(format: Format, body: &[u8], accepted: u64, roomy: Exposition) {
+    let mut schema = everything();
+    for label in schema
+        .families
+        .iter_mut()
+        .flat_map(|family| &mut family.labels)
+    {
+        if let Policy::Open { max_values, .. } = &mut label.policy {
+            *max_values = 2;
+        }
+    }
+    schema.series_per_family = 24;
+    let agg = Aggregator::new(schema.core(), schema.limits(), start());
+    let agg = agg.expect("there is room for what is reserved");
+    for _ in 0..2 {
+        let report = agg.push(format, body, &Source::default(), start());
+        assert_eq!(report.map_or(0, |report| report.accepted()), accepted);
+    }
+    let mut text = Vec::new();
+    agg.encode_to(&mut text, start())
+        .expect("a Vec takes everything");
+    let squeezed = expo::parse(&text);
+    let total = |exposition: &[expo::Family], family: &str, sample: &str| -> f64 {
+        let family = exposition.iter().find(|other| other.name == family);
+        let samples = family.iter().flat_map(|family| &family.samples);
+        samples
+            .filter(|s| s.name == sample)
+            .map(expo::Sample::value)
+            .sum()
+    };
+    let (roomy, squeezed) = (users(roomy), users(squeezed));
+    for family in &roomy {
+        let sample = match family.kind.as_str() {
+            "gauge" => continue,
+            "histogram" => format!("{}_count", family.name),
+            _ => family.name.clone(),
+        };
+        let roomy = total(&roomy, &family.name, &sample);
+        let squeezed = total(&squeezed, &family.name, &sample);
+        let error = (roomy - squeezed).abs();
+        assert!(
+            error <= roomy * 1e-12,
+            "{sample}: {squeezed} where there is no room, else {roomy}"
+        );
+    }
+}
