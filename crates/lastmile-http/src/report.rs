@@ -13,6 +13,9 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// Source: RFC 7240, §3.
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
+/// Says how many batches of the push had been counted before, if any had.
+const LASTMILE_DUPLICATE: HeaderName = HeaderName::from_static("lastmile-duplicate");
+
 /// Whether the first `return` preference is `representation`; only the first one of a name counts.
 /// Source: RFC 7240, §2.
 fn prefers_representation(request: &HeaderMap) -> bool {
@@ -42,6 +45,11 @@ pub(crate) fn answer(
     };
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
+    if report.duplicate_batches() > 0 {
+        response
+            .headers_mut()
+            .insert(LASTMILE_DUPLICATE, report.duplicate_batches().into());
+    }
     if has_content {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -63,9 +71,12 @@ fn json(report: &PushReport) -> String {
         .fold(Object::new(), |refused, (refusal, n)| {
             refused.number(refusal.as_str(), n)
         });
-    let json = Object::new()
+    let mut json = Object::new()
         .number("accepted", report.accepted())
         .object("refused", refused);
+    if report.duplicate_samples() > 0 {
+        json = json.number("duplicate", report.duplicate_samples());
+    }
     if report.failed_lines().is_empty() {
         return json.finish();
     }

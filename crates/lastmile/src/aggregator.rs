@@ -1,6 +1,7 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::dedup::Ids;
 use crate::error::{Error, Repr};
 use crate::exposition::{Scrape, ScrapeOptions};
 use crate::handle::{Counter, Gauge, Histogram};
@@ -47,6 +48,7 @@ pub struct Aggregator {
 pub(crate) struct Inner {
     store: Store,
     own: Own,
+    ids: Ids,
     started: Timestamp,
     /// The latest time any call was given, for handles, which are given none.
     latest: AtomicU32,
@@ -70,6 +72,10 @@ impl Inner {
             self.latest.fetch_max(now, Ordering::Relaxed);
         }
         now
+    }
+
+    pub(crate) fn ids(&self) -> &Ids {
+        &self.ids
     }
 
     /// The latest time any call was given.
@@ -104,10 +110,12 @@ impl Aggregator {
             .cloned()
             .chain(own::families().into_iter().map(Family::host_only));
         let store = Store::new(families, limits, n_shards)?;
-        let own = Own::bind(&store)?;
+        let ids = Ids::new(limits.ids_bytes_max());
+        let own = Own::bind(&store, &ids)?;
         let inner = Inner {
             store,
             own,
+            ids,
             started: now,
             latest: AtomicU32::new(0),
         };
@@ -133,8 +141,15 @@ impl Aggregator {
     ) -> Result<PushReport, DecodeError> {
         let now = self.inner.ticks(now);
         self.inner.own.came(format, body.len());
-        let report = push::push(&self.inner.store, format, body, source, now)
-            .inspect_err(|error| self.inner.own.failed(format, error))?;
+        let report = push::push(
+            &self.inner.store,
+            &self.inner.ids,
+            format,
+            body,
+            source,
+            now,
+        )
+        .inspect_err(|error| self.inner.own.failed(format, error))?;
         for line in report.failed_lines() {
             self.inner.own.failed(format, &line.error());
         }
@@ -221,7 +236,10 @@ impl Aggregator {
     /// Lets time pass for what is not given any: bound handles stamp their rows with the latest time
     /// that any call brought. Call it every second or so in a process that is rarely pushed to.
     pub fn tick(&self, now: Timestamp) {
-        self.inner.ticks(now);
+        let now = self.inner.ticks(now);
+        let n_expired = self.inner.store.expire(now);
+        self.inner.ids.tick(now);
+        self.inner.own.ticked(&self.inner, n_expired, now);
     }
 
     /// Shows every family and every exposed series to `visitor`, in the order of exposition.

@@ -3,12 +3,14 @@
 mod aggregator;
 #[cfg(feature = "bench")]
 mod bench;
+mod dedup;
 mod error;
 mod exposition;
 mod handle;
 mod limit;
 mod own;
 mod push;
+mod readers;
 mod schema;
 mod store;
 mod sync;
@@ -25,6 +27,7 @@ pub use exposition::{Scrape, ScrapeOptions};
 pub use handle::{Counter, Gauge, Histogram};
 pub use limit::Limits;
 pub use push::{DecodeError, DecodeReason, Format, LineError, PushReport, Refusal, Source};
+pub use readers::Hold;
 pub use schema::{Combine, Family, Kind, Label, Otherwise, Schema, SchemaBuilder};
 pub use time::Timestamp;
 pub use visit::{SeriesView, Value, Visitor};

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aggregator::Inner;
+use crate::dedup::Ids;
 use crate::error::Error;
 use crate::push::{DecodeError, DecodeReason, Format, PushReport, Refusal};
 use crate::schema::{Family, Label, NAME_BYTES_MAX};
 use crate::store::{Pin, Store};
-use crate::time::Timestamp;
+use crate::time::{Ticks, Timestamp};
 
 /// Durations of scrapes, in seconds: from a console's to the largest that Prometheus waits for by default.
 const SCRAPE_BOUNDS: [f64; 9] = [0.001, 0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0, 10.0];
@@ -44,10 +45,19 @@ pub(crate) fn families() -> Vec<Family> {
         Family::counter("lastmile_batches_without_id_total")
             .help("Batches without an id, which a repeated request counts again, by format.")
             .label(format()),
+        Family::counter("lastmile_duplicate_batches_total")
+            .help("Batches that came again and were not counted again, by format.")
+            .label(format()),
+        Family::gauge("lastmile_dedup_window_seconds")
+            .unit("seconds")
+            .help("How long a batch id is remembered; less than 600 while memory for ids is short."),
+        Family::gauge("lastmile_readers").help("Scrapers that are there and whose view is kept."),
         Family::counter("lastmile_overflow_total")
             .help("Samples counted under `other` because a limit left their value no place of its own; while this grows, the series of single values are lower bounds.")
             .label(Label::open("family", u32::MAX).max_bytes(NAME_BYTES_MAX))
             .label(Label::open("label", u32::MAX).max_bytes(NAME_BYTES_MAX)),
+        Family::counter("lastmile_series_expired_total")
+            .help("Series that left because nobody pushed to them for their time to live."),
         Family::counter("lastmile_scrapes_total")
             .help("Scrapes, by whether the reader took all of it.")
             .label(Label::closed_exactly("result", ["complete", "aborted"])),
@@ -63,6 +73,9 @@ pub(crate) fn families() -> Vec<Family> {
 pub(crate) struct Own {
     formats: [OwnFormat; Format::ALL.len()],
     refused: [Arc<Pin>; Refusal::ALL.len()],
+    expired: Arc<Pin>,
+    window: Arc<Pin>,
+    readers: Arc<Pin>,
     scrapes_complete: Arc<Pin>,
     scrapes_aborted: Arc<Pin>,
     scrape_seconds: Arc<Pin>,
@@ -76,12 +89,13 @@ struct OwnFormat {
     bytes: Arc<Pin>,
     samples: Arc<Pin>,
     without_id: Arc<Pin>,
+    duplicates: Arc<Pin>,
     errors: [Arc<Pin>; DecodeReason::ALL.len()],
 }
 
 impl Own {
     /// Binds them all, and gives every label that can overflow its counter.
-    pub(crate) fn bind(store: &Store) -> Result<Self, Error> {
+    pub(crate) fn bind(store: &Store, ids: &Ids) -> Result<Self, Error> {
         let counter = |name: &str, labels: &[(&str, &str)]| bind(store, name, labels);
         bind(
             store,
@@ -109,6 +123,7 @@ impl Own {
                 bytes: by_format("lastmile_push_bytes_total")?,
                 samples: by_format("lastmile_samples_total")?,
                 without_id: by_format("lastmile_batches_without_id_total")?,
+                duplicates: by_format("lastmile_duplicate_batches_total")?,
                 errors: each(DecodeReason::ALL, |reason| {
                     counter(
                         "lastmile_push_errors_total",
@@ -122,6 +137,13 @@ impl Own {
             refused: each(Refusal::ALL, |why| {
                 counter("lastmile_refused_total", &[("reason", why.as_str())])
             })?,
+            window: {
+                let window = bind(store, "lastmile_dedup_window_seconds", &[])?;
+                window.store(ids.window_secs().to_bits());
+                window
+            },
+            readers: bind(store, "lastmile_readers", &[])?,
+            expired: counter("lastmile_series_expired_total", &[])?,
             scrapes_complete: counter("lastmile_scrapes_total", &[("result", "complete")])?,
             scrapes_aborted: counter("lastmile_scrapes_total", &[("result", "aborted")])?,
             scrape_seconds: bind(store, "lastmile_scrape_seconds", &[])?,
@@ -144,6 +166,9 @@ impl Own {
         if report.batches_without_id() > 0 {
             own.without_id.add(u64::from(report.batches_without_id()));
         }
+        if report.duplicate_batches() > 0 {
+            own.duplicates.add(u64::from(report.duplicate_batches()));
+        }
         if format == Format::Record {
             self.record.add(1);
         }
@@ -156,6 +181,14 @@ impl Own {
     #[cold]
     pub(crate) fn failed(&self, format: Format, error: &DecodeError) {
         self.formats[format as usize].errors[error.reason() as usize].add(1);
+    }
+
+    /// Time passed, and with it so many series.
+    pub(crate) fn ticked(&self, agg: &Inner, n_expired: u64, now: Ticks) {
+        self.expired.add(n_expired);
+        self.window.store(agg.ids().window_secs().to_bits());
+        self.readers
+            .store((agg.store().readers().n_live(now) as f64).to_bits());
     }
 
     pub(crate) fn scrape_completed(&self, agg: &Inner, took: Duration, now: Timestamp) {

@@ -57,7 +57,7 @@ impl Timestamp {
 pub(crate) type Ticks = u32;
 
 /// Ticks per second.
-const TICKS_PER_SEC: u64 = 10;
+pub(crate) const TICKS_PER_SEC: Ticks = 10;
 
 /// The ticks of `now` for an aggregator that started at `start`.
 pub(crate) fn ticks(start: Timestamp, now: Timestamp) -> Ticks {
@@ -68,7 +68,7 @@ pub(crate) fn ticks(start: Timestamp, now: Timestamp) -> Ticks {
 pub(crate) fn duration_ticks(d: Duration) -> Ticks {
     let ticks = d
         .as_secs()
-        .saturating_mul(TICKS_PER_SEC)
-        .saturating_add(u64::from(d.subsec_millis()) * TICKS_PER_SEC / 1000);
+        .saturating_mul(u64::from(TICKS_PER_SEC))
+        .saturating_add(u64::from(d.subsec_millis()) * u64::from(TICKS_PER_SEC) / 1000);
     Ticks::try_from(ticks).unwrap_or(Ticks::MAX)
 }

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
-use crate::schema::{Family, Kind};
-use crate::store::{Block, CounterValue, FamilyState, Row, Store, UNUSED, unescape};
+use crate::schema::{Family, Kind, Label};
+use crate::store::{Block, CounterValue, FamilyState, Row, Store, UNUSED, body_values};
 use crate::time::Ticks;
 use crate::value::histogram;
 
@@ -66,19 +66,16 @@ pub enum Value<'a> {
 impl SeriesView<'_> {
     /// The label names and values, in the order of the schema.
     pub fn labels(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
-        let mut rest = self.body;
-        self.family
-            .labels()
-            .iter()
-            .zip(self.family.literals())
-            .map(move |(label, literal)| {
-                let value = &rest[literal.len()..];
-                let end = closing_quote(value);
-                rest = &value[end..];
-                (
-                    label.name(),
-                    Cow::Owned(String::from_utf8_lossy(&unescape(&value[..end])).into_owned()),
-                )
+        let names = self.family.labels().iter().map(Label::name);
+        names
+            .zip(body_values(self.family, self.body))
+            .map(|(name, value)| {
+                // Bodies are UTF-8, as pushes were checked to be.
+                let value = match value {
+                    Cow::Borrowed(value) => String::from_utf8_lossy(value),
+                    Cow::Owned(value) => Cow::Owned(String::from_utf8_lossy(&value).into_owned()),
+                };
+                (name, value)
             })
     }
 
@@ -89,26 +86,14 @@ impl SeriesView<'_> {
     }
 }
 
-/// Where a value that starts here ends.
-fn closing_quote(escaped: &[u8]) -> usize {
-    let mut at = 0;
-    loop {
-        match escaped.get(at) {
-            Some(b'"') | None => return at,
-            Some(b'\\') => at += 2,
-            Some(_) => at += 1,
-        }
-    }
-}
-
 /// Copies block after block out of the store and shows its rows.
 pub(crate) fn visit(store: &Store, now: Ticks, visitor: &mut impl Visitor) {
     for family in store.catalog().families() {
         let mut shown = false;
         for shard in 0..store.n_shards() {
-            let mut at = 0;
-            while let Some((block, singles)) = copy_block(store, family, shard, at, now) {
-                at += 1;
+            let mut seq = 0;
+            while let Some((block, singles)) = copy_block(store, family, shard, seq, now) {
+                seq = block.seq();
                 for (i, row) in block.rows.iter().enumerate() {
                     let Some(value) = value_of(family, &block, row, i, &singles) else {
                         continue;
@@ -127,16 +112,16 @@ pub(crate) fn visit(store: &Store, now: Ticks, visitor: &mut impl Visitor) {
     }
 }
 
-/// The `at`-th block of a family in a shard, and what its counters or gauges stand at.
+/// The first block of a family in a shard behind the one numbered `seq`, and what its counters or gauges stand at.
 fn copy_block(
     store: &Store,
     family: &FamilyState,
     shard: usize,
-    at: usize,
+    seq: u64,
     now: Ticks,
 ) -> Option<(Block, Vec<Option<f64>>)> {
     let shard = store.shard(shard);
-    let &id = shard.blocks_of(family.slot()).get(at)?;
+    let id = shard.block_after(family.slot(), seq)?;
     let block = shard.block(id).clone();
     let singles = (0..block.rows.len())
         .map(|i| match family.kind() {

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::aggregator::Inner;
+use crate::readers::View;
 use crate::time::{Ticks, Timestamp};
 
 /// Bytes of a chunk: large enough that a lock is taken rarely, small enough for a core's second-level
@@ -81,6 +82,7 @@ pub struct Scrape {
     options: ScrapeOptions,
     started: Timestamp,
     now: Ticks,
+    view: View,
     at: Cursor,
     /// The rest of a block that is larger than one chunk.
     spill: Vec<u8>,
@@ -88,23 +90,26 @@ pub struct Scrape {
     completed: bool,
 }
 
-/// The next block to write: of which family, of which shard, the how many-th.
+/// Where the next block to write is looked for.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cursor {
     family: usize,
     shard: usize,
-    block: usize,
+    /// The number of the last block written.
+    block: u64,
     header_done: bool,
 }
 
 impl Scrape {
     pub(crate) fn new(agg: Arc<Inner>, options: ScrapeOptions, started: Timestamp) -> Self {
         let now = agg.ticks(started);
+        let view = agg.store().readers().begin(options.reader, now);
         Self {
             agg,
             options,
             started,
             now,
+            view,
             at: Cursor::default(),
             spill: Vec::new(),
             spilled: 0,
@@ -147,12 +152,13 @@ impl Scrape {
                 };
                 continue;
             }
-            let shard = store.shard(self.at.shard);
-            let Some(&block) = shard.blocks_of(family.slot()).get(self.at.block) else {
+            let mut shard = store.shard(self.at.shard);
+            let Some(block) = shard.block_after(family.slot(), self.at.block) else {
                 self.at.shard += 1;
                 self.at.block = 0;
                 continue;
             };
+            let seq = shard.block(block).seq();
             let need = shard.block(block).text_bytes_max() + family.text().header().len();
             if need > CHUNK_BYTES - end {
                 if end > 0 {
@@ -165,8 +171,9 @@ impl Scrape {
                     text::block(
                         &mut out,
                         family,
-                        &shard,
+                        &mut shard,
                         block,
+                        &self.view,
                         self.now,
                         &mut self.at.header_done,
                     );
@@ -174,7 +181,7 @@ impl Scrape {
                     drop(shard);
                     self.spill.truncate(end);
                     self.spilled = 0;
-                    self.at.block += 1;
+                    self.at.block = seq;
                     if end == 0 {
                         continue;
                     }
@@ -185,13 +192,14 @@ impl Scrape {
             text::block(
                 &mut out,
                 family,
-                &shard,
+                &mut shard,
                 block,
+                &self.view,
                 self.now,
                 &mut self.at.header_done,
             );
             end = out.end();
-            self.at.block += 1;
+            self.at.block = seq;
         }
         end
     }
@@ -199,6 +207,7 @@ impl Scrape {
     /// The reader has all of it, at `now`.
     pub fn complete(mut self, now: Timestamp) {
         self.completed = true;
+        self.agg.store().readers().complete(&self.view);
         let took = now.mono().saturating_sub(self.started.mono());
         self.agg.own().scrape_completed(&self.agg, took, now);
     }

@@ -10,8 +10,9 @@
 
 use super::number::{self, canonical, javascript};
 use super::{Out, Piece};
+use crate::readers::View;
 use crate::schema::{Family, Kind, LeStyle};
-use crate::store::{CounterValue, FamilyState, Shard, UNUSED};
+use crate::store::{CounterValue, FamilyState, SHOWN, Shard, UNUSED};
 use crate::time::Ticks;
 use crate::value::histogram;
 
@@ -114,11 +115,15 @@ fn escape_help(help: &str, out: &mut Vec<u8>) {
 pub(super) fn block(
     out: &mut Out<'_>,
     family: &FamilyState,
-    shard: &Shard,
+    shard: &mut Shard,
     block_id: u32,
+    view: &View,
     now: Ticks,
     header_done: &mut bool,
 ) {
+    if view.is_reader() {
+        shard.mark_shown(block_id, view);
+    }
     let block = shard.block(block_id);
     let text = family.text();
     for (i, row) in block.rows.iter().enumerate() {
@@ -137,10 +142,12 @@ pub(super) fn block(
             *header_done = true;
         }
         let body = block.padded_body(row);
+        let held = !view.shows(row.born, row.created, row.flags & SHOWN != 0);
         match family.kind() {
             Kind::Counter => {
                 text.lines[0].start(out, body);
                 match shard.counter(block_id, i) {
+                    _ if held => out.put_byte(b'0'),
                     CounterValue::Whole(n) => number::whole(out, n),
                     CounterValue::Wide(sum) => number::sum(out, sum),
                 }
@@ -150,6 +157,12 @@ pub(super) fn block(
                 text.lines[0].start(out, body);
                 number::float(out, gauge.unwrap_or_default());
                 out.put_byte(b'\n');
+            }
+            Kind::Histogram if held => {
+                for line in &text.lines {
+                    line.start(out, body);
+                    out.put(b"0\n");
+                }
             }
             Kind::Histogram => histogram_row(out, text, body, block.cells(i)),
         }

@@ -14,7 +14,9 @@ pub(crate) use report::Counts;
 pub use report::{LineError, PushReport, Refusal};
 pub(crate) use samples::{Number, Samples};
 pub use source::Source;
+pub(crate) use source::address_prefix;
 
+use crate::dedup::{Claim, Ids};
 use crate::store::{BODY_BYTES_END, Store};
 use crate::time::Ticks;
 
@@ -44,6 +46,7 @@ impl Format {
 /// Decodes a body and counts what it brought. Lines of `lm1` that fail are in the report.
 pub(crate) fn push(
     store: &Store,
+    ids: &Ids,
     format: Format,
     body: &[u8],
     source: &Source<'_>,
@@ -54,18 +57,44 @@ pub(crate) fn push(
     }
     Samples::with(|samples| {
         let mut report = PushReport::default();
-        let has_key = source.idempotency_key_value().is_some();
         match format {
-            Format::Lm1 => lm1::push(store, body, has_key, samples, now, &mut report)?,
+            Format::Lm1 => lm1::push(store, ids, body, source, samples, now, &mut report)?,
             Format::Record => {
                 let mut counts = Counts::default();
                 record::decode(store.catalog(), body, samples, &mut counts)?;
-                store.apply(samples, body, now, &mut counts);
-                report.batch(&counts, has_key);
+                let id = source
+                    .idempotency_key_value()
+                    .map(|key| (key.as_bytes(), 0));
+                let claim = id.map(|id| ids.claim(format.as_str(), id, body, source, now));
+                finish_batch(store, claim, body, samples, now, counts, &mut report);
             }
         }
         Ok(report)
     })
+}
+
+/// Applies a decoded batch, unless its id was seen before.
+fn finish_batch(
+    store: &Store,
+    claim: Option<Claim>,
+    body: &[u8],
+    samples: &mut Samples,
+    now: Ticks,
+    mut counts: Counts,
+    report: &mut PushReport,
+) {
+    match claim {
+        None | Some(Claim::New) => {
+            store.apply(samples, body, now, &mut counts);
+            report.batch(&counts, claim.is_some());
+        }
+        Some(Claim::Duplicate) => report.duplicate(counts.total() + samples.n_numbers()),
+        Some(Claim::Conflict) => {
+            let mut conflict = Counts::default();
+            conflict.refuse(Refusal::IdConflict, counts.total() + samples.n_numbers());
+            report.batch(&conflict, true);
+        }
+    }
 }
 
 /// Decodes one batch and applies nothing.

@@ -34,10 +34,12 @@ pub enum Refusal {
     BadWeight,
     /// The count of a `[value, count]` pair is not a whole number from 1 to 10,000.
     BadCount,
+    /// The batch's id was seen before with other content.
+    IdConflict,
 }
 
 impl Refusal {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::UnknownFamily,
         Self::TypeMismatch,
         Self::UnknownLabel,
@@ -52,6 +54,7 @@ impl Refusal {
         Self::TooLarge,
         Self::BadWeight,
         Self::BadCount,
+        Self::IdConflict,
     ];
 
     /// The value of the label `reason`.
@@ -72,6 +75,7 @@ impl Refusal {
             Self::TooLarge => "too_large",
             Self::BadWeight => "bad_weight",
             Self::BadCount => "bad_count",
+            Self::IdConflict => "id_conflict",
         }
     }
 }
@@ -92,6 +96,11 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// Samples counted so far, accepted and refused.
+    pub(crate) fn total(&self) -> u64 {
+        self.accepted + self.refused.iter().sum::<u64>()
+    }
+
     #[cfg(feature = "bench")]
     pub(crate) fn accepted(&self) -> u64 {
         self.accepted
@@ -111,12 +120,14 @@ impl Counts {
 /// What became of a push that decoded: how many samples were counted, and why others were not.
 ///
 /// A sample is one increment, or one element of a list of observations. Those accepted and those
-/// refused are together all that was sent.
+/// refused are together all that was sent, but for batches that were counted before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PushReport {
     counts: Counts,
     batches: u32,
     batches_without_id: u32,
+    duplicate_batches: u32,
+    duplicate_samples: u64,
     failed: Vec<LineError>,
 }
 
@@ -147,6 +158,18 @@ impl PushReport {
         self.batches
     }
 
+    /// Batches among them whose id was seen before with the same content: they were counted then.
+    #[must_use]
+    pub fn duplicate_batches(&self) -> u32 {
+        self.duplicate_batches
+    }
+
+    /// Samples of those batches. With those accepted and refused they are all that was sent.
+    #[must_use]
+    pub fn duplicate_samples(&self) -> u64 {
+        self.duplicate_samples
+    }
+
     /// Lines of an `lm1` body that did not decode while others did.
     #[must_use]
     pub fn failed_lines(&self) -> &[LineError] {
@@ -161,6 +184,13 @@ impl PushReport {
         for (total, n) in self.counts.refused.iter_mut().zip(counts.refused) {
             *total += n;
         }
+    }
+
+    /// Takes in a batch that was counted before.
+    pub(crate) fn duplicate(&mut self, n_samples: u64) {
+        self.batches += 1;
+        self.duplicate_batches += 1;
+        self.duplicate_samples += n_samples;
     }
 
     pub(crate) fn batches_without_id(&self) -> u32 {

@@ -96,6 +96,11 @@ impl Samples {
 
     pub(crate) fn clear(&mut self) {
         self.arena.clear();
+        self.clear_entries();
+    }
+
+    /// Forgets the entries and keeps the texts.
+    pub(crate) fn clear_entries(&mut self) {
         self.labels.clear();
         self.values.clear();
         self.numbers.clear();
@@ -220,6 +225,14 @@ impl Samples {
         } else {
             Err(Refusal::MissingLabel)
         }
+    }
+
+    /// Samples of all entries.
+    pub(crate) fn n_numbers(&self) -> u64 {
+        self.entries
+            .iter()
+            .map(|entry| u64::from(entry.n_numbers))
+            .sum()
     }
 
     /// The values of an entry.

@@ -69,3 +69,17 @@ impl<'a> Source<'a> {
         self.idempotency_key
     }
 }
+
+/// The part of an address that stands for one client: all of IPv4, a /56 of IPv6, of which one customer
+/// is commonly given all.
+pub(crate) fn address_prefix(addr: IpAddr) -> [u8; 8] {
+    let mut prefix = [0; 8];
+    match addr.to_canonical() {
+        IpAddr::V4(v4) => prefix[..4].copy_from_slice(&v4.octets()),
+        IpAddr::V6(v6) => {
+            prefix[..7].copy_from_slice(&v6.octets()[..7]);
+            prefix[7] = 6;
+        }
+    }
+    prefix
+}

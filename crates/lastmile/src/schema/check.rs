@@ -217,16 +217,22 @@ fn values(family: &Family, fault: &mut impl FnMut(&str, String)) {
     } else if max < min || (max <= 0.0 && family.kind != Kind::Gauge) {
         fault("max", "leaves no value that could be sent".to_owned());
     }
-    if family.kind != Kind::Gauge {
-        for (field, given) in [
-            ("combine", family.combine.is_some()),
-            ("ttl", family.ttl.is_some()),
-        ] {
-            if given {
-                fault(field, format!("is for gauges; this is a {}", family.kind));
-            }
-        }
-    } else if family.ttl.is_some_and(|ttl| ttl.is_zero()) {
+    if family.combine.is_some() && family.kind != Kind::Gauge {
+        fault(
+            "combine",
+            format!("is for gauges; this is a {}", family.kind),
+        );
+    }
+    if family.ttl.is_some_and(|ttl| ttl.is_zero()) {
         fault("ttl", "must be more than 0".to_owned());
+    }
+    if family.ttl.is_some()
+        && family.kind != Kind::Gauge
+        && family.labels.iter().all(Label::is_closed)
+    {
+        fault(
+            "ttl",
+            "has no effect: series of closed labels stay".to_owned(),
+        );
     }
 }

@@ -59,6 +59,9 @@ pub(crate) enum LeStyle {
 /// How long a pushed gauge keeps its value unless the family says otherwise.
 const GAUGE_TTL_DEFAULT: Duration = Duration::from_secs(300);
 
+/// How long any other series of an open family stays without a push unless the family says otherwise.
+const SERIES_TTL_DEFAULT: Duration = Duration::from_secs(3_600);
+
 /// Largest increment of one sample unless the family says otherwise.
 const INCREMENT_MAX_DEFAULT: f64 = 10_000.0;
 
@@ -183,7 +186,8 @@ impl Family {
         self
     }
 
-    /// How long a pushed gauge keeps its value.
+    /// How long a series stays without a push: of a gauge 5 minutes, of other families with an open label
+    /// an hour, unless this says otherwise. Series of a family whose labels are all closed stay.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
@@ -258,8 +262,11 @@ impl Family {
         self.combine.unwrap_or(Combine::Last)
     }
 
-    pub(crate) fn gauge_ttl(&self) -> Duration {
-        self.ttl.unwrap_or(GAUGE_TTL_DEFAULT)
+    pub(crate) fn ttl_or_default(&self) -> Duration {
+        self.ttl.unwrap_or(match self.kind {
+            Kind::Gauge => GAUGE_TTL_DEFAULT,
+            Kind::Counter | Kind::Histogram => SERIES_TTL_DEFAULT,
+        })
     }
 
     /// Series that are reserved when the family is declared.

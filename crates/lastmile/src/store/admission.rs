@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::Store;
-use super::block::{Row, UNUSED};
+use super::block::{RESERVED, Row, UNUSED};
 use super::family::{Admission, FamilyState};
 use super::key::{Key, Text, Texts};
 use super::pin::Pin;
 use crate::error::{Error, Fault};
 use crate::push::Refusal;
+use crate::readers::Moment;
 use crate::schema::{Kind, Policy, is_reserved};
 use crate::time::Ticks;
 use crate::value::{Sum, histogram};
@@ -16,10 +17,28 @@ use crate::value::{Sum, histogram};
 /// What a row takes in a table: 5 bytes a slot, at worst 7/16 full just after it grew.
 const TABLE_BYTES_PER_ROW: u64 = 12;
 
+/// What a label value takes in all.
+pub(super) fn value_bytes(value: &[u8]) -> u64 {
+    value.len() as u64 + VALUE_BYTES_EXTRA
+}
+
 /// What a label value takes beside its bytes: its entry in the map of values, at the worst load.
 const VALUE_BYTES_EXTRA: u64 = 64;
 
 impl Admission {
+    /// A series with this value of label `i` has left: whether the value's place is free again.
+    pub(super) fn leave(&mut self, i: usize, value: &[u8]) -> bool {
+        let Some(n_series) = self.values[i].get_mut(value) else {
+            return false;
+        };
+        *n_series -= 1;
+        let free = *n_series == 0;
+        if free {
+            self.values[i].remove(value);
+        }
+        free
+    }
+
     /// The open labels whose value has no place and cannot get one, but for those in `folded`.
     fn full(&self, key: &Key<'_>, folded: u32) -> u32 {
         let mut full = 0;
@@ -85,15 +104,15 @@ impl Store {
                 hash: 0,
             }
             .fold(0);
-            if !self.budget.reserve(row_bytes(&key)) && !own {
+            if !self.budget.reserve(row_bytes(family, key.body_len())) && !own {
                 return Err(fault(format!(
                     "needs {n_series} series from the start, and with them the limit of {} bytes is exceeded",
                     self.budget.max()
                 )));
             }
-            let flags = if hidden { UNUSED } else { 0 };
+            let flags = RESERVED | if hidden { UNUSED } else { 0 };
             self.shard(self.shard_of(family, key.hash))
-                .insert(&key, flags, 0);
+                .insert(&key, flags, Moment::default());
             family.admission.lock().n_series += 1;
             // The last label turns fastest.
             for (at, values) in combination.iter_mut().zip(&values).rev() {
@@ -143,10 +162,12 @@ impl Store {
         let places: u64 = (0..family.labels().len())
             .filter(takes_place)
             .filter(|i| !admission.values[*i].contains_key(key.value(*i)))
-            .map(|i| key.value(i).len() as u64 + VALUE_BYTES_EXTRA)
+            .map(|i| value_bytes(key.value(i)))
             .sum();
         let has_room = admission.n_series < self.series_per_family
-            && self.budget.reserve(row_bytes(key) + places);
+            && self
+                .budget
+                .reserve(row_bytes(family, key.body_len()) + places);
         if !has_room && !own {
             return false;
         }
@@ -154,8 +175,8 @@ impl Store {
             *admission.values[i].entry(key.value(i).into()).or_insert(0) += 1;
         }
         admission.n_series += 1;
-        self.shard(self.shard_of(family, key.hash))
-            .insert(key, UNUSED, now);
+        let mut rows = self.shard(self.shard_of(family, key.hash));
+        rows.insert(key, UNUSED, self.moment(now));
         true
     }
 
@@ -228,27 +249,18 @@ impl Store {
         let row = rows
             .find(&admitted)
             .ok_or_else(|| Error::handle(name, "the series is gone"))?;
-        Ok(rows.pin(row, shard, family, now))
+        Ok(rows.pin(row, shard, family, self.moment(now)))
     }
 }
 
-/// The bytes that a series takes in all: its row, its key, its cells and its place in the table. A
-/// counter is charged for the wide sum that it may need later, as an existing series is never refused.
-fn row_bytes(key: &Key<'_>) -> u64 {
-    let family = key.family;
-    let escaped: usize = (0..key.values.len())
-        .map(|i| {
-            let value = key.value(i);
-            family.literals()[i].len()
-                + value.len()
-                + memchr::memchr3_iter(b'"', b'\\', b'\n', value).count()
-        })
-        .sum();
+/// The bytes that a series takes in all: its row, its key of `key_len` bytes, its cells and its place in
+/// the table. A counter is charged for the wide sum that it may need later, as an existing series is
+/// never refused.
+pub(super) fn row_bytes(family: &FamilyState, key_len: usize) -> u64 {
     let cells = match family.kind() {
         Kind::Histogram => histogram::n_cells(family.bounds().len()) * size_of::<u64>(),
         Kind::Counter => size_of::<Sum>(),
         Kind::Gauge => 0,
     };
-    (size_of::<Row>() + escaped + usize::from(!key.values.is_empty()) + cells) as u64
-        + TABLE_BYTES_PER_ROW
+    (size_of::<Row>() + key_len + cells) as u64 + TABLE_BYTES_PER_ROW
 }

@@ -13,6 +13,7 @@
 use super::family::FamilyState;
 use super::key::Key;
 use crate::exposition::{CHUNK_BYTES, PAD};
+use crate::readers::{Moment, ScrapeNo};
 use crate::schema::Kind;
 use crate::time::Ticks;
 use crate::value::histogram;
@@ -32,6 +33,10 @@ pub(crate) const ESCAPED: u16 = 2;
 pub(crate) const WIDE: u16 = 4;
 /// A bound handle holds the row; see [`Pin`](super::pin::Pin).
 pub(crate) const PINNED: u16 = 8;
+/// A reader has been shown the row's value.
+pub(crate) const SHOWN: u16 = 16;
+/// The row was made with its family, for what folds: it never leaves, it only starts again.
+pub(crate) const RESERVED: u16 = 32;
 
 /// One series.
 #[derive(Clone, Debug)]
@@ -44,6 +49,8 @@ pub(crate) struct Row {
     pub(crate) created: Ticks,
     /// When it was last pushed to.
     pub(crate) touched: Ticks,
+    /// The last scrape that had begun when the series came into being.
+    pub(crate) born: ScrapeNo,
     key_offset: u16,
     key_len: u16,
     pub(crate) flags: u16,
@@ -53,6 +60,8 @@ pub(crate) struct Row {
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     slot: u32,
+    /// Counts the blocks of a shard as they are made; a scrape's cursor.
+    seq: u64,
     /// Upper bound of the text of all rows together.
     text_bytes_max: usize,
     n_cells: usize,
@@ -62,13 +71,14 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub(super) fn new(family: &FamilyState) -> Self {
+    pub(super) fn new(family: &FamilyState, seq: u64) -> Self {
         let n_cells = match family.kind() {
             Kind::Histogram => histogram::n_cells(family.bounds().len()),
             Kind::Counter | Kind::Gauge => 0,
         };
         Self {
             slot: family.slot(),
+            seq,
             text_bytes_max: 0,
             n_cells,
             keys: Vec::new(),
@@ -80,6 +90,12 @@ impl Block {
     #[inline]
     pub(super) fn slot(&self) -> u32 {
         self.slot
+    }
+
+    /// The number of this block among those of its shard.
+    #[inline]
+    pub(crate) fn seq(&self) -> u64 {
+        self.seq
     }
 
     /// Upper bound of the bytes that this block's text takes.
@@ -96,7 +112,7 @@ impl Block {
     }
 
     /// Adds a row at the end and gives its index.
-    pub(super) fn push(&mut self, key: &Key<'_>, hash: u32, flags: u16, now: Ticks) -> usize {
+    pub(super) fn push(&mut self, key: &Key<'_>, hash: u32, flags: u16, now: Moment) -> usize {
         let offset = self.key_bytes();
         self.keys.truncate(offset);
         key.write_body(&mut self.keys);
@@ -106,14 +122,45 @@ impl Block {
         self.rows.push(Row {
             value: 0,
             hash,
-            created: now,
-            touched: now,
+            created: now.ticks,
+            touched: now.ticks,
+            born: now.scrape,
             key_offset: offset as u16,
             key_len: len as u16,
             flags: flags | if key.is_special() { ESCAPED } else { 0 },
         });
         self.cells.resize(self.cells.len() + self.n_cells, 0);
         self.rows.len() - 1
+    }
+
+    /// Removes the rows that `keep` does not name, in order; what remains moves up.
+    pub(super) fn retain(&mut self, family: &FamilyState, keep: &[bool]) {
+        let n_cells = self.n_cells;
+        let kept = || {
+            keep.iter()
+                .enumerate()
+                .filter(|(_, keep)| **keep)
+                .map(|(i, _)| i)
+        };
+        let n_kept = kept().count();
+        let mut keys = Vec::with_capacity(self.key_bytes() + PAD);
+        let mut rows = Vec::with_capacity(n_kept);
+        let mut cells = Vec::with_capacity(n_kept * n_cells);
+        self.text_bytes_max = 0;
+        for i in kept() {
+            let row = &self.rows[i];
+            let offset = keys.len() as u16;
+            keys.extend_from_slice(self.body(row));
+            self.text_bytes_max += family.text().row_bytes_max(usize::from(row.key_len));
+            rows.push(Row {
+                key_offset: offset,
+                ..row.clone()
+            });
+            cells.extend_from_slice(self.cells(i));
+        }
+        keys.resize(keys.len() + PAD, 0);
+        keys.shrink_to_fit();
+        (self.keys, self.rows, self.cells) = (keys, rows, cells);
     }
 
     /// No row will be added any more: gives spare capacity back.

@@ -10,8 +10,8 @@ use super::pin::Pin;
 use crate::exposition::TextParts;
 use crate::push::Refusal;
 use crate::schema::{Combine, Family, Kind, Label, OTHER, Otherwise, Policy};
-use crate::sync::Mutex;
-use crate::time::{Ticks, duration_ticks};
+use crate::sync::{AtomicU32, Mutex, Ordering};
+use crate::time::{TICKS_PER_SEC, Ticks, duration_ticks};
 
 pub(super) type Seed = foldhash::fast::RandomState;
 
@@ -33,6 +33,8 @@ pub(crate) struct FamilyState {
     max: f64,
     ttl: Ticks,
     text: TextParts,
+    /// When its series were last looked through for idle ones.
+    swept: AtomicU32,
     /// For each label, the counter of samples that went to `other` for want of a place.
     overflow: Vec<OnceLock<Arc<Pin>>>,
     /// Held while a series is created, before any shard's lock and never behind one.
@@ -90,8 +92,9 @@ impl FamilyState {
             open,
             min: declared.value_min(),
             max: declared.value_max(),
-            ttl: duration_ticks(declared.gauge_ttl()),
+            ttl: duration_ticks(declared.ttl_or_default()),
             text: TextParts::new(&declared),
+            swept: AtomicU32::new(0),
             overflow: labels.iter().map(|_| OnceLock::new()).collect(),
             admission: Mutex::new(admission),
             seed,
@@ -137,7 +140,18 @@ impl FamilyState {
         self.declared.gauge_combine()
     }
 
-    /// How long a pushed gauge shows its value.
+    /// Whether the series should be looked through for idle ones: eight times in their time to live, so
+    /// that none stays much longer, and once a second at most.
+    pub(super) fn sweep_is_due(&self, now: Ticks) -> bool {
+        let swept = self.swept.load(Ordering::Relaxed);
+        let due = now.saturating_sub(swept) >= (self.ttl / 8).max(TICKS_PER_SEC);
+        due && self
+            .swept
+            .compare_exchange(swept, now, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// How long a series stays without a push, a gauge's value even in a family that is closed.
     pub(crate) fn ttl(&self) -> Ticks {
         self.ttl
     }

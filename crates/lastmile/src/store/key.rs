@@ -1,5 +1,7 @@
 //! How a series is named: texts of a push, and the key they make up.
 
+use std::borrow::Cow;
+
 use super::family::FamilyState;
 use crate::schema::OTHER;
 
@@ -120,6 +122,23 @@ impl<'a> Key<'a> {
         }
     }
 
+    /// Length of that body.
+    pub(super) fn body_len(&self) -> usize {
+        let values: usize = (0..self.values.len())
+            .map(|i| {
+                let value = self.value(i);
+                value.len() + memchr::memchr3_iter(b'"', b'\\', b'\n', value).count()
+            })
+            .sum();
+        let literals: usize = self
+            .family
+            .literals()
+            .iter()
+            .map(|literal| literal.len())
+            .sum();
+        values + literals + usize::from(!self.values.is_empty())
+    }
+
     /// Whether a row with this body is this series. `escaped` tells whether the row's values needed it.
     ///
     /// Without escapes no value on either side holds a quote, so comparing each value and the quote
@@ -169,7 +188,7 @@ pub(crate) fn escape_into(value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The value that [`escape_into`] wrote.
-pub(crate) fn unescape(escaped: &[u8]) -> Vec<u8> {
+fn unescape(escaped: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(escaped.len());
     let mut rest = escaped;
     while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -183,6 +202,35 @@ pub(crate) fn unescape(escaped: &[u8]) -> Vec<u8> {
     }
     out.extend_from_slice(rest);
     out
+}
+
+/// The label values of a body, in schema order.
+pub(crate) fn body_values<'a>(
+    family: &'a FamilyState,
+    body: &'a [u8],
+) -> impl Iterator<Item = Cow<'a, [u8]>> {
+    let mut rest = body;
+    family.literals().iter().map(move |literal| {
+        let value = &rest[literal.len()..];
+        let end = closing_quote(value);
+        rest = &value[end..];
+        match memchr::memchr(b'\\', &value[..end]) {
+            None => Cow::Borrowed(&value[..end]),
+            Some(_) => Cow::Owned(unescape(&value[..end])),
+        }
+    })
+}
+
+/// Where a value that starts here ends.
+fn closing_quote(escaped: &[u8]) -> usize {
+    let mut at = 0;
+    loop {
+        match escaped.get(at) {
+            Some(b'"') | None => return at,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -14,14 +14,15 @@
 
 mod admission;
 mod block;
+mod expiry;
 mod family;
 mod key;
 mod pin;
 mod shard;
 
-pub(crate) use block::{Block, Row, UNUSED};
+pub(crate) use block::{Block, Row, SHOWN, UNUSED};
 pub(crate) use family::FamilyState;
-pub(crate) use key::{BODY_BYTES_END, Key, Text, Texts, unescape};
+pub(crate) use key::{BODY_BYTES_END, Key, Text, Texts, body_values};
 pub(crate) use pin::Pin;
 pub(crate) use shard::{CounterValue, Shard};
 
@@ -33,6 +34,7 @@ use self::family::Seed;
 use crate::error::{Error, Repr};
 use crate::limit::{ByteBudget, Limits};
 use crate::push::{Counts, Number, Refusal, Samples};
+use crate::readers::{Moment, Readers};
 use crate::schema::{Family, Kind};
 use crate::sync::{CachePadded, Mutex, MutexGuard};
 use crate::time::Ticks;
@@ -90,6 +92,7 @@ pub(crate) struct Store {
     shards: Box<[CachePadded<Mutex<Shard>>]>,
     budget: ByteBudget,
     series_per_family: u32,
+    readers: Readers,
 }
 
 impl Store {
@@ -128,6 +131,7 @@ impl Store {
             shards: (0..n_shards).map(|_| CachePadded::default()).collect(),
             budget: ByteBudget::new(limits.bytes_max()),
             series_per_family: limits.series_per_family_max(),
+            readers: Readers::new(limits.hold_for()),
         };
         let mut faults = Vec::new();
         for family in store.catalog.families() {
@@ -154,6 +158,20 @@ impl Store {
     #[inline]
     pub(crate) fn shard(&self, shard: usize) -> MutexGuard<'_, Shard> {
         self.shards[shard].0.lock()
+    }
+
+    /// This moment, to be taken under the lock of the shard it is for: a scrape that walked the shard
+    /// before had begun before.
+    #[inline]
+    fn moment(&self, ticks: Ticks) -> Moment {
+        Moment {
+            ticks,
+            scrape: self.readers.begun(),
+        }
+    }
+
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.readers
     }
 
     /// Where a series of this family with this hash lives.
@@ -199,13 +217,14 @@ impl Store {
             let shard = touched.trailing_zeros() as usize;
             touched &= touched - 1;
             let mut rows = self.shard(shard);
+            let moment = self.moment(now);
             let mut i = heads[shard];
             while let Some(entry) = samples.entries.get(i as usize) {
                 let family = self.catalog.family(entry.family);
                 let key = samples.key(family, body, entry.values_at as usize, entry.hash);
                 match rows.find(&key) {
                     Some(row) => {
-                        rows.update(row, family, samples.numbers_of(entry), now);
+                        rows.update(row, family, samples.numbers_of(entry), moment);
                         counts.accept(u64::from(entry.n_numbers));
                     }
                     None => misses.push(i),
@@ -251,7 +270,7 @@ impl Store {
         let mut rows = self.shard(self.shard_of(key.family, key.hash));
         let row = rows.find(key);
         if let Some(row) = row {
-            rows.update(row, key.family, numbers, now);
+            rows.update(row, key.family, numbers, self.moment(now));
         }
         row.is_some()
     }
@@ -280,7 +299,7 @@ impl Store {
             Shard::pinned_row(pin),
             family,
             &[Number { value: v, n: 1 }],
-            now,
+            self.moment(now),
         );
     }
 

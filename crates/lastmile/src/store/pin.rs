@@ -84,6 +84,11 @@ impl Pin {
         self.shard as usize
     }
 
+    /// The row was moved, under the shard's lock.
+    pub(super) fn moved_to(&self, row: u32) {
+        self.row.store(row, Ordering::Relaxed);
+    }
+
     pub(super) fn row(&self) -> u32 {
         self.row.load(Ordering::Relaxed)
     }

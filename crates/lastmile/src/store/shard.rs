@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashTable};
 
-use super::block::{Block, PINNED, ROW_BITS, ROWS_MAX, Row, UNUSED, WIDE};
+use super::block::{Block, PINNED, RESERVED, ROW_BITS, ROWS_MAX, Row, SHOWN, UNUSED, WIDE};
 use super::family::FamilyState;
 use super::key::Key;
 use super::pin::Pin;
 use crate::push::Number;
+use crate::readers::{Moment, View};
 use crate::schema::{Combine, Kind};
 use crate::time::Ticks;
 use crate::value::{Sum, histogram};
@@ -22,10 +23,12 @@ pub(super) type RowId = u32;
 pub(crate) struct Shard {
     table: HashTable<RowId>,
     blocks: Vec<Block>,
+    /// Places in `blocks` whose block has left.
+    free_blocks: Vec<u32>,
+    next_seq: u64,
     /// By family slot, its blocks in the order of exposition.
     families: Vec<Vec<u32>>,
-    /// Sums of counters that got fractions or outgrew 64 bits.
-    wide: Vec<Sum>,
+    wide: Wides,
     pins: HashMap<RowId, Arc<Pin>, foldhash::fast::RandomState>,
 }
 
@@ -59,7 +62,7 @@ impl Shard {
     }
 
     /// Adds a series that is not there, which the caller has checked and reserved room for.
-    pub(super) fn insert(&mut self, key: &Key<'_>, flags: u16, now: Ticks) -> RowId {
+    pub(super) fn insert(&mut self, key: &Key<'_>, flags: u16, now: Moment) -> RowId {
         let family = key.family;
         let slot = family.slot() as usize;
         if self.families.len() <= slot {
@@ -77,8 +80,18 @@ impl Shard {
                 if let Some(full) = full {
                     self.blocks[full].close();
                 }
-                self.blocks.push(Block::new(family));
-                let b = self.blocks.len() - 1;
+                self.next_seq += 1;
+                let block = Block::new(family, self.next_seq);
+                let b = match self.free_blocks.pop() {
+                    Some(b) => {
+                        self.blocks[b as usize] = block;
+                        b as usize
+                    }
+                    None => {
+                        self.blocks.push(block);
+                        self.blocks.len() - 1
+                    }
+                };
                 self.families[slot].push(b as u32);
                 b
             }
@@ -101,18 +114,17 @@ impl Shard {
         id: RowId,
         family: &FamilyState,
         numbers: &[Number],
-        now: Ticks,
+        now: Moment,
     ) {
         let (block, i) = split(id);
         let block = &mut self.blocks[block];
         let row = &mut block.rows[i];
-        let idle = now.saturating_sub(row.touched);
+        let idle = now.ticks.saturating_sub(row.touched);
         let fresh = row.flags & UNUSED != 0;
         if fresh {
-            row.flags &= !UNUSED;
-            row.created = now;
+            row.begin(now);
         }
-        row.touched = row.touched.max(now);
+        row.touched = row.touched.max(now.ticks);
         match family.kind() {
             Kind::Counter => {
                 for number in numbers {
@@ -154,6 +166,90 @@ impl Shard {
         self.families.get(slot as usize).map_or(&[], Vec::as_slice)
     }
 
+    /// The first block of a family behind the one numbered `seq`.
+    #[inline]
+    pub(crate) fn block_after(&self, slot: u32, seq: u64) -> Option<u32> {
+        let blocks = self.blocks_of(slot);
+        let at = blocks.partition_point(|b| self.blocks[*b as usize].seq() <= seq);
+        blocks.get(at).copied()
+    }
+
+    /// Marks the rows of a block that a reader is shown at their value.
+    pub(crate) fn mark_shown(&mut self, block: u32, view: &View) {
+        for row in &mut self.blocks[block as usize].rows {
+            if row.flags & (SHOWN | UNUSED) == 0 && view.shows(row.born, row.created, false) {
+                row.flags |= SHOWN;
+            }
+        }
+    }
+
+    /// Lets the rows of a family leave that `leaves` names, with all that belongs to them, and shows the
+    /// label body of each that is gone to `gone`. Works on one block, the first behind the one numbered
+    /// `seq`, and gives that one's number; `None` behind the last.
+    pub(super) fn expire(
+        &mut self,
+        family: &FamilyState,
+        seq: u64,
+        leaves: impl Fn(&Row) -> bool,
+        mut gone: impl FnMut(&[u8]),
+    ) -> Option<u64> {
+        let b = self.block_after(family.slot(), seq)?;
+        let block = &mut self.blocks[b as usize];
+        let seq = block.seq();
+        let mut keep = [true; ROWS_MAX];
+        let n_rows = block.rows.len();
+        for (i, keep) in keep[..n_rows].iter_mut().enumerate() {
+            let row = &mut block.rows[i];
+            if row.flags & (PINNED | UNUSED) != 0 || !leaves(row) {
+                continue;
+            }
+            if row.flags & WIDE != 0 {
+                self.wide.free.push(row.value as u32);
+            }
+            if row.flags & RESERVED != 0 {
+                row.value = 0;
+                row.flags = row.flags & !(WIDE | SHOWN) | UNUSED;
+                block.cells_mut(i).fill(0);
+            } else {
+                *keep = false;
+            }
+        }
+        if keep[..n_rows].iter().all(|keep| *keep) {
+            return Some(seq);
+        }
+        let id = |i: usize| b << ROW_BITS | i as u32;
+        let mut next = 0;
+        for (i, keep) in keep[..n_rows].iter().enumerate() {
+            let row = &block.rows[i];
+            let entry = self
+                .table
+                .find_entry(table_hash(row.hash), |other| *other == id(i));
+            if *keep {
+                if let Ok(mut entry) = entry {
+                    *entry.get_mut() = id(next);
+                }
+                if let Some(pin) = self.pins.remove(&id(i)) {
+                    pin.moved_to(id(next));
+                    self.pins.insert(id(next), pin);
+                }
+                next += 1;
+            } else {
+                gone(block.body(row));
+                if let Ok(entry) = entry {
+                    entry.remove();
+                }
+            }
+        }
+        if next > 0 {
+            block.retain(family, &keep[..n_rows]);
+        } else {
+            *block = Block::new(family, 0);
+            self.families[family.slot() as usize].retain(|other| *other != b);
+            self.free_blocks.push(b);
+        }
+        Some(seq)
+    }
+
     #[inline]
     pub(crate) fn block(&self, block: u32) -> &Block {
         &self.blocks[block as usize]
@@ -187,7 +283,7 @@ impl Shard {
         if row.flags & WIDE == 0 {
             Sum::from_whole(row.value)
         } else {
-            self.wide[row.value as usize]
+            self.wide.sums[row.value as usize]
         }
     }
 
@@ -208,13 +304,12 @@ impl Shard {
         id: RowId,
         shard: usize,
         family: &FamilyState,
-        now: Ticks,
+        now: Moment,
     ) -> Arc<Pin> {
         let (block, i) = split(id);
         let row = &mut self.blocks[block].rows[i];
         if row.flags & UNUSED != 0 {
-            row.flags &= !UNUSED;
-            row.created = now;
+            row.begin(now);
         }
         row.flags |= PINNED;
         let initial = if family.kind() == Kind::Gauge {
@@ -268,6 +363,37 @@ impl Shard {
     }
 }
 
+/// Sums of counters that got fractions or outgrew 64 bits.
+#[derive(Debug, Default)]
+struct Wides {
+    sums: Vec<Sum>,
+    free: Vec<u32>,
+}
+
+impl Wides {
+    fn insert(&mut self, sum: Sum) -> u64 {
+        match self.free.pop() {
+            Some(i) => {
+                self.sums[i as usize] = sum;
+                u64::from(i)
+            }
+            None => {
+                self.sums.push(sum);
+                (self.sums.len() - 1) as u64
+            }
+        }
+    }
+}
+
+impl Row {
+    /// A reserved row is used for the first time: the series begins now.
+    fn begin(&mut self, now: Moment) {
+        self.flags &= !UNUSED;
+        self.created = now.ticks;
+        self.born = now.scrape;
+    }
+}
+
 /// A counter's value, exact.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum CounterValue {
@@ -276,7 +402,7 @@ pub(crate) enum CounterValue {
 }
 
 #[inline]
-fn add_to_counter(row: &mut Row, wide: &mut Vec<Sum>, v: f64, n: u64) {
+fn add_to_counter(row: &mut Row, wide: &mut Wides, v: f64, n: u64) {
     if row.flags & WIDE == 0 {
         let whole = v as u64;
         if whole as f64 == v
@@ -289,10 +415,10 @@ fn add_to_counter(row: &mut Row, wide: &mut Vec<Sum>, v: f64, n: u64) {
         }
         widen(row, wide);
     }
-    wide[row.value as usize].add(v, n);
+    wide.sums[row.value as usize].add(v, n);
 }
 
-fn add_whole_to_counter(row: &mut Row, wide: &mut Vec<Sum>, n: u64) {
+fn add_whole_to_counter(row: &mut Row, wide: &mut Wides, n: u64) {
     if row.flags & WIDE == 0 {
         if let Some(total) = row.value.checked_add(n) {
             row.value = total;
@@ -300,13 +426,12 @@ fn add_whole_to_counter(row: &mut Row, wide: &mut Vec<Sum>, n: u64) {
         }
         widen(row, wide);
     }
-    wide[row.value as usize].add_whole(n);
+    wide.sums[row.value as usize].add_whole(n);
 }
 
 /// Moves a counter's value into a sum that takes fractions and does not overflow.
 #[cold]
-fn widen(row: &mut Row, wide: &mut Vec<Sum>) {
-    wide.push(Sum::from_whole(row.value));
-    row.value = (wide.len() - 1) as u64;
+fn widen(row: &mut Row, wide: &mut Wides) {
+    row.value = wide.insert(Sum::from_whole(row.value));
     row.flags |= WIDE;
 }

@@ -1,6 +1,7 @@
 //! Every test of the crate from outside, as one binary.
 
 mod bad_input;
+mod dedup;
 mod exact;
 mod expo;
 mod golden;
@@ -10,6 +11,7 @@ mod laws;
 mod model;
 mod oracle;
 mod pushes;
+mod readers;
 mod rows;
 mod schemas;
 mod setup;

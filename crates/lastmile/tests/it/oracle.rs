@@ -340,6 +340,9 @@ fn agree(
     if report.n_refused() != refused.values().sum::<u64>() {
         return Err("n_refused is not the sum of refused".to_owned());
     }
+    if (report.duplicate_batches(), report.duplicate_samples()) != twin.duplicates {
+        return Err("the duplicates differ".to_owned());
+    }
     if report.batches() != twin.batches {
         return Err("the batches differ".to_owned());
     }

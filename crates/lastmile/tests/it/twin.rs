@@ -126,6 +126,8 @@ pub(crate) struct Report {
     pub(crate) refused: BTreeMap<&'static str, u64>,
     pub(crate) batches: u32,
     pub(crate) without_id: u32,
+    /// Batches that came before, and their samples.
+    pub(crate) duplicates: (u32, u64),
     /// Number of the line from 1, its bytes, and what it may fail with.
     pub(crate) failed: Vec<(usize, std::ops::Range<usize>, Faults)>,
 }
@@ -152,6 +154,8 @@ pub(crate) struct Twin {
     series_per_family: usize,
     /// Samples folded to `other`, by family and label.
     pub(crate) overflow: BTreeMap<(String, String), u64>,
+    /// The content that each id of a batch named first.
+    ids: BTreeMap<String, String>,
 }
 
 impl Twin {
@@ -174,6 +178,7 @@ impl Twin {
             families: families.iter().map(state).collect(),
             series_per_family,
             overflow: BTreeMap::new(),
+            ids: BTreeMap::new(),
         }
     }
 
@@ -324,6 +329,36 @@ impl Twin {
         }
         report.batches += 1;
         report.without_id += u32::from(all("id").count() == 0);
+        if let Some(Json::String(id)) = all("id").next() {
+            let content = text.trim_matches([' ', '\t', '\r']).to_owned();
+            match self.ids.get(&id.to_string()).cloned() {
+                None => drop(self.ids.insert(id.to_string(), content)),
+                Some(known) => {
+                    // How many samples it has shows in what it would have done.
+                    let mut aside = Report::default();
+                    self.clone().lm1_entries(&fields, &mut aside);
+                    let n = aside.accepted + aside.refused.values().sum::<u64>();
+                    if known == content {
+                        report.duplicates.0 += 1;
+                        report.duplicates.1 += n;
+                    } else if n > 0 {
+                        *report.refused.entry("id_conflict").or_default() += n;
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        self.lm1_entries(&fields, report);
+        Ok(())
+    }
+
+    fn lm1_entries(&mut self, fields: &[(String, Json<'_>)], report: &mut Report) {
+        let all = |key: &'static str| {
+            fields
+                .iter()
+                .filter(move |(name, _)| name == key)
+                .map(|(_, json)| json)
+        };
         let w = match all("w").next() {
             None => Some(1),
             Some(json) => integer(json, 1000),
@@ -334,7 +369,6 @@ impl Twin {
         for (key, json) in entries {
             self.lm1_entry(key, json, w, report);
         }
-        Ok(())
     }
 
     fn lm1_entry(&mut self, key: &str, json: &Json<'_>, w: Option<u64>, report: &mut Report) {
@@ -454,6 +488,7 @@ impl Twin {
     /// The row that a sample with these labels belongs to, after every limit.
     fn row(&mut self, f: usize, labels: &[String]) -> RowMut<'_> {
         let Twin {
+            ids: _,
             families,
             series_per_family,
             overflow,

@@ -10,8 +10,10 @@ use super::error::{DecodeError, DecodeReason};
 use super::json::{Json, RawStr};
 use super::report::{Counts, PushReport, Refusal};
 use super::samples::{Number, Samples};
+use crate::dedup::Ids;
+use crate::push::{Format, Source};
 use crate::schema::Kind;
-use crate::store::{Catalog, Store};
+use crate::store::{Catalog, Store, Text};
 use crate::time::Ticks;
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -32,8 +34,9 @@ const ID_LEN: std::ops::RangeInclusive<usize> = 16..=64;
 /// own the request names its lines too.
 pub(super) fn push(
     store: &Store,
+    ids: &Ids,
     body: &[u8],
-    has_key: bool,
+    source: &Source<'_>,
     samples: &mut Samples,
     now: Ticks,
     report: &mut PushReport,
@@ -50,9 +53,15 @@ pub(super) fn push(
         samples.clear();
         let mut counts = Counts::default();
         match line(store.catalog(), body, start, end, samples, &mut counts) {
-            Ok(has_id) => {
-                store.apply(samples, body, now, &mut counts);
-                report.batch(&counts, has_id || has_key);
+            Ok(id) => {
+                let content = body[start..end].trim_ascii();
+                let id = id.map(|id| (samples.bytes(body, id), 0));
+                // A line without an id of its own is named by the request's and its number.
+                let id = id.or(source
+                    .idempotency_key_value()
+                    .map(|key| (key.as_bytes(), number)));
+                let claim = id.map(|id| ids.claim(Format::Lm1.as_str(), id, content, source, now));
+                super::finish_batch(store, claim, body, samples, now, counts, report);
             }
             Err(error) => report.fail_line(number, error),
         }
@@ -74,7 +83,7 @@ fn lines(body: &[u8]) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
         })
 }
 
-/// Decodes one line into `samples`; gives whether it has an id.
+/// Decodes one line into `samples`; gives its id.
 pub(super) fn line(
     catalog: &Catalog,
     body: &[u8],
@@ -82,7 +91,7 @@ pub(super) fn line(
     end: usize,
     samples: &mut Samples,
     counts: &mut Counts,
-) -> Result<bool> {
+) -> Result<Option<Text>> {
     super::check_utf8(&body[start..end], start)?;
     let mut json = Json::new(&body[..end], start);
     if json.peek() != b'{' {
@@ -117,16 +126,17 @@ pub(super) fn line(
     };
     if batch.weight_came_late {
         // The samples were read as if they weighed 1; read them again.
-        samples.clear();
+        samples.clear_entries();
         *counts = Counts::default();
         self::metrics(catalog, body, &mut metrics, batch.weight, samples, counts)?;
     }
-    Ok(batch.seen[Member::Id as usize])
+    Ok(batch.id)
 }
 
 /// What a line has said about itself so far.
 struct Batch<'a> {
     seen: [bool; 4],
+    id: Option<Text>,
     /// `None`: it is not one.
     weight: Option<u64>,
     weight_came_late: bool,
@@ -140,6 +150,7 @@ impl Default for Batch<'_> {
     fn default() -> Self {
         Self {
             seen: [false; 4],
+            id: None,
             weight: Some(1),
             weight_came_late: false,
             metrics: None,
@@ -194,14 +205,14 @@ fn member<'a>(
             }
         }
         Member::Id => {
-            if first != b'"' || {
+            if first == b'"' {
                 let id = json.string()?;
                 let id = samples.text(body, id);
-                !is_id(samples.bytes(body, id))
-            } {
-                if first != b'"' {
-                    json.skip()?;
-                }
+                batch.id = Some(id).filter(|id| is_id(samples.bytes(body, *id)));
+            } else {
+                json.skip()?;
+            }
+            if batch.id.is_none() {
                 batch
                     .fault
                     .get_or_insert(DecodeError::new(DecodeReason::BadId, at, ""));

@@ -1,0 +1,377 @@
+//! What each reader is shown, and how series leave: whatever happens, the increase that each reader can
+//! compute is what was counted, and nobody is shown a fall that did not happen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use lastmile::{
+    Aggregator, Family, Format, Hold, Label, Limits, Schema, Scrape, ScrapeOptions, Source,
+    Timestamp,
+};
+use proptest::prelude::*;
+
+use crate::expo::{self, Series};
+use crate::oracle::start;
+
+const TTL: Duration = Duration::from_secs(600);
+
+fn aggregator(limits: Limits) -> Aggregator {
+    let schema = Schema::builder()
+        .family(Family::counter("closed_total").label(Label::closed("app", ["a", "b"])))
+        .family(
+            Family::counter("open_total")
+                .label(Label::open("page", 3))
+                .ttl(TTL),
+        )
+        .family(
+            Family::histogram("wait_seconds", [0.5, 1.0])
+                .label(Label::open("page", 3))
+                .ttl(TTL),
+        )
+        .build()
+        .unwrap();
+    Aggregator::new(schema, limits, start()).unwrap()
+}
+
+fn push(agg: &Aggregator, key: &str, value: &str, now: Timestamp) {
+    let body = format!(r#"{{"lm":1,"m":{{"{key}":{value}}}}}"#);
+    let report = agg
+        .push(Format::Lm1, body.as_bytes(), &Source::default(), now)
+        .unwrap();
+    assert_eq!(report.n_refused(), 0, "{body}");
+}
+
+fn addr(port: u16) -> SocketAddr {
+    ([10, 0, 0, 1], port).into()
+}
+
+/// A Prometheus: what it stored of the last scrape, and the increase it computed since.
+#[derive(Default)]
+struct Prometheus {
+    port: u16,
+    last: BTreeMap<Series, f64>,
+    increase: BTreeMap<Series, f64>,
+    running: Option<(Scrape, Vec<u8>)>,
+}
+
+impl Prometheus {
+    fn new(port: u16) -> Self {
+        Self {
+            port,
+            ..Self::default()
+        }
+    }
+
+    fn begin(&mut self, agg: &Aggregator, now: Timestamp) {
+        let scrape = agg.scrape(ScrapeOptions::text().reader(addr(self.port)), now);
+        self.running = Some((scrape, Vec::new()));
+    }
+
+    /// Reads on; at the end stores what it read, as Prometheus does: a first value is a baseline, a fall
+    /// is a reset that counts from 0.
+    fn read(&mut self, now: Timestamp) -> bool {
+        let Some((scrape, text)) = &mut self.running else {
+            return false;
+        };
+        let mut chunk = Vec::new();
+        if scrape.next_chunk(&mut chunk) {
+            text.extend_from_slice(&chunk);
+            return true;
+        }
+        let (scrape, text) = self.running.take().unwrap();
+        scrape.complete(now);
+        let exposition = expo::parse(&text);
+        let seen: BTreeMap<Series, f64> = exposition
+            .samples()
+            .filter(|s| !s.name.starts_with("lastmile_"))
+            .map(|s| (s.series(), s.value()))
+            .collect();
+        for (series, value) in &seen {
+            let increase = match self.last.get(series) {
+                Some(before) if value >= before => value - before,
+                Some(_) => *value,
+                None => 0.0,
+            };
+            *self.increase.entry(series.clone()).or_default() += increase;
+        }
+        // A series that is gone is marked stale; should it come back, its first value is a baseline.
+        self.last = seen;
+        false
+    }
+
+    fn scrape(&mut self, agg: &Aggregator, now: Timestamp) {
+        self.begin(agg, now);
+        while self.read(now) {}
+    }
+
+    fn value(&self, name: &str) -> Option<f64> {
+        self.last
+            .iter()
+            .find(|((n, labels), _)| {
+                let body: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+                format!("{n};{}", body.join(";")) == name
+            })
+            .map(|(_, v)| *v)
+    }
+}
+
+fn at(secs: u64) -> Timestamp {
+    start().after(Duration::from_secs(secs))
+}
+
+#[test]
+fn every_reader_sees_a_new_series_at_0_first() {
+    let agg = aggregator(Limits::default());
+    let (mut one, mut two) = (Prometheus::new(1), Prometheus::new(2));
+    push(&agg, "closed_total;app=a", "5", at(1));
+    push(&agg, "open_total;page=/x", "7", at(1));
+    for (secs, closed, open) in [(2, 0.0, 0.0), (4, 5.0, 7.0)] {
+        for reader in [&mut one, &mut two] {
+            reader.scrape(&agg, at(secs));
+            assert_eq!(reader.value("closed_total;app=a"), Some(closed));
+            assert_eq!(reader.value("open_total;page=/x"), Some(open));
+        }
+    }
+    push(&agg, "wait_seconds;page=/x", "[0.7]", at(5));
+    one.scrape(&agg, at(6));
+    one.scrape(&agg, at(8));
+    two.scrape(&agg, at(9));
+    assert_eq!(one.value("wait_seconds_count;page=/x"), Some(1.0));
+    assert_eq!(
+        two.value("wait_seconds_count;page=/x"),
+        Some(0.0),
+        "each has its own view"
+    );
+    // Anyone else sees live values, unless everyone is held.
+    for (hold, expect) in [
+        (Hold::Readers, "7"),
+        (Hold::Off, "7"),
+        (Hold::Everyone, "0"),
+    ] {
+        let agg = aggregator(Limits::default().hold(hold));
+        push(&agg, "open_total;page=/x", "7", at(1));
+        let mut text = Vec::new();
+        agg.encode_to(&mut text, at(2)).unwrap();
+        let line = format!("open_total{{page=\"/x\"}} {expect}\n");
+        assert!(String::from_utf8(text).unwrap().contains(&line), "{hold:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_reconnects_or_is_new_is_shown_no_fall() {
+    let agg = aggregator(Limits::default());
+    let mut first = Prometheus::new(1);
+    first.scrape(&agg, at(1));
+    push(&agg, "closed_total;app=a", "5", at(2));
+    push(&agg, "open_total;page=/x", "7", at(2));
+    first.scrape(&agg, at(3));
+    first.scrape(&agg, at(5));
+    assert_eq!(first.value("open_total;page=/x"), Some(7.0));
+    // The same Prometheus on a new connection: what was shown stays shown.
+    let mut again = Prometheus {
+        port: 2,
+        last: first.last.clone(),
+        ..Prometheus::default()
+    };
+    again.scrape(&agg, at(7));
+    assert_eq!(again.value("open_total;page=/x"), Some(7.0));
+    assert!(
+        again.increase.values().all(|v| *v == 0.0),
+        "no increase that did not happen"
+    );
+    // A row that nobody was shown is held from a new reader, until it is two minutes old.
+    push(&agg, "open_total;page=/y", "3", at(8));
+    let mut new = Prometheus::new(3);
+    new.scrape(&agg, at(9));
+    assert_eq!(new.value("open_total;page=/y"), Some(0.0));
+    let mut late = Prometheus::new(4);
+    late.scrape(&agg, at(8 + 121));
+    assert_eq!(late.value("open_total;page=/y"), Some(3.0));
+}
+
+#[test]
+fn idle_series_leave_when_read_and_return_as_new() {
+    let agg = aggregator(Limits::default());
+    let used = agg.bytes_used();
+    push(&agg, "open_total;page=/x", "7", at(0));
+    push(&agg, "open_total;page=/y", "1", at(0));
+    push(&agg, "closed_total;app=a", "1", at(0));
+    let mut reader = Prometheus::new(1);
+    // Once in 400 s: at 800 s the series are idle, but only the scrape at 400 s showed their value.
+    for secs in [0, 400] {
+        reader.scrape(&agg, at(secs));
+        agg.tick(at(secs + 1));
+    }
+    push(&agg, "open_total;page=/y", "1", at(500));
+    agg.tick(at(700));
+    reader.scrape(&agg, at(800));
+    assert_eq!(
+        reader.value("open_total;page=/x"),
+        None,
+        "idle for its time to live and read"
+    );
+    assert_eq!(reader.value("open_total;page=/y"), Some(2.0));
+    agg.tick(at(1_101 + 400));
+    assert_eq!(agg.bytes_used(), used, "all memory is given back");
+    push(&agg, "open_total;page=/x", "4", at(1_600));
+    reader.scrape(&agg, at(1_601));
+    assert_eq!(
+        reader.value("open_total;page=/x"),
+        Some(0.0),
+        "it starts at 0"
+    );
+    reader.scrape(&agg, at(1_602));
+    assert_eq!(reader.value("open_total;page=/x"), Some(4.0));
+    assert_eq!(
+        reader.value("closed_total;app=a"),
+        Some(1.0),
+        "closed series stay"
+    );
+    let increase = |name: &str, page: &str| {
+        reader.increase[&(name.to_owned(), vec![("page".to_owned(), page.to_owned())])]
+    };
+    assert_eq!(
+        (increase("open_total", "/x"), increase("open_total", "/y")),
+        (11.0, 2.0)
+    );
+}
+
+#[test]
+fn without_readers_the_time_to_live_alone_counts_and_places_are_free_again() {
+    let agg = aggregator(Limits::default());
+    for round in 0..3 {
+        let secs = round * 2_000;
+        for page in 0..5 {
+            push(
+                &agg,
+                &format!("open_total;page=/{round}-{page}"),
+                "1",
+                at(secs),
+            );
+        }
+        let mut text = Vec::new();
+        agg.encode_to(&mut text, at(secs + 1)).unwrap();
+        let exposition = expo::parse(&text);
+        assert_eq!(
+            exposition.value("open_total", &[("page", "other")]),
+            Some(2.0),
+            "three places, each round"
+        );
+        assert_eq!(exposition.total("open_total"), 5.0);
+        agg.tick(at(secs + 601));
+        let mut text = Vec::new();
+        agg.encode_to(&mut text, at(secs + 602)).unwrap();
+        assert_eq!(expo::parse(&text).total("open_total"), 0.0);
+    }
+}
+
+#[test]
+fn a_handle_keeps_its_row() {
+    let agg = aggregator(Limits::default());
+    let pages = agg.counter("open_total", &[("page", "/kept")]).unwrap();
+    push(&agg, "open_total;page=/gone", "1", at(0));
+    pages.inc_by(1_000);
+    for hour in 1..5 {
+        agg.tick(at(3_600 * hour));
+    }
+    pages.inc_by(7);
+    assert_eq!(pages.value(), 1_007.0);
+    let mut text = Vec::new();
+    agg.encode_to(&mut text, at(20_000)).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(
+        text.contains("open_total{page=\"/kept\"} 1007\n") && !text.contains("/gone"),
+        "{text}"
+    );
+    drop(pages);
+    agg.tick(at(40_000));
+    let mut text = Vec::new();
+    agg.encode_to(&mut text, at(40_000)).unwrap();
+    assert!(!String::from_utf8(text).unwrap().contains("/kept"));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Push { series: usize, n: u32 },
+    Begin { reader: usize },
+    Read { reader: usize },
+    Abort { reader: usize },
+    Wait { secs: u64 },
+    Tick,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..6_usize, 1..100_u32).prop_map(|(series, n)| Step::Push { series, n }),
+        3 => (0..3_usize).prop_map(|reader| Step::Begin { reader }),
+        6 => (0..3_usize).prop_map(|reader| Step::Read { reader }),
+        1 => (0..3_usize).prop_map(|reader| Step::Abort { reader }),
+        3 => (1..40_u64).prop_map(|secs| Step::Wait { secs }),
+        1 => Just(Step::Tick),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Three Prometheus that scrape from the start, at whatever moments: when all is quiet, each has
+    /// computed exactly what was counted, series by series, through resets and returns.
+    #[test]
+    fn what_each_reader_computes_is_what_was_counted(steps in proptest::collection::vec(step(), 1..150)) {
+        let agg = aggregator(Limits::default());
+        let mut now = start();
+        let mut readers: Vec<Prometheus> = (1..=3).map(Prometheus::new).collect();
+        let mut counted: BTreeMap<usize, u64> = BTreeMap::new();
+        let keys = ["closed_total;app=a", "closed_total;app=b", "open_total;page=/1", "open_total;page=/2",
+            "wait_seconds;page=/1", "wait_seconds;page=/2"];
+        for reader in &mut readers {
+            reader.scrape(&agg, now);
+        }
+        let mut idle: BTreeSet<usize> = BTreeSet::new();
+        for step in steps {
+            match step {
+                Step::Push { series, n } => {
+                    let value = if series < 4 { n.to_string() } else { format!("[[0.7,{n}]]") };
+                    push(&agg, keys[series], &value, now);
+                    *counted.entry(series).or_default() += u64::from(n);
+                }
+                Step::Begin { reader } => readers[reader].begin(&agg, now),
+                Step::Read { reader } => { readers[reader].read(now); }
+                Step::Abort { reader } => readers[reader].running = None,
+                Step::Wait { secs } => {
+                    // Nobody is away for long: a reader that is given up on may lose what left since.
+                    now = now.after(Duration::from_secs(secs));
+                    for (i, reader) in readers.iter_mut().enumerate() {
+                        if idle.insert(i) && reader.running.is_none() {
+                            reader.scrape(&agg, now);
+                        }
+                    }
+                    if idle.len() == 3 { idle.clear(); }
+                }
+                Step::Tick => {
+                    now = now.after(Duration::from_secs(250));
+                    for reader in &mut readers {
+                        reader.scrape(&agg, now);
+                    }
+                    agg.tick(now);
+                }
+            }
+        }
+        for _ in 0..3 {
+            now = now.after(Duration::from_secs(5));
+            for reader in &mut readers {
+                reader.scrape(&agg, now);
+            }
+        }
+        for (series, n) in counted {
+            let (name, label) = keys[series].split_once(';').unwrap();
+            let (label, value) = label.split_once('=').unwrap();
+            let name = if series < 4 { name.to_owned() } else { format!("{name}_count") };
+            let key = (name, vec![(label.to_owned(), value.to_owned())]);
+            for reader in &readers {
+                prop_assert_eq!(reader.increase.get(&key).copied(), Some(n as f64), "{:?} by {}", key, reader.port);
+            }
+        }
+    }
+}
