@@ -15,9 +15,7 @@ use crate::oracle::start;
 pub fn exposition(data: &[u8]) {
     let mut texts = data.split(|&byte| byte == 0xff).map(|text| {
         let text = String::from_utf8_lossy(text);
-        let end = (0..=128)
-            .rev()
-            .find(|&at| text.is_char_boundary(at.min(text.len())));
+        let end = (0..=128).rev().find(|&at| text.is_char_boundary(at.min(text.len())));
         text[..end.unwrap_or(0).min(text.len())].to_owned()
     });
     let help = texts.next().unwrap_or_default();
@@ -47,12 +45,7 @@ pub fn exposition(data: &[u8]) {
         *wanted.entry((a, b)).or_default() += 2.0;
         let labels = serde_json::json!({ "a": a, "b": b });
         let body = serde_json::json!([{ "metricName": "open_total", "labels": labels, "inc": 1 }]);
-        let report = agg.push(
-            Format::Record,
-            body.to_string().as_bytes(),
-            &source,
-            start(),
-        );
+        let report = agg.push(Format::Record, body.to_string().as_bytes(), &source, start());
         assert_eq!(report.expect("it is JSON").accepted(), 1, "{a:?} {b:?}");
         let escape = |text: &str| -> String {
             let escape = |c: char| match c {
@@ -68,8 +61,7 @@ pub fn exposition(data: &[u8]) {
     }
 
     let mut text = Vec::new();
-    agg.encode_to(&mut text, start())
-        .expect("a Vec takes everything");
+    agg.encode_to(&mut text, start()).expect("a Vec takes everything");
     let exposition = expo::parse(&text);
     let is_help = |family: &expo::Family| family.help.as_deref().unwrap_or_default() == help;
     let open = exposition.family("open_total");
@@ -77,11 +69,7 @@ pub fn exposition(data: &[u8]) {
     let n_series = open.map_or(0, |family| family.samples.len());
     assert_eq!(n_series, wanted.len());
     for ((a, b), n) in wanted {
-        assert_eq!(
-            exposition.value("open_total", &[("a", a), ("b", b)]),
-            Some(n),
-            "{a:?} {b:?}"
-        );
+        assert_eq!(exposition.value("open_total", &[("a", a), ("b", b)]), Some(n), "{a:?} {b:?}");
     }
     for value in &listed {
         let count = exposition.value("closed_count", &[("value", value)]);

@@ -34,11 +34,7 @@ fn push(format: Format, body: &[u8]) {
     let first = pair.push(format, body);
     let accepted = first.as_ref().map_or(0, |report| report.accepted());
     if accepted == 0 {
-        assert_eq!(
-            users_text(&pair),
-            *nothing,
-            "what is not accepted changes nothing"
-        );
+        assert_eq!(users_text(&pair), *nothing, "what is not accepted changes nothing");
     }
     // A text that does not decode is done with.
     if first.is_ok() {
@@ -52,19 +48,12 @@ fn push(format: Format, body: &[u8]) {
 
     // Whatever came, a good push counts.
     let good = br#"[{"metricName":"plain_total","inc":1}]"#;
-    assert_eq!(
-        pair.push(Format::Record, good)
-            .expect("it is good")
-            .accepted(),
-        1
-    );
+    assert_eq!(pair.push(Format::Record, good).expect("it is good").accepted(), 1);
 }
 
 fn users_text(pair: &Pair) -> String {
     let text = String::from_utf8(pair.text()).expect("an exposition is UTF-8");
-    let end = text
-        .find("# HELP lastmile_")
-        .expect("our own families come last");
+    let end = text.find("# HELP lastmile_").expect("our own families come last");
     text[..end].to_owned()
 }
 
@@ -76,11 +65,7 @@ fn users(mut exposition: Exposition) -> Vec<expo::Family> {
 /// Where there is no room every total is still the same. `roomy` has the body twice.
 fn squeezed(format: Format, body: &[u8], accepted: u64, roomy: Exposition) {
     let mut schema = everything();
-    for label in schema
-        .families
-        .iter_mut()
-        .flat_map(|family| &mut family.labels)
-    {
+    for label in schema.families.iter_mut().flat_map(|family| &mut family.labels) {
         if let Policy::Open { max_values, .. } = &mut label.policy {
             *max_values = 2;
         }
@@ -93,16 +78,12 @@ fn squeezed(format: Format, body: &[u8], accepted: u64, roomy: Exposition) {
         assert_eq!(report.map_or(0, |report| report.accepted()), accepted);
     }
     let mut text = Vec::new();
-    agg.encode_to(&mut text, start())
-        .expect("a Vec takes everything");
+    agg.encode_to(&mut text, start()).expect("a Vec takes everything");
     let squeezed = expo::parse(&text);
     let total = |exposition: &[expo::Family], family: &str, sample: &str| -> f64 {
         let family = exposition.iter().find(|other| other.name == family);
         let samples = family.iter().flat_map(|family| &family.samples);
-        samples
-            .filter(|s| s.name == sample)
-            .map(expo::Sample::value)
-            .sum()
+        samples.filter(|s| s.name == sample).map(expo::Sample::value).sum()
     };
     let (roomy, squeezed) = (users(roomy), users(squeezed));
     for family in &roomy {

@@ -10,16 +10,12 @@ use crate::rows::rows;
 const HUGE: usize = 4000;
 
 fn replay(target: &str, run: fn(&[u8]), n_min: usize) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("seeds")
-        .join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         write_rows(&folder, target);
     }
-    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(files.len() >= n_min, "{target}: only {} seeds", files.len());
     for file in files {
@@ -36,9 +32,7 @@ fn write_rows(folder: &Path, target: &str) {
             fs::remove_file(entry.path()).unwrap();
         }
     }
-    let rows = rows(HUGE)
-        .into_iter()
-        .filter(|row| row.format.as_str() == target);
+    let rows = rows(HUGE).into_iter().filter(|row| row.format.as_str() == target);
     for (n, row) in rows.enumerate() {
         let word = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
         let name: String = row.name.chars().map(word).collect();

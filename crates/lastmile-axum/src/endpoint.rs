@@ -28,11 +28,7 @@ impl Endpoint {
     /// An endpoint that tells the time by the machine's [`Clock`].
     #[must_use]
     pub fn new(service: Service) -> Self {
-        Self {
-            service,
-            clock: Clock::new(),
-            peer: None,
-        }
+        Self { service, clock: Clock::new(), peer: None }
     }
 }
 
@@ -46,26 +42,15 @@ impl tower_service::Service<Request> for Endpoint {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Self {
-            service,
-            clock,
-            peer,
-        } = self.clone();
+        let Self { service, clock, peer } = self.clone();
         Box::pin(async move {
             let peer = peer.or_else(|| {
-                request
-                    .extensions()
-                    .get::<ConnectInfo<SocketAddr>>()
-                    .map(|info| info.0)
+                request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0)
             });
             let response = service.handle(request, peer, clock.now()).await;
             Ok(response.map(|body| {
                 // axum's own empty body is the one that it does not allocate for.
-                if body.is_end_stream() {
-                    Body::empty()
-                } else {
-                    Body::new(body)
-                }
+                if body.is_end_stream() { Body::empty() } else { Body::new(body) }
             }))
         })
     }
@@ -82,9 +67,6 @@ impl<L: Listener<Addr = SocketAddr>> tower_service::Service<IncomingStream<'_, L
     }
 
     fn call(&mut self, stream: IncomingStream<'_, L>) -> Self::Future {
-        ready(Ok(Self {
-            peer: Some(*stream.remote_addr()),
-            ..self.clone()
-        }))
+        ready(Ok(Self { peer: Some(*stream.remote_addr()), ..self.clone() }))
     }
 }

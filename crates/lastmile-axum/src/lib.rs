@@ -63,7 +63,5 @@ pub use endpoint::Endpoint;
 pub fn router<S: Clone + Send + Sync + 'static>(service: Service) -> Router<S> {
     let paths = service.paths();
     let endpoint = Endpoint::new(service);
-    paths.fold(Router::new(), |router, path| {
-        router.route_service(path, endpoint.clone())
-    })
+    paths.fold(Router::new(), |router, path| router.route_service(path, endpoint.clone()))
 }

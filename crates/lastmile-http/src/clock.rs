@@ -26,17 +26,13 @@ impl Clock {
     #[must_use]
     pub fn new() -> Self {
         static ORIGIN: OnceLock<Instant> = OnceLock::new();
-        Self {
-            origin: *ORIGIN.get_or_init(Instant::now),
-        }
+        Self { origin: *ORIGIN.get_or_init(Instant::now) }
     }
 
     /// The present. A wall clock set before 1970 reads as 1970.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
         Timestamp::new(wall_ms, self.origin.elapsed())
     }

@@ -77,10 +77,7 @@ mod tests {
             .number("n", u64::MAX)
             .string(&control, "a\"b\\c")
             .object("none", Object::new())
-            .array(
-                "list",
-                [Object::new().string("é", "\u{10ffff}"), Object::new()].into_iter(),
-            )
+            .array("list", [Object::new().string("é", "\u{10ffff}"), Object::new()].into_iter())
             .finish();
         let read: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
         let wanted = serde_json::json!({

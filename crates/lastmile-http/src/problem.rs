@@ -26,13 +26,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     fn new(status: StatusCode, reason: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            reason,
-            detail: detail.into(),
-            offset: None,
-            header: None,
-        }
+        Self { status, reason, detail: detail.into(), offset: None, header: None }
     }
 
     pub(crate) fn no_such_path(path: &str) -> Self {

@@ -38,26 +38,17 @@ pub(crate) fn answer(
 ) -> Response<ResponseBody> {
     let preferred = prefers_representation(request);
     let has_content = preferred || !report.failed_lines().is_empty();
-    let body = if has_content {
-        ResponseBody::full(json(report))
-    } else {
-        ResponseBody::empty()
-    };
+    let body = if has_content { ResponseBody::full(json(report)) } else { ResponseBody::empty() };
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
     if report.duplicate_batches() > 0 {
-        response
-            .headers_mut()
-            .insert(LASTMILE_DUPLICATE, report.duplicate_batches().into());
+        response.headers_mut().insert(LASTMILE_DUPLICATE, report.duplicate_batches().into());
     }
     if has_content {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if preferred {
-            headers.insert(
-                PREFERENCE_APPLIED,
-                HeaderValue::from_static("return=representation"),
-            );
+            headers.insert(PREFERENCE_APPLIED, HeaderValue::from_static("return=representation"));
         }
     } else {
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -68,12 +59,8 @@ pub(crate) fn answer(
 fn json(report: &PushReport) -> String {
     let refused = report
         .refused()
-        .fold(Object::new(), |refused, (refusal, n)| {
-            refused.number(refusal.as_str(), n)
-        });
-    let mut json = Object::new()
-        .number("accepted", report.accepted())
-        .object("refused", refused);
+        .fold(Object::new(), |refused, (refusal, n)| refused.number(refusal.as_str(), n));
+    let mut json = Object::new().number("accepted", report.accepted()).object("refused", refused);
     if report.duplicate_samples() > 0 {
         json = json.number("duplicate", report.duplicate_samples());
     }

@@ -28,10 +28,7 @@ impl Route {
 
     /// Paths are compared whole and as they are written.
     pub(crate) fn find(path: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .find(|(known, _)| *known == path)
-            .map(|(_, route)| *route)
+        Self::ALL.iter().find(|(known, _)| *known == path).map(|(_, route)| *route)
     }
 
     pub(crate) fn side(self) -> Side {

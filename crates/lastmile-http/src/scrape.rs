@@ -23,11 +23,7 @@ pub(crate) struct ScrapeStream {
 
 impl ScrapeStream {
     fn new(scrape: Scrape, now: Timestamp) -> Self {
-        Self {
-            scrape,
-            started_at: now,
-            started: Instant::now(),
-        }
+        Self { scrape, started_at: now, started: Instant::now() }
     }
 
     /// The next chunk and what follows it; after the last one the scrape is complete.
@@ -36,8 +32,7 @@ impl ScrapeStream {
         if self.scrape.next_chunk(&mut chunk) {
             Some((Bytes::from(chunk), self))
         } else {
-            self.scrape
-                .complete(self.started_at.after(self.started.elapsed()));
+            self.scrape.complete(self.started_at.after(self.started.elapsed()));
             None
         }
     }

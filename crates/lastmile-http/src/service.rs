@@ -80,14 +80,7 @@ impl Service {
             Sides::Public | Sides::PublicAndPrivate => cors::headers(),
         };
         let ready = AtomicBool::new(true);
-        Self {
-            shared: Arc::new(Shared {
-                aggregator,
-                sides,
-                ready,
-                headers,
-            }),
-        }
+        Self { shared: Arc::new(Shared { aggregator, sides, ready, headers }) }
     }
 
     /// What `/readyz` answers from now on: 200, as at first, or 503. Pushes are taken either way.
@@ -132,13 +125,9 @@ impl Service {
         match route {
             Route::Push(_) if method == Method::OPTIONS => self.preflight(route),
             Route::Push(format) => self.push(format, request, peer, now).await,
-            Route::Metrics => scrape::answer(
-                &self.shared.aggregator,
-                method,
-                request.headers(),
-                peer,
-                now,
-            ),
+            Route::Metrics => {
+                scrape::answer(&self.shared.aggregator, method, request.headers(), peer, now)
+            }
             Route::Healthy => state(method, StatusCode::OK, "healthy\n"),
             Route::Ready if self.shared.ready.load(Ordering::Relaxed) => {
                 state(method, StatusCode::OK, "ready\n")
@@ -168,11 +157,7 @@ impl Service {
         // A body may take long to come; what is in it counts from when it was there.
         let now = now.after(started.elapsed());
         let source = source(&head.headers, peer);
-        match self
-            .shared
-            .aggregator
-            .push(format, body.bytes(), &source, now)
-        {
+        match self.shared.aggregator.push(format, body.bytes(), &source, now) {
             Ok(report) => report::answer(&report, &head.headers, self.shared.headers.clone()),
             Err(error) => refuse(Problem::undecodable(&error)),
         }
@@ -210,11 +195,7 @@ fn is_identity(headers: &HeaderMap) -> bool {
 
 /// What is known of the sender. A header that is no text is as good as none.
 fn source<'a>(headers: &'a HeaderMap, peer: Option<SocketAddr>) -> Source<'a> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let mut source = Source::default();
     if let Some(peer) = peer {
         source = source.addr(peer.ip());
@@ -233,10 +214,7 @@ fn state(method: &Method, status: StatusCode, text: &'static str) -> Response<Re
     let mut response = Response::new(ResponseBody::full(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     without_body_for_head(response, method)
 }

@@ -105,23 +105,13 @@ impl Aggregator {
         now: Timestamp,
         n_shards: Option<usize>,
     ) -> Result<Self, Error> {
-        let families = schema
-            .families()
-            .cloned()
-            .chain(own::families().into_iter().map(Family::host_only));
+        let families =
+            schema.families().cloned().chain(own::families().into_iter().map(Family::host_only));
         let store = Store::new(families, limits, n_shards)?;
         let ids = Ids::new(limits.ids_bytes_max());
         let own = Own::bind(&store, &ids)?;
-        let inner = Inner {
-            store,
-            own,
-            ids,
-            started: now,
-            latest: AtomicU32::new(0),
-        };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        let inner = Inner { store, own, ids, started: now, latest: AtomicU32::new(0) };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Decodes a body and counts what it brought.
@@ -141,15 +131,8 @@ impl Aggregator {
     ) -> Result<PushReport, DecodeError> {
         let now = self.inner.ticks(now);
         self.inner.own.came(format, body.len());
-        let report = push::push(
-            &self.inner.store,
-            &self.inner.ids,
-            format,
-            body,
-            source,
-            now,
-        )
-        .inspect_err(|error| self.inner.own.failed(format, error))?;
+        let report = push::push(&self.inner.store, &self.inner.ids, format, body, source, now)
+            .inspect_err(|error| self.inner.own.failed(format, error))?;
         for line in report.failed_lines() {
             self.inner.own.failed(format, &line.error());
         }
@@ -188,10 +171,7 @@ impl Aggregator {
     /// [`Error::is_handle`] when the family is not a declared counter, the labels are not its labels, or
     /// a limit leaves the series no place.
     pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Result<Counter, Error> {
-        Ok(Counter::new(
-            self.bind(name, Kind::Counter, labels)?,
-            Arc::clone(&self.inner),
-        ))
+        Ok(Counter::new(self.bind(name, Kind::Counter, labels)?, Arc::clone(&self.inner)))
     }
 
     /// A handle to one series of a gauge, which is exposed while the handle lives, 0 until it is set.
@@ -200,10 +180,7 @@ impl Aggregator {
     /// # Errors
     /// As for [`counter`](Self::counter).
     pub fn gauge(&self, name: &str, labels: &[(&str, &str)]) -> Result<Gauge, Error> {
-        Ok(Gauge::new(
-            self.bind(name, Kind::Gauge, labels)?,
-            Arc::clone(&self.inner),
-        ))
+        Ok(Gauge::new(self.bind(name, Kind::Gauge, labels)?, Arc::clone(&self.inner)))
     }
 
     /// A handle to one series of a histogram, which stays in place while the handle lives.
@@ -211,10 +188,7 @@ impl Aggregator {
     /// # Errors
     /// As for [`counter`](Self::counter).
     pub fn histogram(&self, name: &str, labels: &[(&str, &str)]) -> Result<Histogram, Error> {
-        Ok(Histogram::new(
-            self.bind(name, Kind::Histogram, labels)?,
-            Arc::clone(&self.inner),
-        ))
+        Ok(Histogram::new(self.bind(name, Kind::Histogram, labels)?, Arc::clone(&self.inner)))
     }
 
     fn bind(&self, name: &str, kind: Kind, labels: &[(&str, &str)]) -> Result<Arc<Pin>, Error> {
@@ -225,10 +199,7 @@ impl Aggregator {
             .filter(|family| !is_reserved(family.declared().name()))
             .ok_or_else(|| Error::from(Repr::UnknownFamily(name.to_owned())))?;
         if family.kind() != kind {
-            return Err(Error::handle(
-                name,
-                format!("is a {}, not a {kind}", family.kind()),
-            ));
+            return Err(Error::handle(name, format!("is a {}, not a {kind}", family.kind())));
         }
         store.bind(family, labels, self.inner.latest())
     }

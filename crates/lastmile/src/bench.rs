@@ -26,10 +26,7 @@ impl Aggregator {
     /// As for [`push`](Self::push).
     #[doc(hidden)]
     pub fn decode_batch(&self, format: Format, body: &[u8]) -> Result<DecodedBatch, DecodeError> {
-        let mut batch = DecodedBatch {
-            body: body.to_vec(),
-            samples: Samples::default(),
-        };
+        let mut batch = DecodedBatch { body: body.to_vec(), samples: Samples::default() };
         push::decode(self.store(), format, &batch.body, &mut batch.samples)?;
         Ok(batch)
     }
@@ -38,12 +35,7 @@ impl Aggregator {
     #[doc(hidden)]
     pub fn apply_batch(&self, batch: &mut DecodedBatch, now: Timestamp) -> u64 {
         let mut counts = Counts::default();
-        self.store().apply(
-            &mut batch.samples,
-            &batch.body,
-            self.ticks(now),
-            &mut counts,
-        );
+        self.store().apply(&mut batch.samples, &batch.body, self.ticks(now), &mut counts);
         batch.samples.misses.clear();
         counts.accepted()
     }

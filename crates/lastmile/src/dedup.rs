@@ -83,11 +83,7 @@ struct Lane {
 }
 
 impl Lane {
-    const EMPTY: Self = Self {
-        first: NONE,
-        last: NONE,
-        len: 0,
-    };
+    const EMPTY: Self = Self { first: NONE, last: NONE, len: 0 };
 }
 
 impl Ids {
@@ -138,10 +134,7 @@ impl Ids {
     /// Time passes: a window that memory cut short grows again as ids stay.
     pub(crate) fn tick(&self, now: Ticks) {
         let before = self.window_at.fetch_max(now, Ordering::Relaxed);
-        let grown = self
-            .window
-            .load(Ordering::Relaxed)
-            .saturating_add(now.saturating_sub(before));
+        let grown = self.window.load(Ordering::Relaxed).saturating_add(now.saturating_sub(before));
         self.window.store(grown.min(WINDOW), Ordering::Relaxed);
     }
 }
@@ -164,35 +157,22 @@ impl Shard {
             self.free = Vec::with_capacity(ids_max);
             self.table = HashTable::with_capacity(ids_max);
         }
-        let known = self
-            .table
-            .find(id as u64, |i| self.entries[*i as usize].id == id);
+        let known = self.table.find(id as u64, |i| self.entries[*i as usize].id == id);
         if let Some(i) = known {
             let same = self.entries[*i as usize].content == content;
-            return if same {
-                Claim::Duplicate
-            } else {
-                Claim::Conflict
-            };
+            return if same { Claim::Duplicate } else { Claim::Conflict };
         }
         // Two go for one that comes, so that the old ones leave without a sweep.
         for lane in [lane, now as usize % LANES] {
             self.drop_oldest_if(lane, |age| age > WINDOW, now);
         }
         if self.free.is_empty() && self.entries.len() >= ids_max {
-            let longest = (0..LANES)
-                .max_by_key(|lane| self.lanes[*lane].len)
-                .unwrap_or(lane);
+            let longest = (0..LANES).max_by_key(|lane| self.lanes[*lane].len).unwrap_or(lane);
             if let Some(age) = self.drop_oldest_if(longest, |_| true, now) {
                 window.fetch_min(age, Ordering::Relaxed);
             }
         }
-        let entry = Entry {
-            id,
-            content,
-            tick: now,
-            next: NONE,
-        };
+        let entry = Entry { id, content, tick: now, next: NONE };
         let i = match self.free.pop() {
             Some(i) => {
                 self.entries[i as usize] = entry;
@@ -211,8 +191,7 @@ impl Shard {
         queue.last = i;
         queue.len += 1;
         let entries = &self.entries;
-        self.table
-            .insert_unique(id as u64, i, |i| entries[*i as usize].id as u64);
+        self.table.insert_unique(id as u64, i, |i| entries[*i as usize].id as u64);
         Claim::New
     }
 
@@ -271,16 +250,9 @@ mod tests {
             ("b", "x", from(1), Claim::New),
             ("a", "x", other_origin, Claim::New),
         ] {
-            assert_eq!(
-                claim(&ids, id, content, &source, 0),
-                expect,
-                "{id} {content}"
-            );
+            assert_eq!(claim(&ids, id, content, &source, 0), expect, "{id} {content}");
         }
-        assert_eq!(
-            ids.claim("record", (b"a", 0), b"x", &from(1), 0),
-            Claim::New
-        );
+        assert_eq!(ids.claim("record", (b"a", 0), b"x", &from(1), 0), Claim::New);
         assert_eq!(claim(&Ids::new(0), "a", "x", &from(1), 0), Claim::New);
     }
 
@@ -288,17 +260,11 @@ mod tests {
     fn who_floods_forgets_its_own_first() {
         let ids = ids(200);
         for i in 0..1_000 {
-            assert_eq!(
-                claim(&ids, &format!("good{i}"), "x", &from(1), i),
-                Claim::New
-            );
+            assert_eq!(claim(&ids, &format!("good{i}"), "x", &from(1), i), Claim::New);
         }
         assert_eq!(ids.window_secs(), 600.0);
         for i in 0..100_000 {
-            assert_eq!(
-                claim(&ids, &format!("flood{i}"), "x", &from(2), 1_000),
-                Claim::New
-            );
+            assert_eq!(claim(&ids, &format!("flood{i}"), "x", &from(2), 1_000), Claim::New);
         }
         for i in 0..1_000 {
             assert_eq!(

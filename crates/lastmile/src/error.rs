@@ -53,11 +53,7 @@ impl Error {
     }
 
     pub(crate) fn handle(family: &str, why: impl Into<String>) -> Self {
-        Repr::Handle {
-            family: family.to_owned(),
-            why: why.into(),
-        }
-        .into()
+        Repr::Handle { family: family.to_owned(), why: why.into() }.into()
     }
 }
 

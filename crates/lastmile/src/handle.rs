@@ -18,10 +18,7 @@ struct Bound {
 impl Clone for Bound {
     fn clone(&self) -> Self {
         self.pin.acquire();
-        Self {
-            pin: Arc::clone(&self.pin),
-            agg: Arc::clone(&self.agg),
-        }
+        Self { pin: Arc::clone(&self.pin), agg: Arc::clone(&self.agg) }
     }
 }
 
@@ -36,9 +33,7 @@ impl Drop for Bound {
 impl Bound {
     fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let family = self.agg.store().catalog().family(self.pin.slot());
-        f.debug_struct(name)
-            .field("family", &family.declared().name())
-            .finish_non_exhaustive()
+        f.debug_struct(name).field("family", &family.declared().name()).finish_non_exhaustive()
     }
 }
 
@@ -124,9 +119,7 @@ impl Gauge {
     /// Adds to the value, which stays finite: a change that would make it infinite is not made.
     #[inline]
     pub fn add(&self, by: f64) {
-        self.0
-            .pin
-            .update(|v| if (v + by).is_finite() { v + by } else { v });
+        self.0.pin.update(|v| if (v + by).is_finite() { v + by } else { v });
     }
 
     /// What the series stands at.
@@ -162,10 +155,7 @@ impl Histogram {
     /// Why the value is refused; nothing is counted then.
     pub fn observe(&self, v: f64) -> Result<(), Refusal> {
         check(v)?;
-        self.0
-            .agg
-            .store()
-            .observe_pinned(&self.0.pin, v, self.0.agg.latest());
+        self.0.agg.store().observe_pinned(&self.0.pin, v, self.0.agg.latest());
         Ok(())
     }
 }

@@ -105,10 +105,7 @@ pub(crate) struct ByteBudget {
 
 impl ByteBudget {
     pub(crate) fn new(max: u64) -> Self {
-        Self {
-            used: AtomicU64::new(0),
-            max,
-        }
+        Self { used: AtomicU64::new(0), max }
     }
 
     /// Reserves `bytes`, or changes nothing.

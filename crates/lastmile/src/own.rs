@@ -97,12 +97,8 @@ impl Own {
     /// Binds them all, and gives every label that can overflow its counter.
     pub(crate) fn bind(store: &Store, ids: &Ids) -> Result<Self, Error> {
         let counter = |name: &str, labels: &[(&str, &str)]| bind(store, name, labels);
-        bind(
-            store,
-            "lastmile_build_info",
-            &[("version", env!("CARGO_PKG_VERSION"))],
-        )?
-        .store(1.0_f64.to_bits());
+        bind(store, "lastmile_build_info", &[("version", env!("CARGO_PKG_VERSION"))])?
+            .store(1.0_f64.to_bits());
         for family in store.catalog().families() {
             let declared = family.declared();
             if crate::schema::is_reserved(declared.name()) {
@@ -125,10 +121,7 @@ impl Own {
                 without_id: by_format("lastmile_batches_without_id_total")?,
                 duplicates: by_format("lastmile_duplicate_batches_total")?,
                 errors: each(DecodeReason::ALL, |reason| {
-                    counter(
-                        "lastmile_push_errors_total",
-                        &[format, ("reason", reason.as_str())],
-                    )
+                    counter("lastmile_push_errors_total", &[format, ("reason", reason.as_str())])
                 })?,
             })
         };
@@ -187,14 +180,12 @@ impl Own {
     pub(crate) fn ticked(&self, agg: &Inner, n_expired: u64, now: Ticks) {
         self.expired.add(n_expired);
         self.window.store(agg.ids().window_secs().to_bits());
-        self.readers
-            .store((agg.store().readers().n_live(now) as f64).to_bits());
+        self.readers.store((agg.store().readers().n_live(now) as f64).to_bits());
     }
 
     pub(crate) fn scrape_completed(&self, agg: &Inner, took: Duration, now: Timestamp) {
         self.scrapes_complete.add(1);
-        agg.store()
-            .observe_pinned(&self.scrape_seconds, took.as_secs_f64(), agg.ticks(now));
+        agg.store().observe_pinned(&self.scrape_seconds, took.as_secs_f64(), agg.ticks(now));
     }
 
     pub(crate) fn scrape_aborted(&self) {
@@ -214,7 +205,5 @@ fn each<T, U, const N: usize>(
     f: impl FnMut(T) -> Result<U, Error>,
 ) -> Result<[U; N], Error> {
     let all = from.into_iter().map(f).collect::<Result<Vec<U>, Error>>()?;
-    Ok(all
-        .try_into()
-        .unwrap_or_else(|_| unreachable!("as many came out as went in")))
+    Ok(all.try_into().unwrap_or_else(|_| unreachable!("as many came out as went in")))
 }

@@ -113,11 +113,7 @@ pub(crate) struct Seen {
 
 impl Readers {
     pub(crate) fn new(hold: Hold) -> Self {
-        Self {
-            hold,
-            begun: AtomicU32::new(0),
-            table: Mutex::new(Vec::new()),
-        }
+        Self { hold, begun: AtomicU32::new(0), table: Mutex::new(Vec::new()) }
     }
 
     /// The number of the last scrape that has begun: what a row remembers when it is created.
@@ -130,18 +126,9 @@ impl Readers {
         let mut table = self.table.lock();
         let no = self.begun.load(Ordering::Relaxed).saturating_add(1);
         self.begun.store(no, Ordering::Relaxed);
-        let live = View {
-            reader: None,
-            no,
-            began: now,
-            shows: Shows::Live,
-        };
+        let live = View { reader: None, no, began: now, shows: Shows::Live };
         let Some(addr) = reader else {
-            let shows = if self.hold == Hold::Everyone {
-                Shows::Settled
-            } else {
-                Shows::Live
-            };
+            let shows = if self.hold == Hold::Everyone { Shows::Settled } else { Shows::Live };
             return View { shows, ..live };
         };
         let known = table.iter_mut().find(|reader| reader.addr == addr);
@@ -157,12 +144,7 @@ impl Readers {
                     let oldest = (0..table.len()).min_by_key(|i| table[*i].last_begin);
                     table.swap_remove(oldest.unwrap_or(0));
                 }
-                table.push(Reader {
-                    addr,
-                    last_begin: now,
-                    longest_gap: None,
-                    completed: None,
-                });
+                table.push(Reader { addr, last_begin: now, longest_gap: None, completed: None });
                 None
             }
         };
@@ -171,36 +153,22 @@ impl Readers {
             (_, Some(completed)) => Shows::Before(completed.no),
             (_, None) => Shows::Settled,
         };
-        View {
-            reader,
-            shows,
-            ..live
-        }
+        View { reader, shows, ..live }
     }
 
     /// The reader has all of that scrape.
     pub(crate) fn complete(&self, view: &View) {
         let mut table = self.table.lock();
-        let Some(reader) = table
-            .iter_mut()
-            .find(|reader| Some(reader.addr) == view.reader)
-        else {
+        let Some(reader) = table.iter_mut().find(|reader| Some(reader.addr) == view.reader) else {
             return;
         };
-        if reader
-            .completed
-            .is_none_or(|completed| completed.no < view.no)
-        {
+        if reader.completed.is_none_or(|completed| completed.no < view.no) {
             let shown_before = match view.shows {
                 Shows::Live => view.no,
                 Shows::Before(no) => no,
                 Shows::Settled => 0,
             };
-            reader.completed = Some(Completed {
-                no: view.no,
-                began: view.began,
-                shown_before,
-            });
+            reader.completed = Some(Completed { no: view.no, began: view.began, shown_before });
         }
     }
 
@@ -211,14 +179,8 @@ impl Readers {
             .iter()
             .filter(|reader| reader.is_live(now))
             .map(|reader| match reader.completed {
-                Some(c) => Seen {
-                    touched_before: c.began,
-                    created_before: c.shown_before,
-                },
-                None => Seen {
-                    touched_before: 0,
-                    created_before: 0,
-                },
+                Some(c) => Seen { touched_before: c.began, created_before: c.shown_before },
+                None => Seen { touched_before: 0, created_before: 0 },
             })
             .reduce(|a, b| Seen {
                 touched_before: a.touched_before.min(b.touched_before),
@@ -228,11 +190,7 @@ impl Readers {
 
     /// How many readers are live.
     pub(crate) fn n_live(&self, now: Ticks) -> usize {
-        self.table
-            .lock()
-            .iter()
-            .filter(|reader| reader.is_live(now))
-            .count()
+        self.table.lock().iter().filter(|reader| reader.is_live(now)).count()
     }
 }
 
@@ -285,25 +243,13 @@ mod tests {
         assert!(!running.shows(born, 20, false));
         readers.complete(&running);
         let first = readers.begin(addr(1), 30);
-        assert!(
-            !first.shows(born, 20, false),
-            "the scrape that ran had begun before the row"
-        );
+        assert!(!first.shows(born, 20, false), "the scrape that ran had begun before the row");
         let aborted = readers.begin(addr(1), 31);
-        assert!(
-            !aborted.shows(born, 20, false),
-            "an aborted scrape showed nothing"
-        );
+        assert!(!aborted.shows(born, 20, false), "an aborted scrape showed nothing");
         readers.complete(&first);
         assert!(readers.begin(addr(1), 40).shows(born, 20, false));
-        assert!(
-            !readers.begin(addr(2), 41).shows(born, 20, true),
-            "each reader has its own view"
-        );
-        assert!(
-            readers.begin(None, 42).shows(born, 20, false),
-            "a person sees live values"
-        );
+        assert!(!readers.begin(addr(2), 41).shows(born, 20, true), "each reader has its own view");
+        assert!(readers.begin(None, 42).shows(born, 20, false), "a person sees live values");
     }
 
     #[test]
@@ -333,11 +279,7 @@ mod tests {
             "the new one was shown nothing yet"
         );
         assert_eq!(readers.n_live(410), 2);
-        assert_eq!(
-            readers.seen(601).map(|s| s.touched_before),
-            Some(400),
-            "the first one is gone"
-        );
+        assert_eq!(readers.seen(601).map(|s| s.touched_before), Some(400), "the first one is gone");
         assert_eq!(readers.seen(400 + 3 * GAP_ASSUMED + 1), None);
     }
 

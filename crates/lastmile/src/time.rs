@@ -45,10 +45,7 @@ impl Timestamp {
     #[must_use]
     pub fn after(self, elapsed: Duration) -> Self {
         let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        Self {
-            wall_ms: self.wall_ms.saturating_add(ms),
-            mono: self.mono.saturating_add(elapsed),
-        }
+        Self { wall_ms: self.wall_ms.saturating_add(ms), mono: self.mono.saturating_add(elapsed) }
     }
 }
 

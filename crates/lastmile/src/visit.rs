@@ -67,16 +67,14 @@ impl SeriesView<'_> {
     /// The label names and values, in the order of the schema.
     pub fn labels(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
         let names = self.family.labels().iter().map(Label::name);
-        names
-            .zip(body_values(self.family, self.body))
-            .map(|(name, value)| {
-                // Bodies are UTF-8, as pushes were checked to be.
-                let value = match value {
-                    Cow::Borrowed(value) => String::from_utf8_lossy(value),
-                    Cow::Owned(value) => Cow::Owned(String::from_utf8_lossy(&value).into_owned()),
-                };
-                (name, value)
-            })
+        names.zip(body_values(self.family, self.body)).map(|(name, value)| {
+            // Bodies are UTF-8, as pushes were checked to be.
+            let value = match value {
+                Cow::Borrowed(value) => String::from_utf8_lossy(value),
+                Cow::Owned(value) => Cow::Owned(String::from_utf8_lossy(&value).into_owned()),
+            };
+            (name, value)
+        })
     }
 
     /// The value.
@@ -101,11 +99,7 @@ pub(crate) fn visit(store: &Store, now: Ticks, visitor: &mut impl Visitor) {
                     if !std::mem::replace(&mut shown, true) {
                         visitor.family(family.declared());
                     }
-                    visitor.series(&SeriesView {
-                        family,
-                        body: block.body(row),
-                        value,
-                    });
+                    visitor.series(&SeriesView { family, body: block.body(row), value });
                 }
             }
         }
@@ -151,11 +145,7 @@ fn value_of<'a>(
         Kind::Gauge => singles[i].map(Value::Gauge),
         Kind::Histogram => {
             let (counts, sum) = histogram::read(block.cells(i));
-            Some(Value::Histogram {
-                bounds: family.bounds(),
-                counts,
-                sum: sum.to_f64(),
-            })
+            Some(Value::Histogram { bounds: family.bounds(), counts, sum: sum.to_f64() })
         }
     }
 }

@@ -49,21 +49,11 @@ struct Flags {
     private: Option<String>,
 
     /// Hold at most this much for all series [default: 64MiB]
-    #[arg(
-        long,
-        value_name = "SIZE",
-        env = "LASTMILE_LIMITS_BYTES",
-        hide_env = true
-    )]
+    #[arg(long, value_name = "SIZE", env = "LASTMILE_LIMITS_BYTES", hide_env = true)]
     limits_bytes: Option<String>,
 
     /// Hold at most this many series of one family [default: 10000]
-    #[arg(
-        long,
-        value_name = "N",
-        env = "LASTMILE_LIMITS_SERIES_PER_FAMILY",
-        hide_env = true
-    )]
+    #[arg(long, value_name = "N", env = "LASTMILE_LIMITS_SERIES_PER_FAMILY", hide_env = true)]
     limits_series_per_family: Option<String>,
 
     /// Log off, error, warn, info, debug or trace to standard error [default: info]
@@ -128,24 +118,16 @@ impl Args {
         // An empty variable is as good as none, as Compose files and charts leave them.
         let given = |id: &str, value: Option<String>| {
             let value = value.filter(|value| !is_env(id) || !value.is_empty());
-            value.map(|value| Given {
-                value,
-                place: place(id),
-            })
+            value.map(|value| Given { value, place: place(id) })
         };
-        let config = flags
-            .config
-            .filter(|path| !is_env("config") || !path.is_empty());
+        let config = flags.config.filter(|path| !is_env("config") || !path.is_empty());
 
         let mut schema: Vec<Given<PathBuf>> = Vec::new();
         for value in flags.schema {
             if is_env("schema") {
                 schema.extend(paths(&value, "LASTMILE_SCHEMA"));
             } else {
-                schema.push(Given {
-                    value: value.into(),
-                    place: place("schema"),
-                });
+                schema.push(Given { value: value.into(), place: place("schema") });
             }
         }
         if schema.is_empty() || is_env("schema") {
@@ -153,10 +135,7 @@ impl Args {
             schema.extend(paths(&pum, "PUM_CONFIG_PATH"));
         }
         Self {
-            config: config.map(|path| Given {
-                value: path.into(),
-                place: place("config"),
-            }),
+            config: config.map(|path| Given { value: path.into(), place: place("config") }),
             schema,
             default_schema: given("default_schema", flags.default_schema),
             public: given("public", flags.public),
@@ -175,9 +154,6 @@ impl Args {
 fn paths(value: &OsString, name: &str) -> Vec<Given<PathBuf>> {
     std::env::split_paths(value)
         .filter(|path| !path.as_os_str().is_empty())
-        .map(|value| Given {
-            value,
-            place: Place::Name(name.to_owned()),
-        })
+        .map(|value| Given { value, place: Place::Name(name.to_owned()) })
         .collect()
 }

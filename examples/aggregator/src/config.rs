@@ -33,21 +33,14 @@ impl Config {
     /// All faults at once, those of the schema too.
     pub(crate) fn new(args: Args) -> Result<Self, Faults> {
         let mut faults = Faults::default();
-        let text = args
-            .config
-            .as_ref()
-            .and_then(|path| schemas::read(path, &mut faults));
+        let text = args.config.as_ref().and_then(|path| schemas::read(path, &mut faults));
         let file = match (&args.config, &text) {
             (Some(path), Some(text)) => File::read(&path.value, text, &mut faults),
             _ => File::default(),
         };
 
         let mut schema = Schema::builder();
-        let sources = if args.schema.is_empty() {
-            file.schema
-        } else {
-            args.schema
-        };
+        let sources = if args.schema.is_empty() { file.schema } else { args.schema };
         let has_own_schema = file.has_families || !sources.is_empty();
         let default_schema = flag(args.default_schema, &mut faults).or(file.default_schema);
         let has_default_schema = default_schema.unwrap_or(!has_own_schema);
@@ -63,12 +56,9 @@ impl Config {
         for source in &sources {
             schema = schemas::add(schema, source, &mut faults);
         }
-        let limits_bytes = args
-            .limits_bytes
-            .and_then(|given| size(&given, &mut faults));
-        let limits_series = args
-            .limits_series_per_family
-            .and_then(|given| count(&given, &mut faults));
+        let limits_bytes = args.limits_bytes.and_then(|given| size(&given, &mut faults));
+        let limits_series =
+            args.limits_series_per_family.and_then(|given| count(&given, &mut faults));
         let aggregator = schema.build().and_then(|schema| {
             let mut limits = schema.limits().clone();
             if let Some(bytes) = limits_bytes {
@@ -128,10 +118,7 @@ fn address(
         address
     };
     let file = file.map(&mut parse);
-    given
-        .map(&mut parse)
-        .or(file)
-        .unwrap_or(Some(SocketAddr::from(([127, 0, 0, 1], default_port))))
+    given.map(&mut parse).or(file).unwrap_or(Some(SocketAddr::from(([127, 0, 0, 1], default_port))))
 }
 
 /// What to log; `None` with a fault.
@@ -140,9 +127,7 @@ fn log(given: Option<Given>, file: Option<Given>, faults: &mut Faults) -> Option
         // A lone word that is no level would be taken as the name of a module.
         let is_level = given.value.parse::<LevelFilter>().is_ok();
         let is_list = given.value.contains(['=', ',', '[']);
-        let filter = EnvFilter::try_new(&given.value)
-            .ok()
-            .filter(|_| is_level || is_list);
+        let filter = EnvFilter::try_new(&given.value).ok().filter(|_| is_level || is_list);
         if filter.is_none() {
             let why = format_args!(
                 "`{}` is not a level: off, error, warn, info, debug or trace, or a list such as warn,lastmile_aggregator=debug",
@@ -153,20 +138,14 @@ fn log(given: Option<Given>, file: Option<Given>, faults: &mut Faults) -> Option
         filter
     };
     let file = file.map(&mut parse);
-    given
-        .map(&mut parse)
-        .or(file)
-        .unwrap_or_else(|| Some(EnvFilter::new("info")))
+    given.map(&mut parse).or(file).unwrap_or_else(|| Some(EnvFilter::new("info")))
 }
 
 fn flag(given: Option<Given>, faults: &mut Faults) -> Option<bool> {
     let given = given?;
     let value = given.value.parse().ok();
     if value.is_none() {
-        faults.push(
-            &given.place,
-            format_args!("`{}` is neither true nor false", given.value),
-        );
+        faults.push(&given.place, format_args!("`{}` is neither true nor false", given.value));
     }
     value
 }
@@ -174,11 +153,7 @@ fn flag(given: Option<Given>, faults: &mut Faults) -> Option<bool> {
 fn count(given: &Given, faults: &mut Faults) -> Option<u32> {
     let value = given.value.parse().ok();
     if value.is_none() {
-        let why = format_args!(
-            "`{}` is not a whole number of at most {}",
-            given.value,
-            u32::MAX
-        );
+        let why = format_args!("`{}` is not a whole number of at most {}", given.value, u32::MAX);
         faults.push(&given.place, why);
     }
     value
@@ -187,9 +162,7 @@ fn count(given: &Given, faults: &mut Faults) -> Option<u32> {
 /// Bytes, as a number or with a unit as the file has it.
 fn size(given: &Given, faults: &mut Faults) -> Option<u64> {
     let text = given.value.trim();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit = match unit.trim_start() {
         "" | "B" => Some(1),
@@ -235,10 +208,8 @@ mod tests {
             ("1.5GiB", None),
         ] {
             let mut faults = Faults::default();
-            let given = Given {
-                value: text.to_owned(),
-                place: Place::Name("--limits-bytes".to_owned()),
-            };
+            let given =
+                Given { value: text.to_owned(), place: Place::Name("--limits-bytes".to_owned()) };
             assert_eq!(size(&given, &mut faults), bytes, "{text}");
             assert_eq!(faults.none_or(Some(())).is_ok(), bytes.is_some(), "{text}");
         }

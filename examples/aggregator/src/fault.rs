@@ -19,9 +19,7 @@ impl Faults {
 
     /// `value`, which is there unless there is a fault; otherwise all faults.
     pub(crate) fn none_or<T>(self, value: Option<T>) -> Result<T, Self> {
-        value
-            .filter(|_| self.0.is_empty())
-            .ok_or_else(|| self.sorted())
+        value.filter(|_| self.0.is_empty()).ok_or_else(|| self.sorted())
     }
 
     /// Flags and variables first, then each file from its top to its end.
@@ -53,11 +51,7 @@ pub(crate) enum Place {
     /// A flag such as `--public`, a variable such as `LASTMILE_PUBLIC`, or a path.
     Name(String),
     /// A line of the configuration file, counted from 1, and the key in it.
-    Line {
-        file: String,
-        line: usize,
-        field: String,
-    },
+    Line { file: String, line: usize, field: String },
 }
 
 impl fmt::Display for Place {

@@ -39,10 +39,7 @@ impl File {
             let mut string = |value: &Spanned<DeValue<'_>>| {
                 let place = place(value.span().start);
                 match value.get_ref().as_str() {
-                    Some(value) => Some(Given {
-                        value: value.to_owned(),
-                        place,
-                    }),
+                    Some(value) => Some(Given { value: value.to_owned(), place }),
                     None => {
                         let kind = value.get_ref().type_str();
                         faults.push(&place, format_args!("must be text, not {kind}"));
@@ -64,10 +61,7 @@ impl File {
                     file.schema = paths
                         .into_iter()
                         .filter_map(string)
-                        .map(|given| Given {
-                            value: base.join(given.value),
-                            place: given.place,
-                        })
+                        .map(|given| Given { value: base.join(given.value), place: given.place })
                         .collect();
                 }
                 "default_schema" => match value.get_ref().as_bool() {

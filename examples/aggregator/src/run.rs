@@ -98,10 +98,7 @@ impl Server {
             // An error is the sender dropped, which means the same.
             let _ = stopped.await;
         });
-        Self {
-            stop,
-            task: tokio::spawn(server.into_future()),
-        }
+        Self { stop, task: tokio::spawn(server.into_future()) }
     }
 
     /// Takes no more connections and waits for the requests on those there are.
@@ -122,11 +119,7 @@ async fn listen(
         let bound = listener.local_addr()?;
         Ok((listener, bound))
     };
-    listen.await.map_err(|error| Failure::Listen {
-        side,
-        address,
-        error,
-    })
+    listen.await.map_err(|error| Failure::Listen { side, address, error })
 }
 
 /// Says on standard output where to look. Programs read the two lines that start with `public` and
@@ -152,20 +145,14 @@ fn announce(config: &Config, public: SocketAddr, private: SocketAddr) {
     }
     // Whoever closed our standard output does not want to know.
     let mut stdout = io::stdout().lock();
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
 /// Why the aggregator cannot run.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// An address cannot be listened on.
-    Listen {
-        side: &'static str,
-        address: SocketAddr,
-        error: io::Error,
-    },
+    Listen { side: &'static str, address: SocketAddr, error: io::Error },
     /// The system gives no threads, or no signals.
     Runtime(io::Error),
 }
@@ -173,11 +160,7 @@ pub(crate) enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listen {
-                side,
-                address,
-                error,
-            } => {
+            Self::Listen { side, address, error } => {
                 write!(f, "cannot listen on the {side} address {address}: ")?;
                 match error.kind() {
                     io::ErrorKind::AddrInUse => {

@@ -33,17 +33,11 @@ pub(crate) fn add(
     match files_of(&given.value) {
         Ok(files) if files.is_empty() => {
             let folder = given.value.display();
-            faults.push(
-                &given.place,
-                format_args!("there is no .toml or .json file in {folder}"),
-            );
+            faults.push(&given.place, format_args!("there is no .toml or .json file in {folder}"));
         }
         Ok(files) => {
             for file in files {
-                let given = Given {
-                    value: file,
-                    place: given.place.clone(),
-                };
+                let given = Given { value: file, place: given.place.clone() };
                 builder = add_file(builder, &given, faults);
             }
         }

@@ -22,16 +22,12 @@ addEventListener("load", () => navigator.sendBeacon("/telemetry/lm", JSON.string
 
 /// The site for everyone, and the metrics for Prometheus alone.
 fn app() -> Result<(Router, Endpoint), Error> {
-    let sent = Family::counter("pages_sent_total")
-        .help("Pages that the server sent.")
-        .host_only(); // a page cannot push to it
+    let sent = Family::counter("pages_sent_total").help("Pages that the server sent.").host_only(); // a page cannot push to it
     let shown = Family::counter("pages_shown_total").help("Pages that browsers showed.");
     let loads = Family::histogram("page_load_seconds", [0.1, 0.5, 1.0, 2.5, 5.0])
         .help("Time until a page was loaded.");
     let families = [sent, shown, loads].into_iter();
-    let schema = families
-        .fold(Schema::builder(), SchemaBuilder::family)
-        .build()?;
+    let schema = families.fold(Schema::builder(), SchemaBuilder::family).build()?;
     let aggregator = Aggregator::new(schema, Limits::default(), Clock::new().now())?;
 
     let sent = aggregator.counter("pages_sent_total", &[])?;

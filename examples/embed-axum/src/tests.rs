@@ -6,13 +6,9 @@ use tokio::net::TcpListener;
 /// Sends one request and reads the whole answer.
 fn send(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("the example listens");
-    stream
-        .write_all(request.as_bytes())
-        .expect("the request is taken");
+    stream.write_all(request.as_bytes()).expect("the request is taken");
     let mut answer = String::new();
-    stream
-        .read_to_string(&mut answer)
-        .expect("the answer is text");
+    stream.read_to_string(&mut answer).expect("the answer is text");
     answer
 }
 

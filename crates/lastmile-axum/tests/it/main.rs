@@ -20,11 +20,8 @@ fn aggregator() -> Aggregator {
     let loads = Family::counter("loads_total").label(Label::closed("app", ["student"]));
     let times =
         Family::histogram("x_seconds", (1..=100).map(f64::from)).label(Label::open("n", 9_000));
-    let schema = Schema::builder()
-        .family(loads)
-        .family(times)
-        .build()
-        .expect("the schema is right");
+    let schema =
+        Schema::builder().family(loads).family(times).build().expect("the schema is right");
     Aggregator::new(schema, Limits::default(), Clock::new().now()).expect("the schema fits")
 }
 
@@ -34,25 +31,10 @@ const OPEN: &str = "\r\naccess-control-allow-origin: *\r\n";
 #[test]
 fn an_endpoint_answers_everything() {
     let server = Server::endpoint(Service::public_and_private(aggregator()));
-    server.check(
-        ("POST /lm", PUSH),
-        204,
-        &[OPEN],
-        &["content-length", "content-type"],
-    );
+    server.check(("POST /lm", PUSH), 204, &[OPEN], &["content-length", "content-type"]);
     server.check(("POST /lm?s=3", PUSH), 204, &[OPEN], &[]);
-    server.check(
-        ("POST /record", "["),
-        400,
-        &[OPEN, "\"offset\":1}", "\r\ncontent-length: "],
-        &[],
-    );
-    server.check(
-        ("GET /lm", ""),
-        405,
-        &["\r\nallow: post, options\r\n", OPEN],
-        &[],
-    );
+    server.check(("POST /record", "["), 400, &[OPEN, "\"offset\":1}", "\r\ncontent-length: "], &[]);
+    server.check(("GET /lm", ""), 405, &["\r\nallow: post, options\r\n", OPEN], &[]);
     server.check(
         ("OPTIONS /record", ""),
         204,
@@ -61,24 +43,9 @@ fn an_endpoint_answers_everything() {
     );
     server.check(("GET /", ""), 404, &["application/problem+json", OPEN], &[]);
     let text = "\r\ncontent-type: text/plain; version=0.0.4; charset=utf-8\r\n";
-    server.check(
-        ("GET /metrics", ""),
-        200,
-        &[text, "\nloads_total{app=\"student\"} 2\n"],
-        &[OPEN],
-    );
-    server.check(
-        ("HEAD /metrics", ""),
-        200,
-        &[text],
-        &["loads_total", "content-length: 0"],
-    );
-    server.check(
-        ("HEAD /healthz", ""),
-        200,
-        &["\r\ncontent-length: 8\r\n"],
-        &["healthy"],
-    );
+    server.check(("GET /metrics", ""), 200, &[text, "\nloads_total{app=\"student\"} 2\n"], &[OPEN]);
+    server.check(("HEAD /metrics", ""), 200, &[text], &["loads_total", "content-length: 0"]);
+    server.check(("HEAD /healthz", ""), 200, &["\r\ncontent-length: 8\r\n"], &["healthy"]);
     let large = "x".repeat(lastmile_http::BODY_BYTES_MAX + 1);
     server.check(("POST /record", &large), 413, &[OPEN], &[]);
 }
@@ -92,12 +59,7 @@ fn a_router_is_nested_and_merged() {
         .merge(router(Service::private(agg)))
         .fallback(|| async { (axum::http::StatusCode::NOT_FOUND, "the application's own") });
     let server = Server::router(app);
-    server.check(
-        ("POST /telemetry/v1/lm", PUSH),
-        204,
-        &[OPEN],
-        &["content-type"],
-    );
+    server.check(("POST /telemetry/v1/lm", PUSH), 204, &[OPEN], &["content-type"]);
     server.check(("POST /telemetry/v1/record?x", "[]"), 204, &[OPEN], &[]);
     server.check(
         ("DELETE /telemetry/v1/lm", ""),
@@ -111,39 +73,13 @@ fn a_router_is_nested_and_merged() {
         &["\r\naccess-control-allow-headers: content-type,"],
         &[],
     );
-    server.check(
-        ("GET /metrics", ""),
-        200,
-        &["\nloads_total{app=\"student\"} 1\n"],
-        &[OPEN],
-    );
-    server.check(
-        ("HEAD /metrics", ""),
-        200,
-        &["version=0.0.4"],
-        &["loads_total"],
-    );
-    server.check(
-        ("POST /metrics", ""),
-        405,
-        &["\r\nallow: get, head\r\n"],
-        &[OPEN],
-    );
+    server.check(("GET /metrics", ""), 200, &["\nloads_total{app=\"student\"} 1\n"], &[OPEN]);
+    server.check(("HEAD /metrics", ""), 200, &["version=0.0.4"], &["loads_total"]);
+    server.check(("POST /metrics", ""), 405, &["\r\nallow: get, head\r\n"], &[OPEN]);
     server.check(("GET /readyz", ""), 200, &["\r\n\r\nready\n"], &[]);
     server.check(("GET /", ""), 200, &["\r\n\r\nhome"], &[OPEN]);
-    for path in [
-        "/lm",
-        "/telemetry/v1",
-        "/telemetry/v1/",
-        "/telemetry/v1/metrics",
-        "/metrics/x",
-    ] {
-        server.check(
-            (&format!("GET {path}"), ""),
-            404,
-            &["the application's own"],
-            &[OPEN],
-        );
+    for path in ["/lm", "/telemetry/v1", "/telemetry/v1/", "/telemetry/v1/metrics", "/metrics/x"] {
+        server.check((&format!("GET {path}"), ""), 404, &["the application's own"], &[OPEN]);
     }
 }
 
@@ -161,18 +97,8 @@ fn an_endpoint_is_mounted_as_a_service() {
         &["there is nothing at /else on this listener", OPEN],
         &[],
     );
-    server.check(
-        ("GET /metrics", ""),
-        200,
-        &["\nloads_total{app=\"student\"} 1\n"],
-        &[],
-    );
-    server.check(
-        ("GET /else", ""),
-        404,
-        &["application/problem+json"],
-        &[OPEN],
-    );
+    server.check(("GET /metrics", ""), 200, &["\nloads_total{app=\"student\"} 1\n"], &[]);
+    server.check(("GET /else", ""), 404, &["application/problem+json"], &[OPEN]);
 }
 
 /// A scraper's header, with the peer from the listener, from the application's own `ConnectInfo`, from
@@ -184,9 +110,7 @@ fn scrapers_are_served_with_and_without_a_peer() {
         let (server, listener) = Server::bind();
         let app: Router = router(service());
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
-        server
-            .runtime
-            .spawn(async { axum::serve(listener, app).await });
+        server.runtime.spawn(async { axum::serve(listener, app).await });
         server
     };
     let tapped = {
@@ -194,28 +118,16 @@ fn scrapers_are_served_with_and_without_a_peer() {
         let listener = listener.tap_io(|stream| stream.set_nodelay(true).expect("it is open"));
         assert_eq!(listener.local_addr().expect("it is bound"), server.address);
         let endpoint = Endpoint::new(service());
-        server
-            .runtime
-            .spawn(async { axum::serve(listener, endpoint).await });
+        server.runtime.spawn(async { axum::serve(listener, endpoint).await });
         server
     };
-    for server in [
-        Server::endpoint(service()),
-        with_info,
-        tapped,
-        Server::router(router(service())),
-    ] {
-        assert!(
-            server
-                .send("POST /lm", "", PUSH)
-                .starts_with("HTTP/1.0 204 ")
-        );
+    for server in
+        [Server::endpoint(service()), with_info, tapped, Server::router(router(service()))]
+    {
+        assert!(server.send("POST /lm", "", PUSH).starts_with("HTTP/1.0 204 "));
         for header in ["", "x-prometheus-scrape-timeout-seconds: 10\r\n"] {
             let answer = server.send("GET /metrics", header, "");
-            assert!(
-                answer.contains("\nloads_total{app=\"student\"} "),
-                "{answer}"
-            );
+            assert!(answer.contains("\nloads_total{app=\"student\"} "), "{answer}");
         }
     }
 }
@@ -231,12 +143,8 @@ fn a_scrape_that_is_broken_off_is_counted() {
     }
     let server = Server::endpoint(Service::private(agg));
     let mut stream = server.connect();
-    stream
-        .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
-        .expect("the server takes it");
-    stream
-        .read_exact(&mut [0; 100])
-        .expect("the server answers");
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").expect("the server takes it");
+    stream.read_exact(&mut [0; 100]).expect("the server answers");
     drop(stream);
 
     let deadline = Instant::now() + Duration::from_secs(20);

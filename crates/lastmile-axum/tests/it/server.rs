@@ -23,34 +23,26 @@ impl Server {
             .enable_all()
             .build()
             .expect("the system has threads");
-        let listener = runtime
-            .block_on(TcpListener::bind("127.0.0.1:0"))
-            .expect("a port is free");
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         (Self { address, runtime }, listener)
     }
 
     pub(crate) fn router(app: Router) -> Self {
         let (server, listener) = Self::bind();
-        server
-            .runtime
-            .spawn(async { axum::serve(listener, app).await });
+        server.runtime.spawn(async { axum::serve(listener, app).await });
         server
     }
 
     pub(crate) fn endpoint(service: Service) -> Self {
         let (server, listener) = Self::bind();
-        server
-            .runtime
-            .spawn(async { axum::serve(listener, Endpoint::new(service)).await });
+        server.runtime.spawn(async { axum::serve(listener, Endpoint::new(service)).await });
         server
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("the server listens");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .expect("a time that is not zero");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time that is not zero");
         stream
     }
 
@@ -59,13 +51,9 @@ impl Server {
         let length = body.len();
         let mut stream = self.connect();
         let request = format!("{line} HTTP/1.0\r\ncontent-length: {length}\r\n{headers}\r\n{body}");
-        stream
-            .write_all(request.as_bytes())
-            .expect("the server takes the request");
+        stream.write_all(request.as_bytes()).expect("the server takes the request");
         let mut answer = String::new();
-        stream
-            .read_to_string(&mut answer)
-            .expect("the server answers with text");
+        stream.read_to_string(&mut answer).expect("the server answers with text");
         answer
     }
 
@@ -79,16 +67,10 @@ impl Server {
             "{request:?} {status}\n{answer}"
         );
         for part in has {
-            assert!(
-                shown.contains(part),
-                "{request:?} is to have {part}\n{answer}"
-            );
+            assert!(shown.contains(part), "{request:?} is to have {part}\n{answer}");
         }
         for part in lacks {
-            assert!(
-                !shown.contains(part),
-                "{request:?} is not to have {part}\n{answer}"
-            );
+            assert!(!shown.contains(part), "{request:?} is not to have {part}\n{answer}");
         }
     }
 }

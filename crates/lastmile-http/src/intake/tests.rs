@@ -14,9 +14,7 @@ struct Frames(VecDeque<Option<Frame<Pieces>>>);
 type Pieces = bytes::buf::Chain<Bytes, Bytes>;
 
 fn data(a: &'static str, b: &'static str) -> Option<Frame<Pieces>> {
-    Some(Frame::data(
-        Bytes::from_static(a.as_bytes()).chain(Bytes::from_static(b.as_bytes())),
-    ))
+    Some(Frame::data(Bytes::from_static(a.as_bytes()).chain(Bytes::from_static(b.as_bytes()))))
 }
 
 fn trailers() -> Option<Frame<Pieces>> {
@@ -48,10 +46,7 @@ fn check<const N: usize>(frames: [Option<Frame<Pieces>>; N], wanted: Result<(&st
             Intake::Whole(_) => "whole",
             Intake::Joined(_) => "joined",
         };
-        (
-            kind,
-            std::str::from_utf8(intake.bytes()).expect("the frames are text"),
-        )
+        (kind, std::str::from_utf8(intake.bytes()).expect("the frames are text"))
     });
     assert_eq!(kind.map_err(|unread| *unread), wanted);
 }
@@ -63,31 +58,19 @@ fn joins_only_what_came_in_pieces() {
     check([data("", "")], Ok(("empty", "")));
     check([data("abc", "")], Ok(("whole", "abc")));
     check([data("", "abc")], Ok(("whole", "abc")));
-    check(
-        [data("", ""), data("abc", ""), data("", ""), trailers()],
-        Ok(("whole", "abc")),
-    );
+    check([data("", ""), data("abc", ""), data("", ""), trailers()], Ok(("whole", "abc")));
     check([data("ab", "c")], Ok(("joined", "abc")));
     check([data("ab", "c"), data("d", "e")], Ok(("joined", "abcde")));
-    check(
-        [data("abc", ""), data("d", "e"), data("", "fgh")],
-        Ok(("joined", "abcdefgh")),
-    );
+    check([data("abc", ""), data("d", "e"), data("", "fgh")], Ok(("joined", "abcdefgh")));
 }
 
 #[test]
 fn stops_at_the_cap() {
     check([data("abcdefgh", "")], Ok(("whole", "abcdefgh")));
     check([data("abcdefgh", "i")], Err(Unread::TooLarge));
-    check(
-        [data("abcd", "efgh"), data("", ""), data("i", "")],
-        Err(Unread::TooLarge),
-    );
+    check([data("abcd", "efgh"), data("", ""), data("i", "")], Err(Unread::TooLarge));
     // Nothing after the frame that is too much is asked for.
-    check(
-        [data("abcd", "efgh"), data("i", ""), None],
-        Err(Unread::TooLarge),
-    );
+    check([data("abcd", "efgh"), data("i", ""), None], Err(Unread::TooLarge));
 }
 
 #[test]
@@ -116,9 +99,6 @@ fn refuses_a_declared_length_unread() {
     for (declared, fits) in [(0, true), (8, true), (9, false), (u64::MAX, false)] {
         let read = std::pin::pin!(Intake::read(Declared(declared), 8));
         let read = read.poll(&mut Context::from_waker(std::task::Waker::noop()));
-        assert!(
-            matches!(read, Poll::Ready(Ok(_))) == fits,
-            "{declared} bytes declared"
-        );
+        assert!(matches!(read, Poll::Ready(Ok(_))) == fits, "{declared} bytes declared");
     }
 }

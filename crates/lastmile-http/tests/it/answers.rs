@@ -14,26 +14,13 @@ const MIXED: &str = r#"[
 #[test]
 fn a_push_that_decodes_is_a_success() {
     let server = Server::start(Service::public(aggregator()));
-    for push in [
-        "[]",
-        MIXED,
-        r#"[{"metricName":"nothing","inc":1}]"#,
-        "[1,null,{}]",
-    ] {
-        server.check(
-            &format!("POST /record\n\n{push}"),
-            "204\n!content-type\n!content-length",
-        );
+    for push in ["[]", MIXED, r#"[{"metricName":"nothing","inc":1}]"#, "[1,null,{}]"] {
+        server.check(&format!("POST /record\n\n{push}"), "204\n!content-type\n!content-length");
     }
-    for push in [
-        r#"{"lm":1,"m":{}}"#,
-        r#"{"lm":1,"m":{"nothing":1}}"#,
-        "\n{\"lm\":1,\"m\":{}}\r\n\n",
-    ] {
-        server.check(
-            &format!("POST /lm\n\n{push}"),
-            "204\n!content-type\n!content-length",
-        );
+    for push in
+        [r#"{"lm":1,"m":{}}"#, r#"{"lm":1,"m":{"nothing":1}}"#, "\n{\"lm\":1,\"m\":{}}\r\n\n"]
+    {
+        server.check(&format!("POST /lm\n\n{push}"), "204\n!content-type\n!content-length");
     }
 }
 
@@ -54,10 +41,7 @@ fn a_report_is_sent_to_who_prefers_it() {
         &format!("POST /record\n{prefer}\n\n[]"),
         &format!("{head}\n\n{{\"accepted\":0,\"refused\":{{}}}}"),
     );
-    server.check(
-        "POST /record\nprefer: return=minimal\n\n[]",
-        "204\n!preference-applied",
-    );
+    server.check("POST /record\nprefer: return=minimal\n\n[]", "204\n!preference-applied");
 }
 
 #[test]
@@ -74,10 +58,7 @@ fn lines_that_fail_are_named() {
         let (first, third) = (good.len() + 1, good.len() + 1 + 12);
         let detail_at = |n: usize| {
             let body: serde_json::Value = serde_json::from_str(&answer.body).expect("it is JSON");
-            body["failed"][n]["detail"]
-                .as_str()
-                .expect("there is one")
-                .replace('"', "\\\"")
+            body["failed"][n]["detail"].as_str().expect("there is one").replace('"', "\\\"")
         };
         let wanted = [
             failed(2, first + 11, "syntax", &detail_at(0)),
@@ -90,11 +71,7 @@ fn lines_that_fail_are_named() {
                 wanted[0], wanted[1]
             ),
         );
-        assert!(
-            detail_at(0).ends_with(&format!(" at byte {}", first + 11)),
-            "{}",
-            detail_at(0)
-        );
+        assert!(detail_at(0).ends_with(&format!(" at byte {}", first + 11)), "{}", detail_at(0));
     }
 }
 
@@ -133,10 +110,7 @@ fn a_push_that_does_not_decode_is_told_why_and_where() {
         });
         assert_eq!(body, wanted, "{request:.60}");
         let body = answer.body.clone();
-        answer.check(
-            &request,
-            &format!("400\ncontent-type: application/problem+json\n\n{body}"),
-        );
+        answer.check(&request, &format!("400\ncontent-type: application/problem+json\n\n{body}"));
     }
 }
 
@@ -147,20 +121,12 @@ fn nothing_before_a_fault_is_counted() {
     let public = Server::start(Service::public(agg));
     let before = private.send("GET /metrics").body;
     assert_eq!(
-        public
-            .send(&format!(
-                "POST /record\n\n{},{{",
-                MIXED.trim_end_matches(']')
-            ))
-            .status,
+        public.send(&format!("POST /record\n\n{},{{", MIXED.trim_end_matches(']'))).status,
         400
     );
     let after = private.send("GET /metrics").body;
     let own = |text: &str| {
-        text.lines()
-            .filter(|line| line.starts_with("load"))
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
+        text.lines().filter(|line| line.starts_with("load")).map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(own(&before), own(&after));
     assert!(

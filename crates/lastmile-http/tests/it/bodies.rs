@@ -21,17 +21,13 @@ fn padded(n_bytes: usize) -> String {
 fn chunked(body: &str, size: usize) -> String {
     let chunks = body.as_bytes().chunks(size);
     let chunks = chunks.map(|chunk| std::str::from_utf8(chunk).expect("the body is ASCII"));
-    chunks
-        .map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len()))
-        .collect::<String>()
+    chunks.map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len())).collect::<String>()
         + "0\r\n\r\n"
 }
 
 fn loads(private: &Server) -> String {
     let text = private.send("GET /metrics").body;
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("loads_total{app=\"student\"}"));
+    let line = text.lines().find(|line| line.starts_with("loads_total{app=\"student\"}"));
     line.expect("a closed family is always there").to_owned()
 }
 
@@ -47,14 +43,8 @@ fn any_or_no_content_type_is_taken() {
         "\ncontent-type: nonsense",
         "\ncontent-type: text/plain\ncontent-type: text/plain",
     ] {
-        server.check(
-            &format!("POST /record{content_type}\n\n{}", padded(0)),
-            "204",
-        );
-        server.check(
-            &format!("POST /lm{content_type}\n\n{{\"lm\":1,\"m\":{{}}}}"),
-            "204",
-        );
+        server.check(&format!("POST /record{content_type}\n\n{}", padded(0)), "204");
+        server.check(&format!("POST /lm{content_type}\n\n{{\"lm\":1,\"m\":{{}}}}"), "204");
     }
 }
 
@@ -66,21 +56,12 @@ fn a_body_has_at_most_the_cap() {
     let problem = format!("413\ncontent-type: application/problem+json\n\n{TOO_LARGE}");
     assert_eq!(BODY_BYTES_MAX, 65_536);
 
-    server.check(
-        &format!("POST /record\n\n{}", padded(BODY_BYTES_MAX)),
-        "204",
-    );
-    server.check(
-        &format!("POST /record\n\n{}", padded(BODY_BYTES_MAX + 1)),
-        &problem,
-    );
+    server.check(&format!("POST /record\n\n{}", padded(BODY_BYTES_MAX)), "204");
+    server.check(&format!("POST /record\n\n{}", padded(BODY_BYTES_MAX + 1)), &problem);
     // What is declared is refused although nothing of it came.
     server.check("POST /record\ncontent-length: 65537", &problem);
     server.check("POST /lm\ncontent-length: 9000000000000000000", &problem);
-    server.check(
-        "POST /lm\ncontent-length: 65537\nexpect: 100-continue",
-        &problem,
-    );
+    server.check("POST /lm\ncontent-length: 65537\nexpect: 100-continue", &problem);
 
     for size in [1_000, 65_536] {
         let post = "POST /record\ntransfer-encoding: chunked\n\n";
@@ -89,11 +70,7 @@ fn a_body_has_at_most_the_cap() {
         let too_large = chunked(&padded(BODY_BYTES_MAX + 1), size);
         server.check(&format!("{post}{too_large}"), &problem);
     }
-    assert_eq!(
-        loads(&private),
-        "loads_total{app=\"student\"} 3",
-        "only what fits is counted"
-    );
+    assert_eq!(loads(&private), "loads_total{app=\"student\"} 3", "only what fits is counted");
 }
 
 #[test]
@@ -106,19 +83,14 @@ fn an_endless_body_is_cut_off() {
     let mut writer = stream.try_clone().expect("the socket is open");
     let endless = std::thread::spawn(move || {
         // Ends when the server closes the connection.
-        while writer
-            .write_all(b"400\r\n")
-            .and_then(|()| writer.write_all(&[b' '; 0x400]))
-            .is_ok()
+        while writer.write_all(b"400\r\n").and_then(|()| writer.write_all(&[b' '; 0x400])).is_ok()
             && writer.write_all(b"\r\n").is_ok()
         {}
     });
     let mut text = Vec::new();
     // The server closes with bytes unread, which may reset the connection after the answer.
     drop(stream.read_to_end(&mut text));
-    Answer::read(&text, false)
-        .0
-        .check("an endless body", &format!("413\n\n{TOO_LARGE}"));
+    Answer::read(&text, false).0.check("an endless body", &format!("413\n\n{TOO_LARGE}"));
     endless.join().expect("the writer does not panic");
 }
 
@@ -129,10 +101,7 @@ fn a_body_in_pieces_is_one_body() {
     let server = Server::start(Service::public(agg));
     let body = padded(0);
     let chunks = chunked(&body, 1);
-    server.check(
-        &format!("POST /record\ntransfer-encoding: chunked\n\n{chunks}"),
-        "204",
-    );
+    server.check(&format!("POST /record\ntransfer-encoding: chunked\n\n{chunks}"), "204");
     server.check(
         "POST /record\ntransfer-encoding: chunked\n\n2;ext=1\r\n[]\r\n0\r\ntrailer: x\r\n\r\n",
         "204",
@@ -147,9 +116,7 @@ fn a_body_in_pieces_is_one_body() {
     }
     let mut text = Vec::new();
     stream.read_to_end(&mut text).expect("the server answers");
-    Answer::read(&text, false)
-        .0
-        .check("a body in many packets", "204");
+    Answer::read(&text, false).0.check("a body in many packets", "204");
     assert_eq!(loads(&private), "loads_total{app=\"student\"} 2");
 }
 
@@ -163,23 +130,14 @@ fn a_body_that_breaks_off_counts_nothing() {
     let longer = body.len() + 1;
     for request in [
         format!("POST /record\ncontent-length: {longer}\n\n{body}"),
-        format!(
-            "POST /record\ntransfer-encoding: chunked\n\n{:x}\r\n{body}\r\n",
-            body.len()
-        ),
+        format!("POST /record\ntransfer-encoding: chunked\n\n{:x}\r\n{body}\r\n", body.len()),
         format!("POST /record\ntransfer-encoding: chunked\n\nzz\r\n{body}\r\n0\r\n\r\n"),
     ] {
         let mut stream = server.connect();
-        stream
-            .write_all(&wire(&request, "close"))
-            .expect("the server takes it");
-        stream
-            .shutdown(Shutdown::Write)
-            .expect("the socket is open");
+        stream.write_all(&wire(&request, "close")).expect("the server takes it");
+        stream.shutdown(Shutdown::Write).expect("the socket is open");
         let mut text = Vec::new();
-        stream
-            .read_to_end(&mut text)
-            .expect("the server answers or closes");
+        stream.read_to_end(&mut text).expect("the server answers or closes");
         if !text.is_empty() {
             let answer = Answer::read(&text, false).0;
             assert_eq!(answer.status, 400, "{request}\n{answer}");
@@ -192,25 +150,12 @@ fn a_body_that_breaks_off_counts_nothing() {
 fn only_plain_bodies_are_taken() {
     let server = Server::start(Service::public(aggregator()));
     for coding in ["identity", "IDENTITY", "", ",", "identity, identity"] {
-        server.check(
-            &format!("POST /record\ncontent-encoding: {coding}\n\n[]"),
-            "204",
-        );
+        server.check(&format!("POST /record\ncontent-encoding: {coding}\n\n[]"), "204");
     }
     let problem = format!("415\naccept-encoding: identity\n\n{ENCODED}");
-    for coding in [
-        "gzip",
-        "br",
-        "deflate",
-        "zstd",
-        "identity, gzip",
-        "aws-chunked",
-        "identity;q=1",
-    ] {
-        server.check(
-            &format!("POST /record\ncontent-encoding: {coding}\n\n[]"),
-            &problem,
-        );
+    for coding in ["gzip", "br", "deflate", "zstd", "identity, gzip", "aws-chunked", "identity;q=1"]
+    {
+        server.check(&format!("POST /record\ncontent-encoding: {coding}\n\n[]"), &problem);
         server.check(
             &format!("POST /lm\ncontent-encoding: identity\ncontent-encoding: {coding}\n\n[]"),
             &problem,

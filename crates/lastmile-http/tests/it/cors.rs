@@ -12,26 +12,14 @@ fn every_public_answer_is_for_any_origin() {
     let server = Server::start(Service::public(aggregator()));
     let large = "x".repeat(64 * 1024 + 1);
     for (request, status) in [
-        (
-            "POST /lm\norigin: https://app.example\n\n{\"lm\":1,\"m\":{}}",
-            204,
-        ),
+        ("POST /lm\norigin: https://app.example\n\n{\"lm\":1,\"m\":{}}", 204),
         ("POST /lm\n\n{\"lm\":1,\"m\":{}}", 204),
-        (
-            "POST /record\norigin: null\nprefer: return=representation\n\n[]",
-            200,
-        ),
+        ("POST /record\norigin: null\nprefer: return=representation\n\n[]", 200),
         ("POST /record\norigin: https://app.example\n\n[", 400),
         ("GET /nothing\norigin: https://app.example", 404),
         ("GET /record\norigin: https://app.example", 405),
-        (
-            &format!("POST /lm\norigin: https://app.example\n\n{large}"),
-            413,
-        ),
-        (
-            "POST /lm\norigin: https://app.example\ncontent-encoding: gzip\n\nx",
-            415,
-        ),
+        (&format!("POST /lm\norigin: https://app.example\n\n{large}"), 413),
+        ("POST /lm\norigin: https://app.example\ncontent-encoding: gzip\n\nx", 415),
     ] {
         let mut answer = server.send(request);
         assert_eq!(answer.status, status);

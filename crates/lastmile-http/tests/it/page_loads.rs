@@ -13,42 +13,27 @@ fn wire(name: &str) -> String {
 #[test]
 fn the_seeds_page_load_shows_what_the_seed_shows() {
     let schema = Schema::builder()
-        .allowed_metrics(
-            "appMetricConfig.json",
-            &wire("pum-config/appMetricConfig.json"),
-        )
-        .allowed_metrics(
-            "performance.json",
-            &wire("pum-config/performanceTimingMetricConfig.json"),
-        )
+        .allowed_metrics("appMetricConfig.json", &wire("pum-config/appMetricConfig.json"))
+        .allowed_metrics("performance.json", &wire("pum-config/performanceTimingMetricConfig.json"))
         .build()
         .expect("the seed's own files are right");
     let server = Server::start(Service::public_and_private(with_schema(schema)));
     let push = wire("seed-page-load.json");
     let post = "POST /record\ncontent-type: application/json\nprefer: return=representation";
-    server.check(
-        &format!("{post}\n\n{push}"),
-        "200\n\n{\"accepted\":16,\"refused\":{}}",
-    );
+    server.check(&format!("{post}\n\n{push}"), "200\n\n{\"accepted\":16,\"refused\":{}}");
 
     let text = server.send("GET /metrics").body;
     let expected = wire("seed-page-load.expected.prom");
     assert!(expected.lines().count() > 300);
     for line in expected.lines().filter(|line| !line.is_empty()) {
         let line = line.replace("{}", "");
-        assert!(
-            text.lines().any(|shown| shown == line),
-            "no {line} in\n{text}"
-        );
+        assert!(text.lines().any(|shown| shown == line), "no {line} in\n{text}");
     }
 }
 
 #[test]
 fn an_lm1_page_load_shows_its_numbers() {
-    let schema = Schema::builder()
-        .browser()
-        .build()
-        .expect("the default schema is right");
+    let schema = Schema::builder().browser().build().expect("the default schema is right");
     let server = Server::start(Service::public_and_private(with_schema(schema)));
     let push = wire("page-load.lm1");
     server.check(&format!("POST /lm\n\n{push}"), "204");
@@ -65,9 +50,6 @@ fn an_lm1_page_load_shows_its_numbers() {
         "lastmile_samples_total{format=\"lm1\"} 18",
         "lastmile_pushes_total{format=\"lm1\"} 1",
     ] {
-        assert!(
-            text.lines().any(|shown| shown == line),
-            "no {line} in\n{text}"
-        );
+        assert!(text.lines().any(|shown| shown == line), "no {line} in\n{text}");
     }
 }

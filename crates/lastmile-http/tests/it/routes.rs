@@ -13,10 +13,7 @@ fn each_side_has_its_own_paths() {
     let private = Service::private(agg.clone());
     let both = Service::public_and_private(agg);
     assert_eq!(public.paths().collect::<Vec<_>>(), ["/lm", "/record"]);
-    assert_eq!(
-        private.paths().collect::<Vec<_>>(),
-        ["/metrics", "/healthz", "/readyz"]
-    );
+    assert_eq!(private.paths().collect::<Vec<_>>(), ["/metrics", "/healthz", "/readyz"]);
     assert_eq!(both.paths().count(), 5);
 
     let [public, private, both] = [public, private, both].map(Server::start);
@@ -24,10 +21,7 @@ fn each_side_has_its_own_paths() {
         let post = format!("POST {path}\n\n[");
         assert_eq!(public.send(&post).status, 400);
         assert_eq!(both.send(&post).status, 400);
-        private.check(
-            &post,
-            &format!("404\n\n{}", NOT_FOUND.replace("PATH", path)),
-        );
+        private.check(&post, &format!("404\n\n{}", NOT_FOUND.replace("PATH", path)));
     }
     for path in ["/metrics", "/healthz", "/readyz"] {
         let get = format!("GET {path}");
@@ -40,17 +34,9 @@ fn each_side_has_its_own_paths() {
 #[test]
 fn other_paths_are_not_there() {
     let server = Server::start(Service::public_and_private(aggregator()));
-    for path in [
-        "/",
-        "/lm/",
-        "/LM",
-        "//lm",
-        "/lm/x",
-        "/%6cm",
-        "/record.json",
-        "/metrics/",
-        "/favicon.ico",
-    ] {
+    for path in
+        ["/", "/lm/", "/LM", "//lm", "/lm/x", "/%6cm", "/record.json", "/metrics/", "/favicon.ico"]
+    {
         for method in ["GET", "POST", "OPTIONS", "DELETE"] {
             server.check(
                 &format!("{method} {path}"),
@@ -89,10 +75,7 @@ fn other_methods_are_told_which_there_are() {
     };
     for path in ["/lm", "/record"] {
         for method in ["GET", "PUT", "DELETE", "PATCH", "TRACE", "post", "BREW"] {
-            let wanted = format!(
-                "405\nallow: POST, OPTIONS\n\n{}",
-                problem("POST and OPTIONS")
-            );
+            let wanted = format!("405\nallow: POST, OPTIONS\n\n{}", problem("POST and OPTIONS"));
             server.check(&format!("{method} {path}"), &wanted);
         }
         let length = problem("POST and OPTIONS").len();
@@ -114,17 +97,10 @@ fn readiness_is_what_was_set_last() {
     let text = "content-type: text/plain; charset=utf-8\ncache-control: no-store";
     for ready in [true, false, true] {
         service.set_ready(ready);
-        let (status, word) = if ready {
-            (200, "ready")
-        } else {
-            (503, "stopping")
-        };
+        let (status, word) = if ready { (200, "ready") } else { (503, "stopping") };
         server.check("GET /readyz", &format!("{status}\n{text}\n\n{word}\n"));
         let length = word.len() + 1;
-        server.check(
-            "HEAD /readyz",
-            &format!("{status}\n{text}\ncontent-length: {length}"),
-        );
+        server.check("HEAD /readyz", &format!("{status}\n{text}\ncontent-length: {length}"));
         server.check("GET /healthz", &format!("200\n{text}\n\nhealthy\n"));
     }
 }

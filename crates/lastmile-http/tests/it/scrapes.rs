@@ -21,9 +21,7 @@ fn metrics_are_text_of_the_exact_type() {
         answer.check(&request, &format!("{head}\n\n{}", answer.body));
         assert!(answer.body.ends_with('\n'));
         assert!(
-            answer
-                .body
-                .contains("# TYPE loads_total counter\nloads_total{app=\"student\"} 0\n")
+            answer.body.contains("# TYPE loads_total counter\nloads_total{app=\"student\"} 0\n")
         );
     }
     server.check("HEAD /metrics", &format!("{head}\n!transfer-encoding"));
@@ -39,15 +37,10 @@ fn a_head_is_no_scrape() {
     for n in 0..2 {
         let text = server.send("GET /metrics").body;
         assert!(
-            text.contains(&format!(
-                "lastmile_scrapes_total{{result=\"complete\"}} {n}\n"
-            )),
+            text.contains(&format!("lastmile_scrapes_total{{result=\"complete\"}} {n}\n")),
             "{text}"
         );
-        assert!(
-            text.contains("lastmile_scrapes_total{result=\"aborted\"} 0\n"),
-            "{text}"
-        );
+        assert!(text.contains("lastmile_scrapes_total{result=\"aborted\"} 0\n"), "{text}");
     }
 }
 
@@ -55,15 +48,9 @@ fn a_head_is_no_scrape() {
 fn scrapers_send_their_header_and_see_the_same() {
     let agg = aggregator();
     let server = Server::start(Service::public_and_private(agg));
-    server.check(
-        "POST /lm\n\n{\"lm\":1,\"m\":{\"loads_total;app=student\":3}}",
-        "204",
-    );
+    server.check("POST /lm\n\n{\"lm\":1,\"m\":{\"loads_total;app=student\":3}}", "204");
     let answer = server.send("GET /metrics\nx-prometheus-scrape-timeout-seconds: 10");
-    assert!(
-        answer.body.contains("loads_total{app=\"student\"}"),
-        "{answer}"
-    );
+    assert!(answer.body.contains("loads_total{app=\"student\"}"), "{answer}");
 }
 
 #[test]
@@ -71,12 +58,7 @@ fn a_scrape_that_is_broken_off_is_counted() {
     // Far more text than two sockets and the server hold.
     let family =
         Family::histogram("x_seconds", (1..=100).map(f64::from)).label(Label::open("n", 9_000));
-    let agg = with_schema(
-        Schema::builder()
-            .family(family)
-            .build()
-            .expect("the schema is right"),
-    );
+    let agg = with_schema(Schema::builder().family(family).build().expect("the schema is right"));
     let now = Clock::new().now();
     for n in 0..6_000 {
         let push = format!("{{\"lm\":1,\"m\":{{\"x_seconds;n={n}\":[1]}}}}");
@@ -85,9 +67,7 @@ fn a_scrape_that_is_broken_off_is_counted() {
     }
     let server = Server::start(Service::private(agg));
     let mut stream = server.connect();
-    stream
-        .write_all(&wire("GET /metrics", "close"))
-        .expect("the server takes it");
+    stream.write_all(&wire("GET /metrics", "close")).expect("the server takes it");
     let mut start = [0; 15];
     stream.read_exact(&mut start).expect("the server answers");
     assert_eq!(&start, b"HTTP/1.1 200 OK");
@@ -96,17 +76,11 @@ fn a_scrape_that_is_broken_off_is_counted() {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let mut stream = server.connect();
-        stream
-            .write_all(&wire("GET /metrics", "close"))
-            .expect("the server takes it");
+        stream.write_all(&wire("GET /metrics", "close")).expect("the server takes it");
         let mut text = Vec::new();
         stream.read_to_end(&mut text).expect("the server answers");
         let body = Answer::read(&text, false).0.body;
-        assert!(
-            body.len() > 16 << 20,
-            "{} bytes may fit in buffers",
-            body.len()
-        );
+        assert!(body.len() > 16 << 20, "{} bytes may fit in buffers", body.len());
         if body.contains("lastmile_scrapes_total{result=\"aborted\"} 1\n") {
             break;
         }

@@ -23,11 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) fn aggregator() -> Aggregator {
     let loads = Family::counter("loads_total").label(Label::closed("app", ["student", "teacher"]));
     let times = Family::histogram("load_seconds", [0.1, 1.0]).help("Time until loaded.");
-    let schema = Schema::builder()
-        .family(loads)
-        .family(times)
-        .build()
-        .expect("the schema is right");
+    let schema =
+        Schema::builder().family(loads).family(times).build().expect("the schema is right");
     with_schema(schema)
 }
 
@@ -40,13 +37,9 @@ pub(crate) struct Server(SocketAddr);
 
 impl Server {
     pub(crate) fn start(service: Service) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("the system has threads");
-        let listener = runtime
-            .block_on(TcpListener::bind("127.0.0.1:0"))
-            .expect("a port is free");
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         thread::spawn(move || runtime.block_on(serve(&listener, &service)));
         Self(address)
@@ -54,12 +47,8 @@ impl Server {
 
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.0).expect("the server listens");
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a time that is not zero");
-        stream
-            .set_write_timeout(Some(PATIENCE))
-            .expect("a time that is not zero");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a time that is not zero");
         stream
     }
 
@@ -67,9 +56,7 @@ impl Server {
     /// `connection`, and the length of a body that does not say its own are added.
     pub(crate) fn send(&self, request: &str) -> Answer {
         let mut stream = self.connect();
-        stream
-            .write_all(&wire(request, "close"))
-            .expect("the server takes the request");
+        stream.write_all(&wire(request, "close")).expect("the server takes the request");
         let mut text = Vec::new();
         stream.read_to_end(&mut text).expect("the server answers");
         let (answer, rest) = Answer::read(&text, request.starts_with("HEAD "));
@@ -107,24 +94,17 @@ pub(crate) fn wire(request: &str, connection: &str) -> Vec<u8> {
     let mut wire = String::new();
     for (i, line) in head.lines().enumerate() {
         wire += line;
-        wire += if i == 0 {
-            " HTTP/1.1\r\nhost: lastmile\r\nconnection: "
-        } else {
-            ""
-        };
+        wire += if i == 0 { " HTTP/1.1\r\nhost: lastmile\r\nconnection: " } else { "" };
         wire += if i == 0 { connection } else { "" };
         wire += "\r\n";
     }
-    let says_length = ["content-length:", "transfer-encoding:"]
-        .iter()
-        .any(|name| head.contains(name));
+    let says_length =
+        ["content-length:", "transfer-encoding:"].iter().any(|name| head.contains(name));
     if !says_length && head.starts_with("POST ") {
         wire += &format!("content-length: {}\r\n", body.len());
     }
     wire += "\r\n";
-    let body = body
-        .bytes()
-        .map(|byte| if byte == b'~' { 0xff } else { byte });
+    let body = body.bytes().map(|byte| if byte == b'~' { 0xff } else { byte });
     wire.into_bytes().into_iter().chain(body).collect()
 }
 
@@ -138,31 +118,23 @@ pub(crate) struct Answer {
 impl Answer {
     /// The first answer in `text`, and what follows it.
     pub(crate) fn read(text: &[u8], to_head: bool) -> (Self, &[u8]) {
-        let end = text
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-            .expect("a whole head");
+        let end = text.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head");
         let head = std::str::from_utf8(&text[..end]).expect("the head is text");
         let mut rest = &text[end + 4..];
         let mut lines = head.split("\r\n");
         let status = lines.next().and_then(|line| line.get(9..12)?.parse().ok());
         let headers = lines.filter_map(|line| line.split_once(": "));
-        let headers = headers
-            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-            .collect();
-        let mut answer = Self {
-            status: status.expect("a status line"),
-            headers,
-            body: String::new(),
-        };
+        let headers =
+            headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+        let mut answer =
+            Self { status: status.expect("a status line"), headers, body: String::new() };
         let body = if to_head {
             Vec::new()
         } else if answer.header("transfer-encoding") == Some("chunked") {
             dechunk(&mut rest)
         } else {
-            let length = answer
-                .header("content-length")
-                .map_or(0, |n| n.parse().expect("a number"));
+            let length =
+                answer.header("content-length").map_or(0, |n| n.parse().expect("a number"));
             let (body, after) = rest.split_at(length);
             rest = after;
             body.to_vec()
@@ -188,10 +160,7 @@ impl Answer {
                 let (name, value) = line.split_once(": ").expect("name: value");
                 self.header(name) == Some(value)
             };
-            assert!(
-                holds,
-                "{request}\nis to be answered with {line}, and was with\n{self}"
-            );
+            assert!(holds, "{request}\nis to be answered with {line}, and was with\n{self}");
         }
         assert_eq!(self.body, body, "the body that answers\n{request}");
     }
@@ -211,10 +180,7 @@ impl fmt::Display for Answer {
 fn dechunk(text: &mut &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     loop {
-        let end = text
-            .windows(2)
-            .position(|two| two == b"\r\n")
-            .expect("a chunk's size");
+        let end = text.windows(2).position(|two| two == b"\r\n").expect("a chunk's size");
         let size = std::str::from_utf8(&text[..end]).ok();
         let size = size.and_then(|size| usize::from_str_radix(size, 16).ok());
         let size = size.expect("a size in hexadecimal digits");

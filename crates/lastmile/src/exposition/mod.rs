@@ -146,10 +146,7 @@ impl Scrape {
         let mut end = 0;
         while let Some(family) = store.catalog().families().get(self.at.family) {
             if self.at.shard == store.n_shards() {
-                self.at = Cursor {
-                    family: self.at.family + 1,
-                    ..Cursor::default()
-                };
+                self.at = Cursor { family: self.at.family + 1, ..Cursor::default() };
                 continue;
             }
             let mut shard = store.shard(self.at.shard);
@@ -294,10 +291,7 @@ impl Piece {
     pub(crate) fn new(text: &str) -> Self {
         let mut padded = text.as_bytes().to_vec();
         padded.resize(text.len().next_multiple_of(PAD), 0);
-        Self {
-            padded: padded.into(),
-            len: text.len(),
-        }
+        Self { padded: padded.into(), len: text.len() }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -60,20 +60,14 @@ pub(super) fn float(out: &mut Out<'_>, v: f64) {
 /// with `.0` added to what has neither a point nor an exponent.
 pub(super) fn canonical(v: f64) -> String {
     let scientific = format!("{v:e}");
-    let (mantissa, exponent) = scientific
-        .split_once('e')
-        .expect("`{:e}` writes an exponent");
+    let (mantissa, exponent) = scientific.split_once('e').expect("`{:e}` writes an exponent");
     let exponent: i32 = exponent.parse().expect("`{:e}` writes a whole exponent");
     if v != 0.0 && !(-4..6).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{mantissa}e{sign}{:02}", exponent.abs());
     }
     let plain = format!("{v}");
-    if plain.contains('.') {
-        plain
-    } else {
-        plain + ".0"
-    }
+    if plain.contains('.') { plain } else { plain + ".0" }
 }
 
 /// A bound as JavaScript's `String(v)` prints it: `1`, `0.05`, `1e-7`, `1e+21`.
@@ -81,11 +75,7 @@ pub(super) fn canonical(v: f64) -> String {
 pub(super) fn javascript(v: f64) -> String {
     if v != 0.0 && (v.abs() < 1e-6 || v.abs() >= 1e21) {
         let scientific = format!("{v:e}");
-        if scientific.contains("e-") {
-            scientific
-        } else {
-            scientific.replace('e', "e+")
-        }
+        if scientific.contains("e-") { scientific } else { scientific.replace('e', "e+") }
     } else {
         format!("{v}")
     }
@@ -119,10 +109,7 @@ mod tests {
     #[test]
     fn whole_numbers_are_those_of_the_standard_library() {
         let powers = (0..20).map(|e| 10_u64.pow(e));
-        for n in powers
-            .flat_map(|p| [p - 1, p, p + 1, p.saturating_mul(7)])
-            .chain([u64::MAX])
-        {
+        for n in powers.flat_map(|p| [p - 1, p, p + 1, p.saturating_mul(7)]).chain([u64::MAX]) {
             let mut bytes = [0; 64];
             let mut out = Out::new(&mut bytes, 0);
             whole(&mut out, n);

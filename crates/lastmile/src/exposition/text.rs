@@ -50,10 +50,7 @@ impl TextParts {
         let bare = family.labels().is_empty();
         let plain = |name: &str| {
             let (open, close) = if bare { ("", " ") } else { ("{", "} ") };
-            Line {
-                head: Piece::new(&format!("{name}{open}")),
-                tail: Piece::new(close),
-            }
+            Line { head: Piece::new(&format!("{name}{open}")), tail: Piece::new(close) }
         };
         let mut lines = Vec::new();
         if family.kind() == Kind::Histogram {
@@ -62,11 +59,7 @@ impl TextParts {
                 LeStyle::JavaScript => javascript,
             };
             let comma = if bare { "" } else { "," };
-            let bounds = family
-                .bounds()
-                .iter()
-                .map(|b| spell(*b))
-                .chain(["+Inf".to_owned()]);
+            let bounds = family.bounds().iter().map(|b| spell(*b)).chain(["+Inf".to_owned()]);
             lines.extend(bounds.map(|le| Line {
                 head: Piece::new(&format!("{name}_bucket{{")),
                 tail: Piece::new(&format!("{comma}le=\"{le}\"}} ")),
@@ -76,15 +69,9 @@ impl TextParts {
         } else {
             lines.push(plain(name));
         }
-        let fixed_bytes_max = lines
-            .iter()
-            .map(|l| l.head.len() + l.tail.len() + VALUE_BYTES_MAX + 1)
-            .sum();
-        Self {
-            header,
-            lines,
-            fixed_bytes_max,
-        }
+        let fixed_bytes_max =
+            lines.iter().map(|l| l.head.len() + l.tail.len() + VALUE_BYTES_MAX + 1).sum();
+        Self { header, lines, fixed_bytes_max }
     }
 
     /// Upper bound of the text of a row whose key has `key_len` bytes.

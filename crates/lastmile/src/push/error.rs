@@ -23,11 +23,7 @@ pub struct DecodeError {
 impl DecodeError {
     #[cold]
     pub(crate) fn new(reason: DecodeReason, offset: usize, detail: &'static str) -> Self {
-        Self {
-            reason,
-            offset,
-            detail,
-        }
+        Self { reason, offset, detail }
     }
 
     #[cold]
@@ -50,11 +46,7 @@ impl DecodeError {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.detail.is_empty() {
-            self.reason.sentence()
-        } else {
-            self.detail
-        };
+        let what = if self.detail.is_empty() { self.reason.sentence() } else { self.detail };
         write!(f, "{what} at byte {}", self.offset)
     }
 }

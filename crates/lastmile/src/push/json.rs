@@ -35,11 +35,7 @@ type Result<T> = std::result::Result<T, DecodeError>;
 impl<'a> Json<'a> {
     /// Reads `bytes` from `pos`; the caller has checked that they are UTF-8.
     pub(crate) fn new(bytes: &'a [u8], pos: usize) -> Self {
-        Self {
-            bytes,
-            pos,
-            depth: 0,
-        }
+        Self { bytes, pos, depth: 0 }
     }
 
     #[inline]
@@ -66,11 +62,7 @@ impl<'a> Json<'a> {
 
     #[cold]
     pub(crate) fn fault(&self, what: &'static str) -> DecodeError {
-        let what = if self.pos >= self.bytes.len() {
-            "the text ends too early"
-        } else {
-            what
-        };
+        let what = if self.pos >= self.bytes.len() { "the text ends too early" } else { what };
         DecodeError::syntax(self.pos.min(self.bytes.len()), what)
     }
 
@@ -148,11 +140,7 @@ impl<'a> Json<'a> {
         let end = self.plain_until(start);
         (self.byte(end) == b'"').then(|| {
             self.pos = end + 1;
-            RawStr {
-                start,
-                end,
-                has_escapes: false,
-            }
+            RawStr { start, end, has_escapes: false }
         })
     }
 
@@ -166,11 +154,7 @@ impl<'a> Json<'a> {
             match self.byte(at) {
                 b'"' => {
                     self.pos = at + 1;
-                    return Ok(RawStr {
-                        start,
-                        end: at,
-                        has_escapes,
-                    });
+                    return Ok(RawStr { start, end: at, has_escapes });
                 }
                 b'\\' => {
                     has_escapes = true;
@@ -404,10 +388,7 @@ pub(crate) fn unescape(raw: &[u8], out: &mut Vec<u8>) {
 
 /// Four hexadecimal digits, which the caller has checked to be there.
 fn hex4(digits: &[u8]) -> u32 {
-    digits
-        .iter()
-        .take(4)
-        .fold(0, |n, d| n << 4 | char::from(*d).to_digit(16).unwrap_or(0))
+    digits.iter().take(4).fold(0, |n, d| n << 4 | char::from(*d).to_digit(16).unwrap_or(0))
 }
 
 #[cfg(test)]

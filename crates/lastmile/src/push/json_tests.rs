@@ -53,19 +53,13 @@ fn what_is_not_a_number_is_a_fault() {
 fn strings_stop_where_they_should() {
     for (text, expect) in [
         (r#""""#, Ok("")),
-        (
-            r#""plain text, longer than eight bytes""#,
-            Ok("plain text, longer than eight bytes"),
-        ),
+        (r#""plain text, longer than eight bytes""#, Ok("plain text, longer than eight bytes")),
         (r#""1234567""#, Ok("1234567")),
         (r#""é😀 ü""#, Ok("é😀 ü")),
         (r#""a\"b\\c\/\b\f\n\r\t""#, Ok("a\"b\\c/\u{8}\u{c}\n\r\t")),
         (r#""\u0041\u00e9\ud83d\ude00""#, Ok("Aé😀")),
         (r#""\ud800""#, Ok("\u{fffd}")),
-        (
-            r#""\ud800x\udc00\ud800\u0041""#,
-            Ok("\u{fffd}x\u{fffd}\u{fffd}A"),
-        ),
+        (r#""\ud800x\udc00\ud800\u0041""#, Ok("\u{fffd}x\u{fffd}\u{fffd}A")),
         (r#""\ud800\ud83d\ude00""#, Ok("\u{fffd}😀")),
         (r#""open"#, Err(5)),
         ("\"tab\tinside\"", Err(4)),
@@ -75,9 +69,7 @@ fn strings_stop_where_they_should() {
     ] {
         let mut json = Json::new(text.as_bytes(), 0);
         let mut out = Vec::new();
-        let got = json
-            .string()
-            .map(|s| unescape(&text.as_bytes()[s.start..s.end], &mut out));
+        let got = json.string().map(|s| unescape(&text.as_bytes()[s.start..s.end], &mut out));
         match expect {
             Ok(expect) => {
                 got.unwrap_or_else(|e| panic!("{text}: {e}"));
@@ -94,12 +86,6 @@ fn depth_is_bounded() {
     let skip = |text: String| Json::new(text.as_bytes(), 0).skip();
     assert!(skip(nested(DEPTH_MAX as usize)).is_ok());
     let fault = skip(nested(DEPTH_MAX as usize + 1)).unwrap_err();
-    assert_eq!(
-        (fault.reason(), fault.offset()),
-        (DecodeReason::TooDeep, DEPTH_MAX as usize)
-    );
-    assert_eq!(
-        skip("[".repeat(100_000)).unwrap_err().reason(),
-        DecodeReason::TooDeep
-    );
+    assert_eq!((fault.reason(), fault.offset()), (DecodeReason::TooDeep, DEPTH_MAX as usize));
+    assert_eq!(skip("[".repeat(100_000)).unwrap_err().reason(), DecodeReason::TooDeep);
 }

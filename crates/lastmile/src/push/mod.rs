@@ -62,9 +62,7 @@ pub(crate) fn push(
             Format::Record => {
                 let mut counts = Counts::default();
                 record::decode(store.catalog(), body, samples, &mut counts)?;
-                let id = source
-                    .idempotency_key_value()
-                    .map(|key| (key.as_bytes(), 0));
+                let id = source.idempotency_key_value().map(|key| (key.as_bytes(), 0));
                 let claim = id.map(|id| ids.claim(format.as_str(), id, body, source, now));
                 finish_batch(store, claim, body, samples, now, counts, &mut report);
             }
@@ -118,10 +116,6 @@ pub(crate) fn decode(
 fn check_utf8(text: &[u8], at: usize) -> Result<(), DecodeError> {
     match std::str::from_utf8(text) {
         Ok(_) => Ok(()),
-        Err(e) => Err(DecodeError::new(
-            DecodeReason::InvalidUtf8,
-            at + e.valid_up_to(),
-            "",
-        )),
+        Err(e) => Err(DecodeError::new(DecodeReason::InvalidUtf8, at + e.valid_up_to(), "")),
     }
 }

@@ -61,9 +61,7 @@ enum Type {
 impl Type {
     fn named(name: &[u8]) -> Self {
         let kinds = [Kind::Counter, Kind::Gauge, Kind::Histogram];
-        let found = kinds
-            .into_iter()
-            .find(|kind| kind.as_str().as_bytes() == name);
+        let found = kinds.into_iter().find(|kind| kind.as_str().as_bytes() == name);
         found.map_or(Self::Unknown, Self::Is)
     }
 }
@@ -133,10 +131,8 @@ fn canonical(json: &mut Json<'_>, samples: &mut Samples) -> Option<Fields> {
                 return None;
             }
             let value = ahead.plain()?;
-            let texts = (
-                Text::in_body(label.start, label.end),
-                Text::in_body(value.start, value.end),
-            );
+            let texts =
+                (Text::in_body(label.start, label.end), Text::in_body(value.start, value.end));
             samples.labels.push(texts);
             if ahead.eat(b"}") {
                 break;
@@ -152,10 +148,7 @@ fn canonical(json: &mut Json<'_>, samples: &mut Samples) -> Option<Fields> {
         let before = samples.numbers.len();
         if !ahead.eat(b"]") {
             loop {
-                samples.numbers.push(Number {
-                    value: ahead.number().ok()?,
-                    n: 1,
-                });
+                samples.numbers.push(Number { value: ahead.number().ok()?, n: 1 });
                 if ahead.eat(b"]") {
                     break;
                 }
@@ -166,10 +159,7 @@ fn canonical(json: &mut Json<'_>, samples: &mut Samples) -> Option<Fields> {
         }
         n_observations = Some(samples.numbers.len() - before);
     } else if kind == Kind::Counter && ahead.eat(br#","inc":"#) {
-        inc = Number {
-            value: ahead.number().ok()?,
-            n: 1,
-        };
+        inc = Number { value: ahead.number().ok()?, n: 1 };
     } else {
         return None;
     }
@@ -178,13 +168,7 @@ fn canonical(json: &mut Json<'_>, samples: &mut Samples) -> Option<Fields> {
     }
     *json = ahead;
     let name = Name::Is(Text::in_body(name.start, name.end));
-    Some(Fields {
-        name,
-        kind: Type::Is(kind),
-        labels_ok: true,
-        inc,
-        n_observations,
-    })
+    Some(Fields { name, kind: Type::Is(kind), labels_ok: true, inc, n_observations })
 }
 
 fn fields(body: &[u8], json: &mut Json<'_>, samples: &mut Samples) -> Result<Fields> {
@@ -274,10 +258,7 @@ fn name(body: &[u8], json: &mut Json<'_>, samples: &mut Samples) -> Result<Name>
 #[inline]
 fn number(json: &mut Json<'_>) -> Result<Number> {
     if matches!(json.peek(), b'-' | b'0'..=b'9') {
-        return Ok(Number {
-            value: json.number()?,
-            n: 1,
-        });
+        return Ok(Number { value: json.number()?, n: 1 });
     }
     json.skip()?;
     Ok(Number::NOT_A_NUMBER)
@@ -320,15 +301,12 @@ fn labels(body: &[u8], json: &mut Json<'_>, samples: &mut Samples) -> Result<boo
             b't' | b'f' | b'-' | b'0'..=b'9' => {
                 let start = json.offset();
                 json.skip()?;
-                samples
-                    .labels
-                    .push((key, Text::in_body(start, json.offset())));
+                samples.labels.push((key, Text::in_body(start, json.offset())));
             }
             _ => {
                 json.skip()?;
                 samples.labels.push((key, Text::EMPTY));
-                bad.get_or_insert_with(Vec::new)
-                    .push(samples.labels.len() - 1);
+                bad.get_or_insert_with(Vec::new).push(samples.labels.len() - 1);
             }
         }
         if !json.another(b'}')? {
@@ -379,9 +357,7 @@ fn resolve(
     counts: &mut Counts,
 ) {
     let family = match fields.name {
-        Name::Is(name) => catalog
-            .slot(samples.bytes(body, name))
-            .map(|slot| catalog.family(slot)),
+        Name::Is(name) => catalog.slot(samples.bytes(body, name)).map(|slot| catalog.family(slot)),
         _ => None,
     };
     let n_samples = match (family.map(|f| f.kind()), fields.n_observations) {
@@ -409,9 +385,7 @@ fn resolve(
             Type::Unknown => Err(Refusal::TypeMismatch),
             Type::Is(kind) if kind != family.kind() => Err(Refusal::TypeMismatch),
             _ if samples.resolve_labels_in_order(family, body) => Ok(family),
-            _ => samples
-                .resolve_labels_in_any_order(family, body)
-                .map(|()| family),
+            _ => samples.resolve_labels_in_any_order(family, body).map(|()| family),
         },
     };
     match resolved {

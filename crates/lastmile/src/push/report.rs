@@ -140,10 +140,7 @@ impl PushReport {
 
     /// Each reason for which samples were refused, and how many.
     pub fn refused(&self) -> impl Iterator<Item = (Refusal, u64)> + '_ {
-        Refusal::ALL
-            .into_iter()
-            .zip(self.counts.refused)
-            .filter(|(_, n)| *n > 0)
+        Refusal::ALL.into_iter().zip(self.counts.refused).filter(|(_, n)| *n > 0)
     }
 
     /// Samples that were refused, for any reason.

@@ -31,10 +31,7 @@ pub(crate) struct Number {
 
 impl Number {
     /// An element that is not a number. No JSON number is a NaN.
-    pub(crate) const NOT_A_NUMBER: Self = Self {
-        value: f64::NAN,
-        n: 1,
-    };
+    pub(crate) const NOT_A_NUMBER: Self = Self { value: f64::NAN, n: 1 };
 
     /// An element whose count is not one.
     pub(crate) const BAD_COUNT: Self = Self { value: 0.0, n: 0 };
@@ -51,11 +48,8 @@ impl Number {
             return Err(Refusal::NotFinite);
         }
         // A counter grows by the weighted value; an observation is counted `n` times instead.
-        let v = if family.kind() == Kind::Counter {
-            self.value * self.n as f64
-        } else {
-            self.value
-        };
+        let v =
+            if family.kind() == Kind::Counter { self.value * self.n as f64 } else { self.value };
         family.check_value(v)
     }
 }
@@ -130,11 +124,7 @@ impl Samples {
     /// The bytes of a text.
     #[inline]
     pub(crate) fn bytes<'a>(&'a self, body: &'a [u8], text: Text) -> &'a [u8] {
-        Texts {
-            body,
-            arena: &self.arena,
-        }
-        .get(text)
+        Texts { body, arena: &self.arena }.get(text)
     }
 
     /// Whether the entry being read has a label twice.
@@ -159,22 +149,15 @@ impl Samples {
             return false;
         }
         let at = self.values.len();
-        let texts = Texts {
-            body,
-            arena: &self.arena,
-        };
+        let texts = Texts { body, arena: &self.arena };
         let label = |i: usize| family.labels()[i].name.as_bytes();
         let names = || self.labels.iter().map(|(name, _)| texts.get(*name));
         if names().enumerate().all(|(i, name)| name == label(i)) {
-            self.values
-                .extend(self.labels.iter().map(|(_, value)| *value));
+            self.values.extend(self.labels.iter().map(|(_, value)| *value));
             return true;
         }
         let sorted = family.sorted();
-        if names()
-            .zip(sorted)
-            .all(|(name, i)| name == label(usize::from(*i)))
-        {
+        if names().zip(sorted).all(|(name, i)| name == label(usize::from(*i))) {
             self.values.resize(at + n_labels, Text::EMPTY);
             for ((_, value), i) in self.labels.iter().zip(sorted) {
                 self.values[at + usize::from(*i)] = *value;
@@ -195,21 +178,11 @@ impl Samples {
         body: &[u8],
     ) -> Result<(), Refusal> {
         let at = self.values.len();
-        let texts = Texts {
-            body,
-            arena: &self.arena,
-        };
+        let texts = Texts { body, arena: &self.arena };
         let position = |name: Text| {
-            family
-                .labels()
-                .iter()
-                .position(|label| label.name.as_bytes() == texts.get(name))
+            family.labels().iter().position(|label| label.name.as_bytes() == texts.get(name))
         };
-        if self
-            .labels
-            .iter()
-            .any(|(name, _)| position(*name).is_none())
-        {
+        if self.labels.iter().any(|(name, _)| position(*name).is_none()) {
             return Err(Refusal::UnknownLabel);
         }
         self.values.resize(at + family.labels().len(), Text::EMPTY);
@@ -229,10 +202,7 @@ impl Samples {
 
     /// Samples of all entries.
     pub(crate) fn n_numbers(&self) -> u64 {
-        self.entries
-            .iter()
-            .map(|entry| u64::from(entry.n_numbers))
-            .sum()
+        self.entries.iter().map(|entry| u64::from(entry.n_numbers)).sum()
     }
 
     /// The values of an entry.
@@ -254,10 +224,7 @@ impl Samples {
         Key {
             family,
             values: &self.values[values_at..values_at + family.labels().len()],
-            texts: Texts {
-                body,
-                arena: &self.arena,
-            },
+            texts: Texts { body, arena: &self.arena },
             folded: 0,
             hash,
         }
@@ -276,10 +243,7 @@ impl Samples {
         counts: &mut Counts,
     ) {
         let check = |number: &Number| number.check(family);
-        if self.numbers[numbers_at..]
-            .iter()
-            .any(|number| check(number).is_err())
-        {
+        if self.numbers[numbers_at..].iter().any(|number| check(number).is_err()) {
             self.refuse_numbers(family, body, values_at, numbers_at, counts);
         }
         let n_numbers = self.numbers.len() - numbers_at;

@@ -25,12 +25,7 @@ pub(super) fn read(file: &str, text: &str, families: &mut Vec<Family>, faults: &
     if let Err(e) = reader.file() {
         let place = reader.lines.place(e.offset());
         let why = format!("{e} is not what an allowedMetrics file holds");
-        reader.faults.push(Fault {
-            place,
-            family: reader.family,
-            field: String::new(),
-            why,
-        });
+        reader.faults.push(Fault { place, family: reader.family, field: String::new(), why });
     }
 }
 
@@ -62,16 +57,13 @@ impl Reader<'_> {
 
     fn file(&mut self) -> Result<()> {
         let mut found = false;
-        self.object(
-            "expected `{\"allowedMetrics\": […]}`",
-            |reader, key, _| match key {
-                "allowedMetrics" => {
-                    found = true;
-                    reader.array("expected a list of metrics", Self::metric)
-                }
-                _ => reader.json.skip(),
-            },
-        )?;
+        self.object("expected `{\"allowedMetrics\": […]}`", |reader, key, _| match key {
+            "allowedMetrics" => {
+                found = true;
+                reader.array("expected a list of metrics", Self::metric)
+            }
+            _ => reader.json.skip(),
+        })?;
         self.json.end()?;
         if !found {
             self.fault(0, "allowedMetrics", "is missing");
@@ -88,54 +80,51 @@ impl Reader<'_> {
         family.place = self.lines.place(at);
         let mut kind = None;
         let mut buckets_at = None;
-        self.object(
-            "expected a metric, an object",
-            |reader, key, at| match key {
-                "name" => {
-                    if reader.string("name")?.is_some() {
-                        family.place = reader.lines.place(at);
+        self.object("expected a metric, an object", |reader, key, at| match key {
+            "name" => {
+                if reader.string("name")?.is_some() {
+                    family.place = reader.lines.place(at);
+                }
+                Ok(())
+            }
+            "help" => {
+                family.help = reader.string("help")?.unwrap_or_default();
+                Ok(())
+            }
+            "type" => {
+                let at = reader.json.offset();
+                match reader.string("type")?.as_deref() {
+                    Some("counter") => kind = Some(Kind::Counter),
+                    Some("histogram") => kind = Some(Kind::Histogram),
+                    Some("gauge") => kind = Some(Kind::Gauge),
+                    Some(other) => {
+                        reader.fault(
+                            at,
+                            "type",
+                            format!("`{other}` is not counter, gauge or histogram"),
+                        );
+                        kind = Some(Kind::Counter);
                     }
+                    None => kind = Some(Kind::Counter),
+                }
+                Ok(())
+            }
+            "labels" => reader.array("expected a list of labels", |reader| {
+                family.labels.extend(reader.label()?);
+                Ok(())
+            }),
+            "buckets" => {
+                buckets_at = Some(at);
+                reader.array("expected a list of bounds", |reader| {
+                    family.bounds.extend(reader.number("buckets")?);
                     Ok(())
-                }
-                "help" => {
-                    family.help = reader.string("help")?.unwrap_or_default();
-                    Ok(())
-                }
-                "type" => {
-                    let at = reader.json.offset();
-                    match reader.string("type")?.as_deref() {
-                        Some("counter") => kind = Some(Kind::Counter),
-                        Some("histogram") => kind = Some(Kind::Histogram),
-                        Some("gauge") => kind = Some(Kind::Gauge),
-                        Some(other) => {
-                            reader.fault(
-                                at,
-                                "type",
-                                format!("`{other}` is not counter, gauge or histogram"),
-                            );
-                            kind = Some(Kind::Counter);
-                        }
-                        None => kind = Some(Kind::Counter),
-                    }
-                    Ok(())
-                }
-                "labels" => reader.array("expected a list of labels", |reader| {
-                    family.labels.extend(reader.label()?);
-                    Ok(())
-                }),
-                "buckets" => {
-                    buckets_at = Some(at);
-                    reader.array("expected a list of bounds", |reader| {
-                        family.bounds.extend(reader.number("buckets")?);
-                        Ok(())
-                    })
-                }
-                _ => {
-                    reader.fault(at, key, "is not a field of a metric");
-                    reader.json.skip()
-                }
-            },
-        )?;
+                })
+            }
+            _ => {
+                reader.fault(at, key, "is not a field of a metric");
+                reader.json.skip()
+            }
+        })?;
         if family.name.is_empty() {
             self.fault(at, "name", "is missing");
         }
@@ -201,15 +190,11 @@ impl Reader<'_> {
             }
         })?;
         match (name, values) {
-            (Some(name), Some(values)) => Ok(Some(
-                Label::closed(name, values).otherwise(Otherwise::Refuse),
-            )),
+            (Some(name), Some(values)) => {
+                Ok(Some(Label::closed(name, values).otherwise(Otherwise::Refuse)))
+            }
             (name, _) => {
-                let missing = if name.is_none() {
-                    "name"
-                } else {
-                    "allowedValues"
-                };
+                let missing = if name.is_none() { "name" } else { "allowedValues" };
                 self.fault(at, &format!("labels.{missing}"), "is missing");
                 Ok(None)
             }

@@ -8,19 +8,16 @@ use super::family::Family;
 use super::label::Label;
 
 /// Web vitals, in seconds.
-const VITAL_BOUNDS: [f64; 14] = [
-    0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 1.8, 2.5, 3.0, 4.0, 6.0, 10.0, 20.0,
-];
+const VITAL_BOUNDS: [f64; 14] =
+    [0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 1.8, 2.5, 3.0, 4.0, 6.0, 10.0, 20.0];
 
 /// Times of a page load or a request, in seconds.
-const TIMING_BOUNDS: [f64; 14] = [
-    0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 1.8, 2.5, 5.0, 10.0, 30.0,
-];
+const TIMING_BOUNDS: [f64; 14] =
+    [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 1.8, 2.5, 5.0, 10.0, 30.0];
 
 /// How long a WebSocket stayed open, in seconds: up to the hour of a dark launch, and a school day.
-const LIFETIME_BOUNDS: [f64; 10] = [
-    1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 28_800.0,
-];
+const LIFETIME_BOUNDS: [f64; 10] =
+    [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 28_800.0];
 
 /// Layout shift has no unit.
 const SHIFT_BOUNDS: [f64; 8] = [0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0];
@@ -51,10 +48,7 @@ fn counter(name: &str, help: &str) -> Family {
 }
 
 fn timing(name: &str, help: &str) -> Family {
-    Family::histogram(name, TIMING_BOUNDS)
-        .unit("seconds")
-        .help(help)
-        .max(TIMING_MAX)
+    Family::histogram(name, TIMING_BOUNDS).unit("seconds").help(help).max(TIMING_MAX)
 }
 
 /// The families, in the order of exposition.
@@ -118,39 +112,22 @@ fn pages() -> Vec<Family> {
 
 fn third_parties() -> Vec<Family> {
     vec![
-        timing(
-            "client_ping_seconds",
-            "Time until a pinged third party answered.",
-        )
-        .label(target()),
-        counter(
-            "client_ping_failures_total",
-            "Pings of a third party that failed.",
-        )
-        .label(target())
-        .label(Label::closed("reason", ["timeout", "error"])),
-        counter(
-            "client_websocket_total",
-            "WebSockets that were tried, by what became of them.",
-        )
-        .label(target())
-        .label(Label::closed("result", ["open", "failed", "blocked"])),
-        timing(
-            "client_websocket_open_seconds",
-            "Time until a WebSocket was open.",
-        )
-        .label(target()),
+        timing("client_ping_seconds", "Time until a pinged third party answered.").label(target()),
+        counter("client_ping_failures_total", "Pings of a third party that failed.")
+            .label(target())
+            .label(Label::closed("reason", ["timeout", "error"])),
+        counter("client_websocket_total", "WebSockets that were tried, by what became of them.")
+            .label(target())
+            .label(Label::closed("result", ["open", "failed", "blocked"])),
+        timing("client_websocket_open_seconds", "Time until a WebSocket was open.").label(target()),
         Family::histogram("client_websocket_lifetime_seconds", LIFETIME_BOUNDS)
             .unit("seconds")
             .help("How long a WebSocket stayed open.")
             .label(target())
             .max(LIFETIME_MAX),
-        counter(
-            "client_websocket_close_total",
-            "WebSockets that closed, by close code.",
-        )
-        .label(target())
-        .label(Label::open("code", 20).max_bytes(32)),
+        counter("client_websocket_close_total", "WebSockets that closed, by close code.")
+            .label(target())
+            .label(Label::open("code", 20).max_bytes(32)),
     ]
 }
 
@@ -159,52 +136,46 @@ fn third_parties() -> Vec<Family> {
 fn reports() -> Vec<Family> {
     let phase = || Label::closed("phase", ["dns", "connection", "application"]);
     vec![
-        counter(
-            "browser_network_errors_total",
-            "Network errors that browsers reported (NEL).",
-        )
-        .label(phase())
-        .label(Label::closed(
-            "type",
-            [
-                "ok",
-                "dns.unreachable",
-                "dns.name_not_resolved",
-                "dns.failed",
-                "dns.address_changed",
-                "tcp.timed_out",
-                "tcp.closed",
-                "tcp.reset",
-                "tcp.refused",
-                "tcp.aborted",
-                "tcp.address_invalid",
-                "tcp.address_unreachable",
-                "tcp.failed",
-                "tls.version_or_cipher_mismatch",
-                "tls.bad_client_auth_cert",
-                "tls.cert.name_invalid",
-                "tls.cert.date_invalid",
-                "tls.cert.authority_invalid",
-                "tls.cert.invalid",
-                "tls.cert.revoked",
-                "tls.cert.pinned_key_not_in_cert_chain",
-                "tls.protocol.error",
-                "tls.failed",
-                "http.error",
-                "http.protocol.error",
-                "http.response.invalid",
-                "http.response.invalid.empty",
-                "http.response.redirect_loop",
-                "http.failed",
-                "abandoned",
-                "unknown",
-            ],
-        )),
-        timing(
-            "browser_network_error_seconds",
-            "Time until a reported network error came about.",
-        )
-        .label(phase()),
+        counter("browser_network_errors_total", "Network errors that browsers reported (NEL).")
+            .label(phase())
+            .label(Label::closed(
+                "type",
+                [
+                    "ok",
+                    "dns.unreachable",
+                    "dns.name_not_resolved",
+                    "dns.failed",
+                    "dns.address_changed",
+                    "tcp.timed_out",
+                    "tcp.closed",
+                    "tcp.reset",
+                    "tcp.refused",
+                    "tcp.aborted",
+                    "tcp.address_invalid",
+                    "tcp.address_unreachable",
+                    "tcp.failed",
+                    "tls.version_or_cipher_mismatch",
+                    "tls.bad_client_auth_cert",
+                    "tls.cert.name_invalid",
+                    "tls.cert.date_invalid",
+                    "tls.cert.authority_invalid",
+                    "tls.cert.invalid",
+                    "tls.cert.revoked",
+                    "tls.cert.pinned_key_not_in_cert_chain",
+                    "tls.protocol.error",
+                    "tls.failed",
+                    "http.error",
+                    "http.protocol.error",
+                    "http.response.invalid",
+                    "http.response.invalid.empty",
+                    "http.response.redirect_loop",
+                    "http.failed",
+                    "abandoned",
+                    "unknown",
+                ],
+            )),
+        timing("browser_network_error_seconds", "Time until a reported network error came about.")
+            .label(phase()),
         counter(
             "browser_csp_violations_total",
             "Content Security Policy violations that browsers reported.",
@@ -236,11 +207,8 @@ fn reports() -> Vec<Family> {
             ],
         ))
         .label(Label::closed("disposition", ["enforce", "report"])),
-        counter(
-            "browser_crashes_total",
-            "Crashes of pages that browsers reported.",
-        )
-        .label(Label::closed("reason", ["oom", "unresponsive"])),
+        counter("browser_crashes_total", "Crashes of pages that browsers reported.")
+            .label(Label::closed("reason", ["oom", "unresponsive"])),
         counter(
             "browser_reports_total",
             "Other reports of browsers, by type and what they are about.",

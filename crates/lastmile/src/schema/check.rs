@@ -60,10 +60,7 @@ pub(super) fn families(families: &[Family]) -> Vec<Fault> {
                     fault("name", "is declared twice".to_owned());
                     break;
                 }
-                fault(
-                    "name",
-                    format!("exposes `{sample_name}`, as family `{other}` does"),
-                );
+                fault("name", format!("exposes `{sample_name}`, as family `{other}` does"));
             }
         }
         labels(family, &mut fault);
@@ -77,50 +74,29 @@ fn name(family: &Family, fault: &mut impl FnMut(&str, String)) {
     if family.name.len() > NAME_BYTES_MAX {
         fault("name", format!("is longer than {NAME_BYTES_MAX} bytes"));
     } else if !is_metric_name(&family.name) {
-        fault(
-            "name",
-            "is not a metric name: [a-zA-Z_:][a-zA-Z0-9_:]*".to_owned(),
-        );
+        fault("name", "is not a metric name: [a-zA-Z_:][a-zA-Z0-9_:]*".to_owned());
     } else if is_reserved(&family.name) {
-        fault(
-            "name",
-            "is kept for the aggregator's own metrics".to_owned(),
-        );
+        fault("name", "is kept for the aggregator's own metrics".to_owned());
     }
     if let Some(unit) = &family.unit {
         let base = match family.kind {
             Kind::Counter => family.name.strip_suffix("_total").unwrap_or(&family.name),
             Kind::Gauge | Kind::Histogram => &family.name,
         };
-        if base
-            .strip_suffix(unit.as_str())
-            .is_none_or(|rest| !rest.ends_with('_'))
-        {
-            fault(
-                "unit",
-                format!("the name must end in `_{unit}` (before `_total`)"),
-            );
+        if base.strip_suffix(unit.as_str()).is_none_or(|rest| !rest.ends_with('_')) {
+            fault("unit", format!("the name must end in `_{unit}` (before `_total`)"));
         }
     }
 }
 
 fn labels(family: &Family, fault: &mut impl FnMut(&str, String)) {
     if family.labels.len() > LABELS_MAX {
-        fault(
-            "labels",
-            format!(
-                "has {} labels; {LABELS_MAX} are possible",
-                family.labels.len()
-            ),
-        );
+        fault("labels", format!("has {} labels; {LABELS_MAX} are possible", family.labels.len()));
     }
     for (i, label) in family.labels.iter().enumerate() {
         let field = format!("labels.{}", label.name);
         if label.name.len() > NAME_BYTES_MAX {
-            fault(
-                "labels",
-                format!("has a label name of more than {NAME_BYTES_MAX} bytes"),
-            );
+            fault("labels", format!("has a label name of more than {NAME_BYTES_MAX} bytes"));
         } else if !is_label_name(&label.name) {
             fault(
                 "labels",
@@ -131,10 +107,7 @@ fn labels(family: &Family, fault: &mut impl FnMut(&str, String)) {
             );
         } else if label.name == "le" && family.kind == Kind::Histogram {
             fault(&field, "is kept for a histogram's buckets".to_owned());
-        } else if family.labels[..i]
-            .iter()
-            .any(|earlier| earlier.name == label.name)
-        {
+        } else if family.labels[..i].iter().any(|earlier| earlier.name == label.name) {
             fault(&field, "is declared twice".to_owned());
         }
         policy(label, &mut |why| fault(&field, why));
@@ -166,10 +139,7 @@ fn policy(label: &Label, fault: &mut impl FnMut(String)) {
                 }
             }
         }
-        Policy::Open {
-            max_values,
-            max_bytes,
-        } => {
+        Policy::Open { max_values, max_bytes } => {
             if *max_values == 0 {
                 fault("max_values must be at least 1".to_owned());
             }
@@ -193,10 +163,7 @@ fn bounds(family: &Family, fault: &mut impl FnMut(&str, String)) {
         fault(field, "a histogram needs at least one".to_owned());
     }
     if family.bounds.len() > BOUNDS_MAX {
-        fault(
-            field,
-            format!("has {}; {BOUNDS_MAX} are possible", family.bounds.len()),
-        );
+        fault(field, format!("has {}; {BOUNDS_MAX} are possible", family.bounds.len()));
     }
     if family.bounds.iter().any(|b| !b.is_finite()) {
         fault(field, "must be finite; `+Inf` is always there".to_owned());
@@ -218,10 +185,7 @@ fn values(family: &Family, fault: &mut impl FnMut(&str, String)) {
         fault("max", "leaves no value that could be sent".to_owned());
     }
     if family.combine.is_some() && family.kind != Kind::Gauge {
-        fault(
-            "combine",
-            format!("is for gauges; this is a {}", family.kind),
-        );
+        fault("combine", format!("is for gauges; this is a {}", family.kind));
     }
     if family.ttl.is_some_and(|ttl| ttl.is_zero()) {
         fault("ttl", "must be more than 0".to_owned());
@@ -230,9 +194,6 @@ fn values(family: &Family, fault: &mut impl FnMut(&str, String)) {
         && family.kind != Kind::Gauge
         && family.labels.iter().all(Label::is_closed)
     {
-        fault(
-            "ttl",
-            "has no effect: series of closed labels stay".to_owned(),
-        );
+        fault("ttl", "has no effect: series of closed labels stay".to_owned());
     }
 }

@@ -251,9 +251,7 @@ impl Family {
             Kind::Gauge => VALUE_MAX,
             Kind::Histogram => {
                 let highest = self.bounds.last().copied().unwrap_or(0.0);
-                OBSERVATION_MAX_DEFAULT
-                    .max(highest * OBSERVATION_MAX_OVER_BOUND)
-                    .min(VALUE_MAX)
+                OBSERVATION_MAX_DEFAULT.max(highest * OBSERVATION_MAX_OVER_BOUND).min(VALUE_MAX)
             }
         })
     }
@@ -282,9 +280,9 @@ impl Family {
         let name = &self.name;
         match self.kind {
             Kind::Counter | Kind::Gauge => vec![name.clone()],
-            Kind::Histogram => ["", "_bucket", "_sum", "_count"]
-                .map(|suffix| format!("{name}{suffix}"))
-                .to_vec(),
+            Kind::Histogram => {
+                ["", "_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}")).to_vec()
+            }
         }
     }
 }

@@ -27,14 +27,8 @@ pub struct Label {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Policy {
-    Closed {
-        values: Vec<String>,
-        otherwise: Otherwise,
-    },
-    Open {
-        max_values: u32,
-        max_bytes: usize,
-    },
+    Closed { values: Vec<String>, otherwise: Otherwise },
+    Open { max_values: u32, max_bytes: usize },
 }
 
 /// Longest value of an open label, in bytes, unless the label says otherwise.
@@ -49,13 +43,7 @@ impl Label {
         values: impl IntoIterator<Item = V>,
     ) -> Self {
         let values = values.into_iter().map(Into::into).collect();
-        Self {
-            name: name.into(),
-            policy: Policy::Closed {
-                values,
-                otherwise: Otherwise::Other,
-            },
-        }
+        Self { name: name.into(), policy: Policy::Closed { values, otherwise: Otherwise::Other } }
     }
 
     /// A closed set without `other`, for values that our own code writes.
@@ -69,10 +57,7 @@ impl Label {
     pub fn open(name: impl Into<String>, max_values: u32) -> Self {
         Self {
             name: name.into(),
-            policy: Policy::Open {
-                max_values,
-                max_bytes: VALUE_BYTES_DEFAULT,
-            },
+            policy: Policy::Open { max_values, max_bytes: VALUE_BYTES_DEFAULT },
         }
     }
 
@@ -117,10 +102,7 @@ impl Label {
             ),
             Policy::Open { .. } => (&[][..], true),
         };
-        listed
-            .iter()
-            .map(String::as_str)
-            .chain(other.then_some(OTHER))
+        listed.iter().map(String::as_str).chain(other.then_some(OTHER))
     }
 
     /// Longest value in bytes.

@@ -135,10 +135,7 @@ impl SchemaBuilder {
     pub fn build(mut self) -> Result<Schema, Error> {
         self.faults.extend(check::families(&self.families));
         if self.faults.is_empty() {
-            Ok(Schema {
-                families: self.families.into(),
-                limits: self.limits,
-            })
+            Ok(Schema { families: self.families.into(), limits: self.limits })
         } else {
             Err(Repr::Schema(self.faults).into())
         }
@@ -153,18 +150,12 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn new(file: &str, text: &'a str) -> Self {
-        Self {
-            file: file.into(),
-            text,
-        }
+        Self { file: file.into(), text }
     }
 
     fn place(&self, offset: usize) -> Option<Place> {
         let before = &self.text.as_bytes()[..offset.min(self.text.len())];
         let line = memchr::memchr_iter(b'\n', before).count() + 1;
-        Some(Place {
-            file: Arc::clone(&self.file),
-            line,
-        })
+        Some(Place { file: Arc::clone(&self.file), line })
     }
 }

@@ -14,11 +14,7 @@ use crate::error::Fault;
 
 /// Adds a file's families and limits, and its mistakes.
 pub(super) fn read(file: &str, text: &str, other_keys: &[&str], into: &mut SchemaBuilder) {
-    let mut reader = Reader {
-        lines: Lines::new(file, text),
-        family: String::new(),
-        into,
-    };
+    let mut reader = Reader { lines: Lines::new(file, text), family: String::new(), into };
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         reader.fault(error.span().unwrap_or_default(), "", error.message());
@@ -82,9 +78,7 @@ impl Reader<'_> {
             Some(Kind::Histogram) => Family::histogram(self.family.clone(), []),
             _ => Family::counter(self.family.clone()),
         };
-        family.place = self
-            .lines
-            .place(fields.get("name").map_or(at.start, |v| v.span().start));
+        family.place = self.lines.place(fields.get("name").map_or(at.start, |v| v.span().start));
         for required in ["name", "type"] {
             if !fields.contains_key(required) {
                 self.fault(at.clone(), required, "is missing");
@@ -148,11 +142,7 @@ impl Reader<'_> {
 
     fn label(&mut self, value: &Value<'_>) -> Option<Label> {
         let Some(fields) = value.get_ref().as_table() else {
-            self.fault(
-                value.span(),
-                "labels",
-                "a label is written { name = \"…\", values = […] }",
-            );
+            self.fault(value.span(), "labels", "a label is written { name = \"…\", values = […] }");
             return None;
         };
         let (mut name, mut values, mut max_values) = (None, None, None);
@@ -190,21 +180,13 @@ impl Reader<'_> {
         let label = match (values, max_values) {
             (Some(values), None) => {
                 if max_bytes.is_some() {
-                    self.fault(
-                        value.span(),
-                        "labels.max_bytes",
-                        "is for labels with max_values",
-                    );
+                    self.fault(value.span(), "labels.max_bytes", "is for labels with max_values");
                 }
                 Label::closed(name, values).otherwise(otherwise.unwrap_or(Otherwise::Other))
             }
             (None, Some(max_values)) => {
                 if otherwise.is_some() {
-                    self.fault(
-                        value.span(),
-                        "labels.otherwise",
-                        "is for labels with values",
-                    );
+                    self.fault(value.span(), "labels.otherwise", "is for labels with values");
                 }
                 let label = Label::open(name, u32::try_from(max_values).unwrap_or(u32::MAX));
                 match max_bytes {
@@ -264,9 +246,9 @@ impl Reader<'_> {
     fn number(&mut self, field: &str, value: &Value<'_>) -> Option<f64> {
         let number = match value.get_ref() {
             DeValue::Float(v) => v.as_str().parse().ok(),
-            DeValue::Integer(v) => i64::from_str_radix(v.as_str(), v.radix())
-                .ok()
-                .map(|v| v as f64),
+            DeValue::Integer(v) => {
+                i64::from_str_radix(v.as_str(), v.radix()).ok().map(|v| v as f64)
+            }
             _ => None,
         };
         if number.is_none() {
@@ -309,22 +291,14 @@ impl Reader<'_> {
 
     /// `64MiB`, or a number of bytes.
     fn bytes(&mut self, field: &str, value: &Value<'_>) -> Option<u64> {
-        const UNITS: [(&str, u64); 4] = [
-            ("KiB", 1 << 10),
-            ("MiB", 1 << 20),
-            ("GiB", 1 << 30),
-            ("B", 1),
-        ];
+        const UNITS: [(&str, u64); 4] =
+            [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
         let bytes = match value.get_ref() {
             DeValue::String(text) => with_unit(text, &UNITS),
             _ => return self.whole(field, value),
         };
         if bytes.is_none() {
-            self.fault(
-                value.span(),
-                field,
-                "must be bytes, as 64MiB, 512KiB or a whole number",
-            );
+            self.fault(value.span(), field, "must be bytes, as 64MiB, 512KiB or a whole number");
         }
         bytes
     }
@@ -332,16 +306,9 @@ impl Reader<'_> {
     /// `5m`, `90s`, `500ms`, `2h`.
     fn duration(&mut self, field: &str, value: &Value<'_>) -> Option<Duration> {
         const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
-        let ms = value
-            .get_ref()
-            .as_str()
-            .and_then(|text| with_unit(text, &UNITS));
+        let ms = value.get_ref().as_str().and_then(|text| with_unit(text, &UNITS));
         if ms.is_none() {
-            self.fault(
-                value.span(),
-                field,
-                "must be a duration, as 500ms, 90s, 5m or 2h",
-            );
+            self.fault(value.span(), field, "must be a duration, as 500ms, 90s, 5m or 2h");
         }
         ms.map(Duration::from_millis)
     }

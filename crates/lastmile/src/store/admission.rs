@@ -76,11 +76,8 @@ impl Store {
         }
         let hidden = family.open() != 0 || family.kind() == Kind::Gauge;
         let mut combination = vec![0; declared.labels.len()];
-        let values: Vec<Vec<&str>> = declared
-            .labels
-            .iter()
-            .map(|label| label.reserved_values().collect())
-            .collect();
+        let values: Vec<Vec<&str>> =
+            declared.labels.iter().map(|label| label.reserved_values().collect()).collect();
         for _ in 0..n_series {
             let mut arena = Vec::new();
             let texts: Vec<Text> = combination
@@ -92,18 +89,8 @@ impl Store {
                     Text::in_arena(&arena, start)
                 })
                 .collect();
-            let texts_of = Texts {
-                body: &[],
-                arena: &arena,
-            };
-            let key = Key {
-                family,
-                values: &texts,
-                texts: texts_of,
-                folded: 0,
-                hash: 0,
-            }
-            .fold(0);
+            let texts_of = Texts { body: &[], arena: &arena };
+            let key = Key { family, values: &texts, texts: texts_of, folded: 0, hash: 0 }.fold(0);
             if !self.budget.reserve(row_bytes(family, key.body_len())) && !own {
                 return Err(fault(format!(
                     "needs {n_series} series from the start, and with them the limit of {} bytes is exceeded",
@@ -111,8 +98,7 @@ impl Store {
                 )));
             }
             let flags = RESERVED | if hidden { UNUSED } else { 0 };
-            self.shard(self.shard_of(family, key.hash))
-                .insert(&key, flags, Moment::default());
+            self.shard(self.shard_of(family, key.hash)).insert(&key, flags, Moment::default());
             family.admission.lock().n_series += 1;
             // The last label turns fastest.
             for (at, values) in combination.iter_mut().zip(&values).rev() {
@@ -141,16 +127,11 @@ impl Store {
             return Ok((admitted, full));
         }
         // At a limit every open label folds, to a row that was reserved when the family was declared.
-        Ok((
-            key.fold(unlisted | family.open()),
-            family.open() & !unlisted,
-        ))
+        Ok((key.fold(unlisted | family.open()), family.open() & !unlisted))
     }
 
     fn exists(&self, key: &Key<'_>) -> bool {
-        self.shard(self.shard_of(key.family, key.hash))
-            .find(key)
-            .is_some()
+        self.shard(self.shard_of(key.family, key.hash)).find(key).is_some()
     }
 
     /// Creates a series that does not exist, if the limits leave it a place: reserves first, and
@@ -165,9 +146,7 @@ impl Store {
             .map(|i| value_bytes(key.value(i)))
             .sum();
         let has_room = admission.n_series < self.series_per_family
-            && self
-                .budget
-                .reserve(row_bytes(family, key.body_len()) + places);
+            && self.budget.reserve(row_bytes(family, key.body_len()) + places);
         if !has_room && !own {
             return false;
         }
@@ -206,28 +185,12 @@ impl Store {
             values.push(Text::in_arena(&arena, start));
         }
         if labels.len() != values.len() {
-            return Err(Error::handle(
-                name,
-                "a label is given that it does not declare",
-            ));
+            return Err(Error::handle(name, "a label is given that it does not declare"));
         }
-        let texts = Texts {
-            body: &[],
-            arena: &arena,
-        };
-        let key = Key {
-            family,
-            values: &values,
-            texts,
-            folded: 0,
-            hash: 0,
-        }
-        .fold(0);
+        let texts = Texts { body: &[], arena: &arena };
+        let key = Key { family, values: &values, texts, folded: 0, hash: 0 }.fold(0);
         let unlisted = family.fold_unlisted(&key).map_err(|why| {
-            Error::handle(
-                name,
-                format!("these labels are refused as {}", why.as_str()),
-            )
+            Error::handle(name, format!("these labels are refused as {}", why.as_str()))
         })?;
         let admitted = key.fold(unlisted);
         if (0..values.len()).any(|i| admitted.value(i) != key.value(i)) {
@@ -238,17 +201,12 @@ impl Store {
             let has_place = admission.full(&key, unlisted) == 0
                 && (self.exists(&admitted) || self.create(&mut admission, &admitted, now));
             if !has_place {
-                return Err(Error::handle(
-                    name,
-                    "a limit leaves no place for this series",
-                ));
+                return Err(Error::handle(name, "a limit leaves no place for this series"));
             }
         }
         let shard = self.shard_of(family, admitted.hash);
         let mut rows = self.shard(shard);
-        let row = rows
-            .find(&admitted)
-            .ok_or_else(|| Error::handle(name, "the series is gone"))?;
+        let row = rows.find(&admitted).ok_or_else(|| Error::handle(name, "the series is gone"))?;
         Ok(rows.pin(row, shard, family, self.moment(now)))
     }
 }

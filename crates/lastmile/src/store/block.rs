@@ -136,12 +136,7 @@ impl Block {
     /// Removes the rows that `keep` does not name, in order; what remains moves up.
     pub(super) fn retain(&mut self, family: &FamilyState, keep: &[bool]) {
         let n_cells = self.n_cells;
-        let kept = || {
-            keep.iter()
-                .enumerate()
-                .filter(|(_, keep)| **keep)
-                .map(|(i, _)| i)
-        };
+        let kept = || keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(i, _)| i);
         let n_kept = kept().count();
         let mut keys = Vec::with_capacity(self.key_bytes() + PAD);
         let mut rows = Vec::with_capacity(n_kept);
@@ -152,10 +147,7 @@ impl Block {
             let offset = keys.len() as u16;
             keys.extend_from_slice(self.body(row));
             self.text_bytes_max += family.text().row_bytes_max(usize::from(row.key_len));
-            rows.push(Row {
-                key_offset: offset,
-                ..row.clone()
-            });
+            rows.push(Row { key_offset: offset, ..row.clone() });
             cells.extend_from_slice(self.cells(i));
         }
         keys.resize(keys.len() + PAD, 0);

@@ -57,9 +57,7 @@ impl FamilyState {
             .enumerate()
             .map(|(i, label)| {
                 let before = if i == 0 { "" } else { "\"," };
-                format!("{before}{}=\"", label.name())
-                    .into_bytes()
-                    .into_boxed_slice()
+                format!("{before}{}=\"", label.name()).into_bytes().into_boxed_slice()
             })
             .collect();
         let mut sorted: Vec<u8> = (0..labels.len() as u8).collect();
@@ -74,15 +72,10 @@ impl FamilyState {
                 })
             })
             .collect();
-        let open = (0..labels.len())
-            .filter(|i| !labels[*i].is_closed())
-            .fold(0, |m, i| m | 1 << i);
+        let open = (0..labels.len()).filter(|i| !labels[*i].is_closed()).fold(0, |m, i| m | 1 << i);
         let admission = Admission {
             n_series: 0,
-            values: labels
-                .iter()
-                .map(|_| HashMap::with_hasher(seed.clone()))
-                .collect(),
+            values: labels.iter().map(|_| HashMap::with_hasher(seed.clone())).collect(),
         };
         Self {
             slot,
@@ -145,10 +138,7 @@ impl FamilyState {
     pub(super) fn sweep_is_due(&self, now: Ticks) -> bool {
         let swept = self.swept.load(Ordering::Relaxed);
         let due = now.saturating_sub(swept) >= (self.ttl / 8).max(TICKS_PER_SEC);
-        due && self
-            .swept
-            .compare_exchange(swept, now, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+        due && self.swept.compare_exchange(swept, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// How long a series stays without a push, a gauge's value even in a family that is closed.

@@ -24,27 +24,18 @@ const SPECIAL: u32 = 1 << 30;
 pub(crate) const BODY_BYTES_END: usize = 1 << 30;
 
 impl Text {
-    pub(crate) const EMPTY: Self = Self {
-        start: 0,
-        len_flags: 0,
-    };
+    pub(crate) const EMPTY: Self = Self { start: 0, len_flags: 0 };
 
     #[inline]
     pub(crate) fn in_body(start: usize, end: usize) -> Self {
-        Self {
-            start: start as u32,
-            len_flags: (end - start) as u32,
-        }
+        Self { start: start as u32, len_flags: (end - start) as u32 }
     }
 
     /// The text from `start` to the end of the arena.
     pub(crate) fn in_arena(arena: &[u8], start: usize) -> Self {
         let special = memchr::memchr3(b'"', b'\\', b'\n', &arena[start..]).is_some();
         let flags = IN_ARENA | if special { SPECIAL } else { 0 };
-        Self {
-            start: start as u32,
-            len_flags: (arena.len() - start) as u32 | flags,
-        }
+        Self { start: start as u32, len_flags: (arena.len() - start) as u32 | flags }
     }
 
     #[inline]
@@ -63,11 +54,7 @@ pub(crate) struct Texts<'a> {
 impl<'a> Texts<'a> {
     #[inline]
     pub(crate) fn get(self, text: Text) -> &'a [u8] {
-        let source = if text.len_flags & IN_ARENA == 0 {
-            self.body
-        } else {
-            self.arena
-        };
+        let source = if text.len_flags & IN_ARENA == 0 { self.body } else { self.arena };
         let start = text.start as usize;
         &source[start..start + (text.len_flags & (SPECIAL - 1)) as usize]
     }
@@ -88,11 +75,7 @@ impl<'a> Key<'a> {
     /// The value of label `i`.
     #[inline]
     pub(crate) fn value(&self, i: usize) -> &'a [u8] {
-        if self.folded & (1 << i) == 0 {
-            self.texts.get(self.values[i])
-        } else {
-            OTHER.as_bytes()
-        }
+        if self.folded & (1 << i) == 0 { self.texts.get(self.values[i]) } else { OTHER.as_bytes() }
     }
 
     /// Whether any value must be escaped where it is exposed.
@@ -130,12 +113,7 @@ impl<'a> Key<'a> {
                 value.len() + memchr::memchr3_iter(b'"', b'\\', b'\n', value).count()
             })
             .sum();
-        let literals: usize = self
-            .family
-            .literals()
-            .iter()
-            .map(|literal| literal.len())
-            .sum();
+        let literals: usize = self.family.literals().iter().map(|literal| literal.len()).sum();
         values + literals + usize::from(!self.values.is_empty())
     }
 
@@ -239,16 +217,8 @@ mod tests {
 
     #[test]
     fn escaping_is_undone() {
-        for value in [
-            "",
-            "plain",
-            "a\"b",
-            "\\",
-            "\n",
-            "\\n",
-            "é\"\n\\",
-            "x\"} 1\nup{job=\"victim",
-        ] {
+        for value in ["", "plain", "a\"b", "\\", "\n", "\\n", "é\"\n\\", "x\"} 1\nup{job=\"victim"]
+        {
             let mut escaped = Vec::new();
             escape_into(value.as_bytes(), &mut escaped);
             assert!(memchr::memchr(b'\n', &escaped).is_none());

@@ -74,9 +74,7 @@ impl Catalog {
 
     /// The family of a name, whoever may use it. Looks at one after the other.
     pub(crate) fn find(&self, name: &str) -> Option<&Arc<FamilyState>> {
-        self.families
-            .iter()
-            .find(|family| family.declared().name() == name)
+        self.families.iter().find(|family| family.declared().name() == name)
     }
 
     /// All families in the order of exposition.
@@ -106,26 +104,15 @@ impl Store {
         n_shards: Option<usize>,
     ) -> Result<Self, Error> {
         let seed = Seed::default();
-        let mut catalog = Catalog {
-            families: Vec::new(),
-            by_name: HashMap::with_hasher(seed.clone()),
-        };
+        let mut catalog =
+            Catalog { families: Vec::new(), by_name: HashMap::with_hasher(seed.clone()) };
         for (slot, family) in families.into_iter().enumerate() {
             if !family.host_only {
-                catalog
-                    .by_name
-                    .insert(family.name.as_bytes().into(), slot as u32);
+                catalog.by_name.insert(family.name.as_bytes().into(), slot as u32);
             }
-            catalog.families.push(Arc::new(FamilyState::new(
-                slot as u32,
-                family,
-                seed.clone(),
-            )));
+            catalog.families.push(Arc::new(FamilyState::new(slot as u32, family, seed.clone())));
         }
-        let n_shards = n_shards
-            .unwrap_or_else(default_shards)
-            .next_power_of_two()
-            .min(SHARDS_MAX);
+        let n_shards = n_shards.unwrap_or_else(default_shards).next_power_of_two().min(SHARDS_MAX);
         let store = Self {
             catalog,
             shards: (0..n_shards).map(|_| CachePadded::default()).collect(),
@@ -139,11 +126,7 @@ impl Store {
                 faults.push(fault);
             }
         }
-        if faults.is_empty() {
-            Ok(store)
-        } else {
-            Err(Repr::Limit(faults).into())
-        }
+        if faults.is_empty() { Ok(store) } else { Err(Repr::Limit(faults).into()) }
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -164,10 +147,7 @@ impl Store {
     /// before had begun before.
     #[inline]
     fn moment(&self, ticks: Ticks) -> Moment {
-        Moment {
-            ticks,
-            scrape: self.readers.begun(),
-        }
+        Moment { ticks, scrape: self.readers.begun() }
     }
 
     pub(crate) fn readers(&self) -> &Readers {
@@ -177,11 +157,7 @@ impl Store {
     /// Where a series of this family with this hash lives.
     #[inline]
     fn shard_of(&self, family: &FamilyState, hash: u64) -> usize {
-        let spread = if family.open() == 0 {
-            u64::from(family.slot())
-        } else {
-            hash >> 32
-        };
+        let spread = if family.open() == 0 { u64::from(family.slot()) } else { hash >> 32 };
         spread as usize & (self.shards.len() - 1)
     }
 
@@ -277,8 +253,7 @@ impl Store {
 
     /// Gives the last handle of a row back.
     pub(crate) fn unbind(&self, pin: &Pin, now: Ticks) {
-        self.shard(pin.shard())
-            .unpin(pin, self.catalog.family(pin.slot()), now);
+        self.shard(pin.shard()).unpin(pin, self.catalog.family(pin.slot()), now);
     }
 
     /// Adds a fraction to a bound counter.
@@ -295,12 +270,7 @@ impl Store {
     pub(crate) fn observe_pinned(&self, pin: &Pin, v: f64, now: Ticks) {
         let family = self.catalog.family(pin.slot());
         let mut rows = self.shard(pin.shard());
-        rows.update(
-            Shard::pinned_row(pin),
-            family,
-            &[Number { value: v, n: 1 }],
-            self.moment(now),
-        );
+        rows.update(Shard::pinned_row(pin), family, &[Number { value: v, n: 1 }], self.moment(now));
     }
 
     /// Bytes in use against the limit.

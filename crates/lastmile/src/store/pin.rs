@@ -49,12 +49,9 @@ impl Pin {
     /// Changes a gauge by `f`.
     #[inline]
     pub(crate) fn update(&self, f: impl Fn(f64) -> f64) {
-        let _ = self
-            .cell
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| {
-                Some(f(f64::from_bits(bits)).to_bits())
-            });
+        let _ = self.cell.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| {
+            Some(f(f64::from_bits(bits)).to_bits())
+        });
     }
 
     /// One more handle; the caller holds the shard's lock or a handle.
@@ -65,9 +62,7 @@ impl Pin {
     /// One handle less, unless it is the last, which only [`Self::release_last`] gives back.
     pub(crate) fn release(&self) -> bool {
         self.n_handles
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
-                (n > 1).then(|| n - 1)
-            })
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n > 1).then(|| n - 1))
             .is_ok()
     }
 

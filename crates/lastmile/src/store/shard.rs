@@ -138,9 +138,7 @@ impl Shard {
                 }
             }
             Kind::Gauge => {
-                let pin = (row.flags & PINNED != 0)
-                    .then(|| self.pins.get(&id))
-                    .flatten();
+                let pin = (row.flags & PINNED != 0).then(|| self.pins.get(&id)).flatten();
                 let mut alone = fresh || (idle > family.ttl() && pin.is_none());
                 let mut value = f64::from_bits(pin.map_or(row.value, |pin| pin.load()));
                 for number in numbers {
@@ -221,9 +219,7 @@ impl Shard {
         let mut next = 0;
         for (i, keep) in keep[..n_rows].iter().enumerate() {
             let row = &block.rows[i];
-            let entry = self
-                .table
-                .find_entry(table_hash(row.hash), |other| *other == id(i));
+            let entry = self.table.find_entry(table_hash(row.hash), |other| *other == id(i));
             if *keep {
                 if let Ok(mut entry) = entry {
                     *entry.get_mut() = id(next);
@@ -312,11 +308,7 @@ impl Shard {
             row.begin(now);
         }
         row.flags |= PINNED;
-        let initial = if family.kind() == Kind::Gauge {
-            row.value
-        } else {
-            0
-        };
+        let initial = if family.kind() == Kind::Gauge { row.value } else { 0 };
         let pin = self
             .pins
             .entry(id)
@@ -406,9 +398,7 @@ fn add_to_counter(row: &mut Row, wide: &mut Wides, v: f64, n: u64) {
     if row.flags & WIDE == 0 {
         let whole = v as u64;
         if whole as f64 == v
-            && let Some(total) = whole
-                .checked_mul(n)
-                .and_then(|add| row.value.checked_add(add))
+            && let Some(total) = whole.checked_mul(n).and_then(|add| row.value.checked_add(add))
         {
             row.value = total;
             return;

@@ -6,9 +6,7 @@ const NOW: Ticks = 7;
 
 /// A store of one counter family with these labels.
 fn store(labels: Vec<Label>, limits: &Limits) -> Result<Store, Error> {
-    let family = labels
-        .into_iter()
-        .fold(Family::counter("loads_total"), Family::label);
+    let family = labels.into_iter().fold(Family::counter("loads_total"), Family::label);
     Store::new([family], limits, Some(2))
 }
 
@@ -23,19 +21,9 @@ fn inc(store: &Store, values: &[&str]) -> Result<String, Refusal> {
             Text::in_arena(&arena, start)
         })
         .collect();
-    let texts = Texts {
-        body: &[],
-        arena: &arena,
-    };
+    let texts = Texts { body: &[], arena: &arena };
     let family = store.catalog().family(0);
-    let key = Key {
-        family,
-        values: &values,
-        texts,
-        folded: 0,
-        hash: 0,
-    }
-    .fold(0);
+    let key = Key { family, values: &values, texts, folded: 0, hash: 0 }.fold(0);
     let (key, _) = store.admit(&key, NOW)?;
     assert!(store.update_existing(&key, &[Number { value: 1.0, n: 1 }], NOW));
     let mut body = Vec::new();
@@ -52,10 +40,7 @@ fn rows(store: &Store) -> std::collections::BTreeMap<String, u64> {
             let block = shard.block(id);
             for row in block.rows.iter().filter(|row| row.flags & UNUSED == 0) {
                 let body = String::from_utf8(block.body(row).to_vec()).expect("bodies are UTF-8");
-                assert!(
-                    rows.insert(body, row.value).is_none(),
-                    "a series stands twice"
-                );
+                assert!(rows.insert(body, row.value).is_none(), "a series stands twice");
             }
         }
     }
@@ -73,11 +58,8 @@ fn identity_is_the_whole_key() {
         ["\\", "\\n"],
         ["\n", "\\"],
     ];
-    let store = store(
-        vec![Label::open("a", 100), Label::open("b", 100)],
-        &Limits::default(),
-    )
-    .unwrap();
+    let store =
+        store(vec![Label::open("a", 100), Label::open("b", 100)], &Limits::default()).unwrap();
     for _ in 0..2 {
         for pair in &pairs {
             inc(&store, pair).unwrap();
@@ -144,15 +126,8 @@ fn reservations_beyond_a_limit_are_a_mistake_that_names_the_product() {
     };
     let e = store(labels(), &Limits::default().series_per_family(11)).unwrap_err();
     assert!(e.is_limit());
-    assert!(
-        e.to_string().contains("`loads_total`") && e.to_string().contains("12 series"),
-        "{e}"
-    );
-    assert!(
-        store(labels(), &Limits::default().bytes(1_000))
-            .unwrap_err()
-            .is_limit()
-    );
+    assert!(e.to_string().contains("`loads_total`") && e.to_string().contains("12 series"), "{e}");
+    assert!(store(labels(), &Limits::default().bytes(1_000)).unwrap_err().is_limit());
     assert!(store(labels(), &Limits::default().series_per_family(12)).is_ok());
 }
 

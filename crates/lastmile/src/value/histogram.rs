@@ -40,10 +40,7 @@ pub(crate) fn observe(cells: &mut [u64], bounds: &[f64], v: f64, n: u64) {
 /// The bucket counts and the sum of a row's cells.
 pub(crate) fn read(cells: &[u64]) -> (&[u64], Sum) {
     let (counts, words) = cells.split_at(cells.len() - Sum::WORDS);
-    (
-        counts,
-        Sum::from_words(words.try_into().expect("the cells end with a sum")),
-    )
+    (counts, Sum::from_words(words.try_into().expect("the cells end with a sum")))
 }
 
 #[cfg(test)]

@@ -23,11 +23,7 @@ impl Sum {
     pub(crate) const WORDS: usize = 3;
 
     pub(crate) const fn from_whole(whole: u64) -> Self {
-        Self {
-            frac: 0,
-            lo: whole,
-            hi: 0,
-        }
+        Self { frac: 0, lo: whole, hi: 0 }
     }
 
     /// Adds `v` `n` times. `v` is finite, at least 0 and at most [`VALUE_MAX`](super::VALUE_MAX),
@@ -97,14 +93,8 @@ mod tests {
             (&[(0.041, 1)], 0.041),
             (&[(0.25, 3), (1.5, 2)], 3.75),
             (&[(0.1, 10)], 1.0),
-            (
-                &[(9_007_199_254_740_992.0, 1), (1.0, 1), (1.0, 1)],
-                9_007_199_254_740_994.0,
-            ),
-            (
-                &[(9_007_199_254_740_992.0, 10_000_000)],
-                9.007_199_254_740_992e22,
-            ),
+            (&[(9_007_199_254_740_992.0, 1), (1.0, 1), (1.0, 1)], 9_007_199_254_740_994.0),
+            (&[(9_007_199_254_740_992.0, 10_000_000)], 9.007_199_254_740_992e22),
             (&[(5e-324, 1_000_000)], 0.0),
         ] {
             assert_eq!(sum(values).to_f64(), expect, "{values:?}");
@@ -113,15 +103,7 @@ mod tests {
 
     #[test]
     fn order_and_grouping_change_nothing() {
-        let values = [
-            0.1,
-            1e-9,
-            86_400.0,
-            3.5,
-            0.000_49,
-            9_007_199_254_740_992.0,
-            1.0,
-        ];
+        let values = [0.1, 1e-9, 86_400.0, 3.5, 0.000_49, 9_007_199_254_740_992.0, 1.0];
         let mut forward = Sum::default();
         let mut backward = Sum::default();
         for (i, v) in values.iter().enumerate() {

@@ -46,10 +46,8 @@ fn known_series_allocate_nothing() {
     let read = |file: &str| fs::read_to_string(shared.join(file));
 
     // What the seed and `lastmile.js` really send, where it is there; our own small ones in any case.
-    let mut seeds = vec![(
-        Schema::builder().allowed_metrics("seed.json", SEED_SCHEMA),
-        SEED_PUSH.to_owned(),
-    )];
+    let mut seeds =
+        vec![(Schema::builder().allowed_metrics("seed.json", SEED_SCHEMA), SEED_PUSH.to_owned())];
     let mut lines = vec![LM1_PUSH.to_owned()];
     match (read("seed-page-load.json"), read("page-load.lm1")) {
         (Ok(seed), Ok(line)) => {
@@ -66,9 +64,7 @@ fn known_series_allocate_nothing() {
     for (schema, body) in seeds {
         let agg = aggregator(schema, now);
         allocates_nothing(&body, || {
-            let report = agg
-                .push(Format::Record, body.as_bytes(), &source, now)
-                .unwrap();
+            let report = agg.push(Format::Record, body.as_bytes(), &source, now).unwrap();
             assert!(report.accepted() >= 3);
         });
         encodes(&agg, now);
@@ -91,9 +87,7 @@ fn known_series_allocate_nothing() {
         (0..1_000).for_each(|_| push());
         allocates_nothing(&line, push);
         encodes(&agg, now);
-        let loads = agg
-            .counter("client_page_loads_total", &[("type", "navigate")])
-            .unwrap();
+        let loads = agg.counter("client_page_loads_total", &[("type", "navigate")]).unwrap();
         allocates_nothing("a bound counter", || {
             loads.inc();
             loads.add(0.5).unwrap();

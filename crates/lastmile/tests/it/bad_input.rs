@@ -13,23 +13,13 @@ use crate::schemas::everything;
 #[test]
 fn bad_input() {
     let rows = rows(10_000_000);
-    let failed = rows
-        .iter()
-        .filter(|row| catch_unwind(|| check(row)).is_err());
+    let failed = rows.iter().filter(|row| catch_unwind(|| check(row)).is_err());
     let failed: Vec<&str> = failed.map(|row| row.name).collect();
-    assert!(
-        failed.is_empty(),
-        "{} of {} rows: {failed:?}",
-        failed.len(),
-        rows.len()
-    );
+    assert!(failed.is_empty(), "{} of {} rows: {failed:?}", failed.len(), rows.len());
 }
 
 fn check(row: &Row) {
-    let excerpt: String = String::from_utf8_lossy(&row.body)
-        .chars()
-        .take(200)
-        .collect();
+    let excerpt: String = String::from_utf8_lossy(&row.body).chars().take(200).collect();
     let context = format!("{} ({}): {excerpt}", row.name, row.format.as_str());
     let _context = Context(context.clone());
     let mut pair = Pair::new(&everything());
@@ -48,20 +38,13 @@ fn check(row: &Row) {
         }
         Outcome::Failed(reason, at) => {
             assert_eq!(got.0, Err(*reason), "{context}");
-            assert!(
-                at.contains(&got.1),
-                "{context}: offset {} is not in {at:?}",
-                got.1
-            );
+            assert!(at.contains(&got.1), "{context}: offset {} is not in {at:?}", got.1);
         }
     }
     let after = pair.check();
     if got.0.is_err() || got.0.as_ref().is_ok_and(|(accepted, _)| *accepted == 0) {
         let users = |e: &expo::Exposition| {
-            let users = e
-                .families
-                .iter()
-                .filter(|f| !crate::oracle::is_own(&f.name));
+            let users = e.families.iter().filter(|f| !crate::oracle::is_own(&f.name));
             users.cloned().collect::<Vec<_>>()
         };
         assert_eq!(users(&before), users(&after), "{context}: nothing counts");
@@ -75,18 +58,12 @@ fn check(row: &Row) {
 
 #[test]
 fn a_body_of_2_gib_is_too_large() {
-    let agg = Aggregator::new(
-        Schema::builder().build().unwrap(),
-        Limits::default(),
-        start(),
-    );
+    let agg = Aggregator::new(Schema::builder().build().unwrap(), Limits::default(), start());
     // Zeroed memory that nobody touches costs nothing.
     let body = vec![0; 1 << 31];
     let agg = agg.expect("no family needs no room");
     for format in [Format::Record, Format::Lm1] {
-        let error = agg
-            .push(format, &body, &Source::default(), start())
-            .unwrap_err();
+        let error = agg.push(format, &body, &Source::default(), start()).unwrap_err();
         assert_eq!(error.reason().as_str(), "too_large");
         assert!(error.offset() <= body.len());
     }

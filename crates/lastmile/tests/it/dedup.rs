@@ -8,10 +8,7 @@ use crate::expo;
 use crate::oracle::start;
 
 fn aggregator() -> Aggregator {
-    let schema = Schema::builder()
-        .family(Family::counter("n_total"))
-        .build()
-        .unwrap();
+    let schema = Schema::builder().family(Family::counter("n_total")).build().unwrap();
     Aggregator::new(schema, Limits::default(), start()).unwrap()
 }
 
@@ -20,11 +17,7 @@ fn line(id: u64, n: u64) -> String {
 }
 
 fn push(agg: &Aggregator, body: &str, source: &Source<'_>) -> PushReport {
-    let format = if body.starts_with('[') {
-        Format::Record
-    } else {
-        Format::Lm1
-    };
+    let format = if body.starts_with('[') { Format::Record } else { Format::Lm1 };
     agg.push(format, body.as_bytes(), source, start()).unwrap()
 }
 
@@ -39,24 +32,15 @@ fn check(pushes: &[(&str, Source<'_>, (u64, u64, u64))], total: f64) {
     let agg = aggregator();
     for (i, (body, source, expect)) in pushes.iter().enumerate() {
         let report = push(&agg, body, source);
-        let got = (
-            report.accepted(),
-            report.duplicate_samples(),
-            report.n_refused(),
-        );
+        let got = (report.accepted(), report.duplicate_samples(), report.n_refused());
         assert_eq!(got, *expect, "push {i}: {body}");
-        let conflicts = report
-            .refused()
-            .filter(|(why, _)| *why == Refusal::IdConflict)
-            .map(|(_, n)| n);
+        let conflicts =
+            report.refused().filter(|(why, _)| *why == Refusal::IdConflict).map(|(_, n)| n);
         assert_eq!(conflicts.sum::<u64>(), expect.2, "push {i}");
     }
     let exposition = exposition(&agg);
     assert_eq!(exposition.total("n_total"), total);
-    let duplicates: u64 = pushes
-        .iter()
-        .map(|(_, _, (_, duplicate, _))| duplicate)
-        .sum();
+    let duplicates: u64 = pushes.iter().map(|(_, _, (_, duplicate, _))| duplicate).sum();
     assert_eq!(
         exposition.total("lastmile_duplicate_batches_total"),
         duplicates as f64,
@@ -70,46 +54,12 @@ fn once_is_once() {
     let (a, b, other) = (line(1, 5), line(2, 7), line(1, 6));
     let both = format!("{b}\n{a}\n");
     let spaced = format!("  {a}\r\n");
-    check(
-        &[
-            (&a, none, (1, 0, 0)),
-            (&a, none, (0, 1, 0)),
-            (&b, none, (1, 0, 0)),
-        ],
-        12.0,
-    );
-    check(
-        &[
-            (&a, none, (1, 0, 0)),
-            (&both, none, (1, 1, 0)),
-            (&spaced, none, (0, 1, 0)),
-        ],
-        12.0,
-    );
-    check(
-        &[
-            (&a, none, (1, 0, 0)),
-            (&other, none, (0, 0, 1)),
-            (&a, none, (0, 1, 0)),
-        ],
-        5.0,
-    );
-    let (here, there) = (
-        none.origin("https://a.example"),
-        none.origin("https://b.example"),
-    );
-    check(
-        &[
-            (&a, here, (1, 0, 0)),
-            (&a, there, (1, 0, 0)),
-            (&a, here, (0, 1, 0)),
-        ],
-        10.0,
-    );
-    let (home, away) = (
-        none.addr([10, 0, 0, 1].into()),
-        none.addr([192, 0, 2, 1].into()),
-    );
+    check(&[(&a, none, (1, 0, 0)), (&a, none, (0, 1, 0)), (&b, none, (1, 0, 0))], 12.0);
+    check(&[(&a, none, (1, 0, 0)), (&both, none, (1, 1, 0)), (&spaced, none, (0, 1, 0))], 12.0);
+    check(&[(&a, none, (1, 0, 0)), (&other, none, (0, 0, 1)), (&a, none, (0, 1, 0))], 5.0);
+    let (here, there) = (none.origin("https://a.example"), none.origin("https://b.example"));
+    check(&[(&a, here, (1, 0, 0)), (&a, there, (1, 0, 0)), (&a, here, (0, 1, 0))], 10.0);
+    let (home, away) = (none.addr([10, 0, 0, 1].into()), none.addr([192, 0, 2, 1].into()));
     check(&[(&a, home, (1, 0, 0)), (&a, away, (0, 1, 0))], 5.0);
 }
 
@@ -120,21 +70,11 @@ fn a_key_names_the_whole_body() {
     let record = r#"[{"metricName":"n_total","inc":2}]"#;
     let changed = r#"[{"metricName":"n_total","inc":3}]"#;
     check(
-        &[
-            (record, key, (1, 0, 0)),
-            (record, key, (0, 1, 0)),
-            (record, other_key, (1, 0, 0)),
-        ],
+        &[(record, key, (1, 0, 0)), (record, key, (0, 1, 0)), (record, other_key, (1, 0, 0))],
         4.0,
     );
     check(&[(record, key, (1, 0, 0)), (changed, key, (0, 0, 1))], 2.0);
-    check(
-        &[
-            (record, Source::default(), (1, 0, 0)),
-            (record, Source::default(), (1, 0, 0)),
-        ],
-        4.0,
-    );
+    check(&[(record, Source::default(), (1, 0, 0)), (record, Source::default(), (1, 0, 0))], 4.0);
     // Lines without an id are named by the key and their number.
     let lines = "{\"lm\":1,\"m\":{\"n_total\":1}}\n{\"lm\":1,\"m\":{\"n_total\":1}}";
     check(&[(lines, key, (2, 0, 0)), (lines, key, (0, 2, 0))], 2.0);
@@ -165,14 +105,8 @@ fn every_batch_sent_twice_shuffled_and_at_once_is_exact() {
                 })
             })
             .collect();
-        workers
-            .into_iter()
-            .map(|w| w.join().unwrap())
-            .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+        workers.into_iter().map(|w| w.join().unwrap()).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
     });
-    assert_eq!(
-        (accepted, duplicate),
-        (batches, batches * (threads as u64 - 1))
-    );
+    assert_eq!((accepted, duplicate), (batches, batches * (threads as u64 - 1)));
     assert_eq!(exposition(&agg).total("n_total"), batches as f64);
 }

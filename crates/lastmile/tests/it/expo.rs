@@ -62,19 +62,14 @@ impl Exposition {
         let same = |sample: &&Sample| {
             sample.name == name
                 && sample.labels.len() == labels.len()
-                && labels
-                    .iter()
-                    .all(|(label, value)| sample.label(label) == Some(*value))
+                && labels.iter().all(|(label, value)| sample.label(label) == Some(*value))
         };
         self.samples().find(same).map(Sample::value)
     }
 
     /// The sum of a family's samples of this name.
     pub(crate) fn total(&self, name: &str) -> f64 {
-        self.samples()
-            .filter(|sample| sample.name == name)
-            .map(Sample::value)
-            .sum()
+        self.samples().filter(|sample| sample.name == name).map(Sample::value).sum()
     }
 }
 
@@ -113,9 +108,7 @@ fn read_line(line: &str, exposition: &mut Exposition) -> Result<(), String> {
             help: Some(unescape(help, false)?),
             ..Family::default()
         });
-        return is_name(name, true)
-            .then_some(())
-            .ok_or_else(|| "a bad name".to_owned());
+        return is_name(name, true).then_some(()).ok_or_else(|| "a bad name".to_owned());
     }
     if let Some(rest) = line.strip_prefix("# TYPE ") {
         let (name, kind) = rest.split_once(' ').ok_or("no type")?;
@@ -123,20 +116,10 @@ fn read_line(line: &str, exposition: &mut Exposition) -> Result<(), String> {
             return Err("an unknown type".to_owned());
         }
         // HELP may be left out, and comes before TYPE if it is there.
-        if exposition
-            .families
-            .last()
-            .is_none_or(|last| !last.kind.is_empty())
-        {
-            exposition.families.push(Family {
-                name: name.to_owned(),
-                ..Family::default()
-            });
+        if exposition.families.last().is_none_or(|last| !last.kind.is_empty()) {
+            exposition.families.push(Family { name: name.to_owned(), ..Family::default() });
         }
-        let family = exposition
-            .families
-            .last_mut()
-            .expect("pushed if there was none");
+        let family = exposition.families.last_mut().expect("pushed if there was none");
         if family.name != name || !is_name(name, true) {
             return Err("TYPE of another family than HELP".to_owned());
         }
@@ -144,14 +127,9 @@ fn read_line(line: &str, exposition: &mut Exposition) -> Result<(), String> {
         return Ok(());
     }
     let sample = read_sample(line)?;
-    let family = exposition
-        .families
-        .last_mut()
-        .ok_or("a sample before any family")?;
-    let suffix = sample
-        .name
-        .strip_prefix(family.name.as_str())
-        .ok_or("a sample out of its group")?;
+    let family = exposition.families.last_mut().ok_or("a sample before any family")?;
+    let suffix =
+        sample.name.strip_prefix(family.name.as_str()).ok_or("a sample out of its group")?;
     let suffixes: &[&str] = match family.kind.as_str() {
         "histogram" => &["_bucket", "_sum", "_count"],
         "counter" | "gauge" => &[""],
@@ -192,18 +170,10 @@ fn read_sample(line: &str) -> Result<Sample, String> {
     let text = rest.strip_prefix(' ').ok_or("no space before the value")?;
     let value: f64 = text.parse().map_err(|_| format!("a bad value {text:?}"))?;
     // Rust reads more spellings than a scraper does, "infinity" for one.
-    if !value.is_finite()
-        || !text
-            .bytes()
-            .all(|b| b.is_ascii_digit() || b"+-.e".contains(&b))
-    {
+    if !value.is_finite() || !text.bytes().all(|b| b.is_ascii_digit() || b"+-.e".contains(&b)) {
         return Err(format!("a bad value {text:?}"));
     }
-    Ok(Sample {
-        name: name.to_owned(),
-        labels,
-        text: text.to_owned(),
-    })
+    Ok(Sample { name: name.to_owned(), labels, text: text.to_owned() })
 }
 
 fn is_name(name: &str, colon: bool) -> bool {
@@ -279,13 +249,9 @@ fn check_histogram(family: &Family) -> Result<(), String> {
     while let Some(first) = rest.first() {
         let mut labels = first.labels.clone();
         labels.retain(|(name, _)| name != "le");
-        let n = rest
-            .iter()
-            .take_while(|s| s.name.ends_with("_bucket"))
-            .count();
-        let Some((buckets, [sum, count])) = rest
-            .split_at_checked(n)
-            .and_then(|(buckets, after)| Some((buckets, after.get(..2)?)))
+        let n = rest.iter().take_while(|s| s.name.ends_with("_bucket")).count();
+        let Some((buckets, [sum, count])) =
+            rest.split_at_checked(n).and_then(|(buckets, after)| Some((buckets, after.get(..2)?)))
         else {
             return fault("no _sum and _count after the buckets", &labels);
         };
@@ -298,10 +264,8 @@ fn check_histogram(family: &Family) -> Result<(), String> {
         }
         let (mut le_before, mut before) = (f64::NEG_INFINITY, 0.0);
         for bucket in buckets {
-            let Some((("le", le), rest)) = bucket
-                .labels
-                .split_last()
-                .map(|((name, le), rest)| ((name.as_str(), le), rest))
+            let Some((("le", le), rest)) =
+                bucket.labels.split_last().map(|((name, le), rest)| ((name.as_str(), le), rest))
             else {
                 return fault("le is not the last label of a bucket", &labels);
             };
@@ -360,48 +324,21 @@ fn the_reader_refuses() {
         (counter("c{a=\"\\t\"} 1\n"), "bad escape"),
         (counter("c{a=\"x\",a=\"y\"} 1\n"), "repeated label"),
         (counter("c{a=\"x\"} 1\nc{a=\"x\"} 1\n"), "comes twice"),
-        (
-            counter("c{a=\"x\",b=\"y\"} 1\nc{b=\"y\",a=\"x\"} 1\n"),
-            "comes twice",
-        ),
+        (counter("c{a=\"x\",b=\"y\"} 1\nc{b=\"y\",a=\"x\"} 1\n"), "comes twice"),
         (counter("c 1\nd 1\n"), "out of its group"),
         (counter("c_x 1\n"), "has no"),
         (counter("c -1\n"), "below zero"),
         (counter("\n"), "neither"),
         (counter("# HELP d h\n"), "has no TYPE"),
         (counter(&counter("")), "comes twice"),
-        (
-            "# HELP c h\n# TYPE d counter\n".to_owned(),
-            "another family than HELP",
-        ),
-        (
-            "# TYPE c counter\nc 1\n# HELP c h\n".to_owned(),
-            "has no TYPE",
-        ),
-        (
-            "# TYPE c counter\nc 1\n# TYPE c counter\n".to_owned(),
-            "comes twice",
-        ),
-        (
-            histogram("h_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 2\n"),
-            "not the count",
-        ),
-        (
-            histogram("h_bucket{le=\"1.0\"} 1\nh_sum 1\nh_count 1\n"),
-            "no +Inf",
-        ),
-        (
-            histogram("h_bucket{le=\"2\"} 1\nh_bucket{le=\"1\"} 1\nh_sum 1\nh_count 2\n"),
-            "ascend",
-        ),
-        (
-            histogram("h_bucket{le=\"2\"} 2\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n"),
-            "fall",
-        ),
-        (
-            histogram("h_bucket{le=\"+Inf\"} 1\nh_sum 1\n"),
-            "after the buckets",
-        ),
+        ("# HELP c h\n# TYPE d counter\n".to_owned(), "another family than HELP"),
+        ("# TYPE c counter\nc 1\n# HELP c h\n".to_owned(), "has no TYPE"),
+        ("# TYPE c counter\nc 1\n# TYPE c counter\n".to_owned(), "comes twice"),
+        (histogram("h_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 2\n"), "not the count"),
+        (histogram("h_bucket{le=\"1.0\"} 1\nh_sum 1\nh_count 1\n"), "no +Inf"),
+        (histogram("h_bucket{le=\"2\"} 1\nh_bucket{le=\"1\"} 1\nh_sum 1\nh_count 2\n"), "ascend"),
+        (histogram("h_bucket{le=\"2\"} 2\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n"), "fall"),
+        (histogram("h_bucket{le=\"+Inf\"} 1\nh_sum 1\n"), "after the buckets"),
     ] {
         let error = try_parse(text.as_bytes()).expect_err(&text);
         assert!(error.contains(why), "{text:?}: {error}");

@@ -29,9 +29,7 @@ fn check(folder: &Path, name: &str) {
     let read = |end: &str| fs::read_to_string(folder.join(format!("{name}.{end}"))).ok();
     let schema = match (read("schema.toml"), read("schema.json")) {
         (Some(text), _) => Schema::builder().toml("schema.toml", &text).build(),
-        (_, text) => Schema::builder()
-            .allowed_metrics("schema.json", &text.unwrap())
-            .build(),
+        (_, text) => Schema::builder().allowed_metrics("schema.json", &text.unwrap()).build(),
     };
     let schema = schema.unwrap_or_else(|error| panic!("{name}: {error}"));
     let agg = Aggregator::new(schema.clone(), schema.limits().clone(), start()).unwrap();
@@ -59,10 +57,7 @@ fn check(folder: &Path, name: &str) {
         fs::write(&file, &got).unwrap();
     }
     let expected = fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(
-        got, expected,
-        "{name}.prom differs; UPDATE_EXPECT=1 accepts what is exposed now"
-    );
+    assert_eq!(got, expected, "{name}.prom differs; UPDATE_EXPECT=1 accepts what is exposed now");
 }
 
 /// The schema's families; the rows of open ones sorted, because a process places them by a seed of
@@ -72,11 +67,7 @@ fn users(schema: &Schema, text: &str) -> String {
     let starts = text.match_indices("# TYPE ").map(|(at, _)| {
         // A group starts at its HELP if it has one.
         let line_before = text[..at].trim_end().rfind('\n').map_or(0, |at| at + 1);
-        if text[line_before..].starts_with("# HELP ") {
-            line_before
-        } else {
-            at
-        }
+        if text[line_before..].starts_with("# HELP ") { line_before } else { at }
     });
     let starts: Vec<usize> = starts.chain([text.len()]).collect();
     for group in starts.windows(2).map(|at| &text[at[0]..at[1]]) {

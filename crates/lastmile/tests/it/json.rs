@@ -117,9 +117,7 @@ fn unescape(literal: &str) -> String {
 #[test]
 fn json_is_read_with_duplicates_and_number_texts() {
     let text = r#"{"a":1.50,"\ud800":"\ud83d\ude00 \udc00\ud800 \/","a":[null,true,{}]}"#;
-    let Ok(Json::Object(pairs)) = read(text) else {
-        panic!("an object")
-    };
+    let Ok(Json::Object(pairs)) = read(text) else { panic!("an object") };
     assert_eq!(pairs.len(), 3);
     assert!(matches!(&pairs[0], (key, Json::Number("1.50")) if key == "a"));
     assert!(matches!(&pairs[1], (key, Json::String(value))

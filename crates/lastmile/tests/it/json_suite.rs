@@ -26,10 +26,8 @@ fn json_test_suite() {
     let Some(folder) = conformance("json-test-suite/test_parsing") else {
         return;
     };
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(files.len() > 300, "{} files", files.len());
     for file in files {
@@ -48,27 +46,16 @@ fn check(name: &str, text: &[u8]) {
     match name.as_bytes()[0] {
         b'y' => {
             let reason = body.err().map(|error| error.reason().as_str());
-            assert!(
-                matches!(reason, None | Some("expected_array")),
-                "{reason:?}"
-            );
+            assert!(matches!(reason, None | Some("expected_array")), "{reason:?}");
         }
         b'n' => {
             let reason = body.expect_err("it must be refused").reason().as_str();
-            assert!(
-                ["syntax", "invalid_utf8", "too_deep"].contains(&reason),
-                "{reason}"
-            );
+            assert!(["syntax", "invalid_utf8", "too_deep"].contains(&reason), "{reason}");
         }
         _ => {}
     }
 
-    let entry = [
-        br#"[{"extra":"#,
-        text,
-        br#","metricName":"plain_total","inc":1}]"#,
-    ]
-    .concat();
+    let entry = [br#"[{"extra":"#, text, br#","metricName":"plain_total","inc":1}]"#].concat();
     let embedded = pair.push(Format::Record, &entry);
     match name.as_bytes()[0] {
         b'y' => assert_eq!(embedded.expect("it must be accepted").accepted(), 1),
@@ -84,12 +71,8 @@ fn check(name: &str, text: &[u8]) {
 
     let value = [br#"[{"metricName":"plain_total","inc":"#, text, br#"}]"#].concat();
     let _ = pair.push(Format::Record, &value);
-    let value = [
-        br#"[{"metricName":"views_total","labels":{"page":"#,
-        text,
-        br#"},"inc":1}]"#,
-    ]
-    .concat();
+    let value =
+        [br#"[{"metricName":"views_total","labels":{"page":"#, text, br#"},"inc":1}]"#].concat();
     let _ = pair.push(Format::Record, &value);
     let value = [br#"{"lm":1,"m":{"wait_seconds":"#, text, br#"}}"#].concat();
     let _ = pair.push(Format::Lm1, &value);
@@ -106,59 +89,33 @@ fn naughty_strings() {
     assert!(strings.len() > 400, "{} strings", strings.len());
 
     let mut value = open("value", 1000);
-    value.policy = Policy::Open {
-        max_values: 1000,
-        max_bytes: 1000,
-    };
+    value.policy = Policy::Open { max_values: 1000, max_bytes: 1000 };
     let families = vec![
         family("naughty_total", Kind::Counter, vec![value.clone()]),
         family("other_total", Kind::Counter, vec![value]),
     ];
-    let mut pair = Pair::new(&TestSchema {
-        families,
-        series_per_family: 10_000,
-    });
+    let mut pair = Pair::new(&TestSchema { families, series_per_family: 10_000 });
     for string in &strings {
         let quoted = quote(string);
         let entry =
             format!(r#"[{{"metricName":"naughty_total","labels":{{"value":{quoted}}},"inc":1}}]"#);
-        assert_eq!(
-            pair.push(Format::Record, entry.as_bytes())
-                .unwrap()
-                .accepted(),
-            1
-        );
+        assert_eq!(pair.push(Format::Record, entry.as_bytes()).unwrap().accepted(), 1);
         let percents: String = string.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let line = format!(r#"{{"lm":1,"m":{{"other_total;value={percents}":1}}}}"#);
-        assert_eq!(
-            pair.push(Format::Lm1, line.as_bytes()).unwrap().accepted(),
-            1
-        );
+        assert_eq!(pair.push(Format::Lm1, line.as_bytes()).unwrap().accepted(), 1);
         // As names they are unknown, and nothing worse.
         let entry = format!(
             r#"[{{"metricName":{quoted},"metricType":{quoted},"labels":{{{quoted}:{quoted}}},"inc":{quoted}}}]"#
         );
-        assert_eq!(
-            pair.push(Format::Record, entry.as_bytes())
-                .unwrap()
-                .n_refused(),
-            1
-        );
+        assert_eq!(pair.push(Format::Record, entry.as_bytes()).unwrap().n_refused(), 1);
         let line = format!(r#"{{"lm":1,"m":{{{quoted}:{quoted}}}}}"#);
-        assert_eq!(
-            pair.push(Format::Lm1, line.as_bytes()).unwrap().n_refused(),
-            1
-        );
+        assert_eq!(pair.push(Format::Lm1, line.as_bytes()).unwrap().n_refused(), 1);
     }
     let exposition = pair.check();
     for string in &strings {
         let times = strings.iter().filter(|other| *other == string).count() as f64;
         for name in ["naughty_total", "other_total"] {
-            assert_eq!(
-                exposition.value(name, &[("value", string)]),
-                Some(times),
-                "{string:?}"
-            );
+            assert_eq!(exposition.value(name, &[("value", string)]), Some(times), "{string:?}");
         }
     }
 }

@@ -40,12 +40,7 @@ struct Push(Format, Vec<u8>);
 
 impl std::fmt::Debug for Push {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}: {:?}",
-            self.0.as_str(),
-            String::from_utf8_lossy(&self.1)
-        )
+        write!(f, "{}: {:?}", self.0.as_str(), String::from_utf8_lossy(&self.1))
     }
 }
 
@@ -57,34 +52,14 @@ fn op(schema: &TestSchema) -> impl Strategy<Value = Op> + use<> {
     let families = schema.families.clone();
     let bind = (0..families.len(), vec(any::<Index>(), 2..3)).prop_map(move |(f, picks)| {
         let labels =
-            families[f]
-                .labels
-                .iter()
-                .zip(&picks)
-                .map(|(label, pick)| match &label.policy {
-                    Policy::Closed { values, .. } => pick.get(values).clone(),
-                    Policy::Open { .. } => {
-                        (*pick.get(&["a", "b", "", "/home", "é\n\""])).to_owned()
-                    }
-                });
+            families[f].labels.iter().zip(&picks).map(|(label, pick)| match &label.policy {
+                Policy::Closed { values, .. } => pick.get(values).clone(),
+                Policy::Open { .. } => (*pick.get(&["a", "b", "", "/home", "é\n\""])).to_owned(),
+            });
         (f, labels.collect::<Vec<_>>())
     });
     let amount = select(
-        &[
-            0.0,
-            1.0,
-            1.0,
-            2.0,
-            7.0,
-            0.1,
-            0.25,
-            2.5,
-            1e6,
-            -1.0,
-            1e16,
-            f64::NAN,
-            f64::INFINITY,
-        ][..],
+        &[0.0, 1.0, 1.0, 2.0, 7.0, 0.1, 0.25, 2.5, 1e6, -1.0, 1e16, f64::NAN, f64::INFINITY][..],
     );
     prop_oneof![
         10 => push.prop_map(Op::Push),
@@ -111,11 +86,7 @@ impl Reading {
         let mut chunk = b"left over".to_vec();
         let more = self.scrape.next_chunk(&mut chunk);
         assert!(chunk.len() <= 64 * 1024, "a chunk of {} bytes", chunk.len());
-        assert!(
-            more != chunk.is_empty(),
-            "more: {more}, and {} bytes",
-            chunk.len()
-        );
+        assert!(more != chunk.is_empty(), "more: {more}, and {} bytes", chunk.len());
         self.text.extend(chunk);
         more
     }
@@ -152,17 +123,10 @@ impl Model {
             Op::Push(Push(format, body)) => self.push(format, &body),
             Op::Scrape => {
                 let options = ScrapeOptions::text();
-                assert_eq!(
-                    options.content_type(),
-                    "text/plain; version=0.0.4; charset=utf-8"
-                );
+                assert_eq!(options.content_type(), "text/plain; version=0.0.4; charset=utf-8");
                 let scrape = self.pair.agg.scrape(options, self.pair.now);
                 let at_start = rising(&self.pair.check());
-                self.readings.push(Reading {
-                    scrape,
-                    text: Vec::new(),
-                    at_start,
-                });
+                self.readings.push(Reading { scrape, text: Vec::new(), at_start });
             }
             Op::Chunk(i) if !self.readings.is_empty() => {
                 i.get_mut(&mut self.readings).chunk();
@@ -173,8 +137,7 @@ impl Model {
             }
             Op::Abort(i) if !self.readings.is_empty() => {
                 drop(self.readings.swap_remove(i.index(self.readings.len())));
-                self.pair
-                    .count_one("lastmile_scrapes_total", &[("result", "aborted")], 1);
+                self.pair.count_one("lastmile_scrapes_total", &[("result", "aborted")], 1);
             }
             Op::Bind(f, values) => self.bind(f, &values),
             Op::Use(i, amount) if !self.handles.is_empty() => {
@@ -199,56 +162,35 @@ impl Model {
         let changes = result.is_ok_and(|report| report.accepted() > 0);
         if !changes {
             let after = self.pair.text();
-            assert_eq!(
-                users(&before),
-                users(&after),
-                "a refused push changes nothing"
-            );
+            assert_eq!(users(&before), users(&after), "a refused push changes nothing");
         }
     }
 
     fn complete(&mut self, mut reading: Reading) {
         while reading.chunk() {}
-        let Reading {
-            scrape,
-            text,
-            at_start,
-        } = reading;
+        let Reading { scrape, text, at_start } = reading;
         scrape.complete(self.pair.now);
         let at_end = rising(&expo::parse(&self.pair.text()));
         let got = rising(&expo::parse(&text));
         for (series, value) in &got {
             let end = at_end.get(series);
-            assert!(
-                end.is_some_and(|end| value <= end),
-                "{series:?} {value}, now {end:?}"
-            );
+            assert!(end.is_some_and(|end| value <= end), "{series:?} {value}, now {end:?}");
         }
         for (series, value) in &at_start {
             let got = got.get(series);
-            assert!(
-                got.is_some_and(|got| got >= value),
-                "{series:?} {got:?}, before {value}"
-            );
+            assert!(got.is_some_and(|got| got >= value), "{series:?} {got:?}, before {value}");
         }
-        self.pair
-            .count_one("lastmile_scrapes_total", &[("result", "complete")], 1);
+        self.pair.count_one("lastmile_scrapes_total", &[("result", "complete")], 1);
     }
 
     fn bind(&mut self, f: usize, values: &[String]) {
         let family = self.pair.twin.families[f].family.clone();
-        let labels = family
-            .labels
-            .iter()
-            .map(|label| label.name.clone())
-            .zip(values.iter().cloned());
+        let labels =
+            family.labels.iter().map(|label| label.name.clone()).zip(values.iter().cloned());
         let labels: Vec<(String, String)> = labels.collect();
         // Handles take labels by name, in any order.
-        let refs: Vec<(&str, &str)> = labels
-            .iter()
-            .rev()
-            .map(|(l, v)| (l.as_str(), v.as_str()))
-            .collect();
+        let refs: Vec<(&str, &str)> =
+            labels.iter().rev().map(|(l, v)| (l.as_str(), v.as_str())).collect();
         let agg = &self.pair.agg;
         let handle = match &family.kind {
             Kind::Counter => agg.counter(&family.name, &refs).map(Handle::Counter),
@@ -288,11 +230,7 @@ impl Model {
                 (histogram.observe(amount), twin.count(*f, key, amount))
             }
         };
-        assert_eq!(
-            result.map_err(|refusal| refusal.as_str()),
-            twins,
-            "{amount}"
-        );
+        assert_eq!(result.map_err(|refusal| refusal.as_str()), twins, "{amount}");
     }
 
     /// Everything agrees with the twin, and no counter fell.
@@ -300,10 +238,7 @@ impl Model {
         let now = rising(&self.pair.check());
         for (series, before) in &self.seen {
             let value = now.get(series);
-            assert!(
-                value.is_some_and(|value| value >= before),
-                "{series:?} {value:?} < {before}"
-            );
+            assert!(value.is_some_and(|value| value >= before), "{series:?} {value:?} < {before}");
         }
         self.seen = now;
         for (handle, f, key) in &self.handles {
@@ -321,25 +256,14 @@ impl Model {
 /// The user's families as they are written.
 fn users(text: &[u8]) -> String {
     let text = std::str::from_utf8(text).expect("an exposition is UTF-8");
-    let own = text
-        .lines()
-        .position(|line| line.strip_prefix("# HELP ").is_some_and(is_own));
-    text.lines()
-        .take(own.unwrap_or(usize::MAX))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let own = text.lines().position(|line| line.strip_prefix("# HELP ").is_some_and(is_own));
+    text.lines().take(own.unwrap_or(usize::MAX)).collect::<Vec<_>>().join("\n")
 }
 
 /// All lines that must never fall: counters, buckets, counts and sums, except our own.
 fn rising(exposition: &expo::Exposition) -> BTreeMap<Series, f64> {
-    let families = exposition
-        .families
-        .iter()
-        .filter(|f| f.kind != "gauge" && !is_own(&f.name));
-    families
-        .flat_map(|f| &f.samples)
-        .map(|sample| (sample.series(), sample.value()))
-        .collect()
+    let families = exposition.families.iter().filter(|f| f.kind != "gauge" && !is_own(&f.name));
+    families.flat_map(|f| &f.samples).map(|sample| (sample.series(), sample.value())).collect()
 }
 
 fn sequences() -> impl Strategy<Value = (TestSchema, Vec<Op>)> {

@@ -61,10 +61,7 @@ impl Pair {
         };
         if let Err(why) = agree(&ours, &twins, body) {
             let body = String::from_utf8_lossy(body);
-            panic!(
-                "{why}\ncrate: {ours:?}\ntwin: {twins:?}\n{}: {body}",
-                format.as_str()
-            );
+            panic!("{why}\ncrate: {ours:?}\ntwin: {twins:?}\n{}: {body}", format.as_str());
         }
         self.count(format, &twins);
         ours
@@ -74,43 +71,26 @@ impl Pair {
         let format = format.as_str();
         let Ok(report) = twins else { return };
         self.count_one("lastmile_pushes_total", &[("format", format)], 1);
-        self.count_one(
-            "lastmile_samples_total",
-            &[("format", format)],
-            report.accepted,
-        );
+        self.count_one("lastmile_samples_total", &[("format", format)], report.accepted);
         for (reason, &n) in &report.refused {
             self.count_one("lastmile_refused_total", &[("reason", reason)], n);
         }
-        let n = if format == "record" {
-            1
-        } else {
-            u64::from(report.without_id)
-        };
-        self.count_one(
-            "lastmile_batches_without_id_total",
-            &[("format", format)],
-            n,
-        );
+        let n = if format == "record" { 1 } else { u64::from(report.without_id) };
+        self.count_one("lastmile_batches_without_id_total", &[("format", format)], n);
         if format == "record" {
             self.count_one("metrics_aggregator_record_total", &[], 1);
         }
     }
 
     pub(crate) fn count_one(&mut self, name: &str, labels: &[(&str, &str)], n: u64) {
-        let labels = labels
-            .iter()
-            .map(|&(l, v)| (l.to_owned(), v.to_owned()))
-            .collect();
+        let labels = labels.iter().map(|&(l, v)| (l.to_owned(), v.to_owned())).collect();
         *self.own.entry((name.to_owned(), labels)).or_default() += n;
     }
 
     /// The live exposition.
     pub(crate) fn text(&self) -> Vec<u8> {
         let mut text = Vec::new();
-        self.agg
-            .encode_to(&mut text, self.now)
-            .expect("a Vec takes everything");
+        self.agg.encode_to(&mut text, self.now).expect("a Vec takes everything");
         self.n_encoded.set(self.n_encoded.get() + 1);
         text
     }
@@ -130,11 +110,7 @@ impl Pair {
     }
 
     fn compare(&self, exposition: &Exposition) -> Result<(), String> {
-        let mut declared = self
-            .twin
-            .families
-            .iter()
-            .map(|state| state.family.name.as_str());
+        let mut declared = self.twin.families.iter().map(|state| state.family.name.as_str());
         let user_families = exposition.families.iter().take_while(|f| !is_own(&f.name));
         for family in user_families.clone() {
             if !declared.any(|name| name == family.name) {
@@ -151,10 +127,7 @@ impl Pair {
             }
             if samples.len() != wanted.len() {
                 let (got, n) = (samples.len(), wanted.len());
-                return Err(format!(
-                    "{}: {got} samples, the twin has {n}",
-                    state.family.name
-                ));
+                return Err(format!("{}: {got} samples, the twin has {n}", state.family.name));
             }
             for sample in samples {
                 let le = sample.label("le").map(|le| le.replace("+Inf", "inf"));
@@ -180,14 +153,11 @@ impl Pair {
         let mut wanted = self.own.clone();
         // The exposition at hand was not yet complete when it was written.
         let complete = vec![("result".to_owned(), "complete".to_owned())];
-        *wanted
-            .entry(("lastmile_scrapes_total".to_owned(), complete))
-            .or_default() += self.n_encoded.get() - 1;
+        *wanted.entry(("lastmile_scrapes_total".to_owned(), complete)).or_default() +=
+            self.n_encoded.get() - 1;
         for ((family, label), &n) in &self.twin.overflow {
-            let labels = vec![
-                ("family".to_owned(), family.clone()),
-                ("label".to_owned(), label.clone()),
-            ];
+            let labels =
+                vec![("family".to_owned(), family.clone()), ("label".to_owned(), label.clone())];
             wanted.insert(("lastmile_overflow_total".to_owned(), labels), n);
         }
         let compared = [
@@ -200,20 +170,14 @@ impl Pair {
             "metrics_aggregator_record_total",
         ];
         for name in compared {
-            let family = exposition
-                .family(name)
-                .map_or(&[][..], |f| f.samples.as_slice());
+            let family = exposition.family(name).map_or(&[][..], |f| f.samples.as_slice());
             let got: BTreeMap<Series, String> = family
                 .iter()
                 .filter(|sample| sample.text != "0")
                 .map(|sample| (sample.series(), sample.text.clone()))
                 .collect();
-            let of_name = wanted
-                .iter()
-                .filter(|((n, _), value)| n == name && **value > 0);
-            let wanted = of_name
-                .map(|(series, n)| (series.clone(), n.to_string()))
-                .collect();
+            let of_name = wanted.iter().filter(|((n, _), value)| n == name && **value > 0);
+            let wanted = of_name.map(|(series, n)| (series.clone(), n.to_string())).collect();
             if got != wanted {
                 return Err(format!("{name}: {got:?}, the reports say {wanted:?}"));
             }
@@ -267,10 +231,7 @@ fn expected(state: &crate::twin::FamilyState) -> BTreeMap<Series, Number> {
                     labels.push(("le".to_owned(), format!("{le}")));
                     all.insert((format!("{name}_bucket"), labels), Number::Count(n));
                 }
-                all.insert(
-                    (format!("{name}_sum"), labels.clone()),
-                    Number::Sum(*sum, false),
-                );
+                all.insert((format!("{name}_sum"), labels.clone()), Number::Sum(*sum, false));
                 all.insert((format!("{name}_count"), labels), Number::Count(n));
             }
             (_, Value::Counter(sum)) => {
@@ -299,10 +260,7 @@ fn check_order(state: &crate::twin::FamilyState, samples: &[expo::Sample]) -> Re
     if rows == state.family.closed_rows() {
         return Ok(());
     }
-    Err(format!(
-        "{}: rows out of order: {rows:?}",
-        state.family.name
-    ))
+    Err(format!("{}: rows out of order: {rows:?}", state.family.name))
 }
 
 /// Whether the crate's answer is the twin's.
@@ -313,10 +271,7 @@ fn agree(
 ) -> Result<(), String> {
     let fits = |error: &DecodeError, faults: &Faults, at: std::ops::Range<usize>| {
         if !faults.contains(error.reason().as_str()) {
-            return Err(format!(
-                "{} is not among {faults:?}",
-                error.reason().as_str()
-            ));
+            return Err(format!("{} is not among {faults:?}", error.reason().as_str()));
         }
         if !(at.start..=at.end).contains(&error.offset()) {
             return Err(format!("offset {} is not in {at:?}", error.offset()));
@@ -329,10 +284,7 @@ fn agree(
         (Ok(_), Err(_)) => return Err("accepted, and the twin does not decode it".to_owned()),
         (Err(_), Ok(_)) => return Err("not decoded, and the twin does".to_owned()),
     };
-    let refused = report
-        .refused()
-        .filter(|&(_, n)| n > 0)
-        .map(|(r, n)| (r.as_str(), n));
+    let refused = report.refused().filter(|&(_, n)| n > 0).map(|(r, n)| (r.as_str(), n));
     let refused: BTreeMap<&str, u64> = refused.collect();
     if report.accepted() != twin.accepted || refused != twin.refused {
         return Err("the samples differ".to_owned());

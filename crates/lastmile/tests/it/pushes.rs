@@ -11,9 +11,7 @@ use crate::twin::{Family, Kind, Policy};
 /// So many cases, or as many as `PROPTEST_CASES` says. Failures are printed, not kept in files: what
 /// is found becomes a row of a table.
 pub(crate) fn config(cases: u32) -> ProptestConfig {
-    let asked = std::env::var("PROPTEST_CASES")
-        .ok()
-        .and_then(|cases| cases.parse().ok());
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     ProptestConfig {
         cases: asked.unwrap_or(cases),
         failure_persistence: None,
@@ -78,11 +76,7 @@ fn labels(family: &Family) -> BoxedStrategy<Vec<(String, String)>> {
         .map(|label| (Just(label.name.clone()), label_value(&label.policy)).boxed())
         .collect();
     let right = declared.prop_shuffle();
-    let names: Vec<String> = family
-        .labels
-        .iter()
-        .map(|label| label.name.clone())
-        .collect();
+    let names: Vec<String> = family.labels.iter().map(|label| label.name.clone()).collect();
     let name = select([names, vec!["nope".to_owned(), String::new()]].concat());
     prop_oneof![
         12 => right,
@@ -93,9 +87,8 @@ fn labels(family: &Family) -> BoxedStrategy<Vec<(String, String)>> {
 
 /// The text of a number: mostly one that is accepted.
 fn number() -> impl Strategy<Value = String> {
-    let good = &[
-        "1", "1", "2", "3", "0", "0.1", "0.5", "1.0", "2.5", "1E0", "1e-9", "-0", "7", "0.25",
-    ];
+    let good =
+        &["1", "1", "2", "3", "0", "0.1", "0.5", "1.0", "2.5", "1E0", "1e-9", "-0", "7", "0.25"];
     let edge = &[
         "-1",
         "-1e-300",
@@ -126,27 +119,15 @@ fn number() -> impl Strategy<Value = String> {
 
 /// A JSON value where a number belongs: mostly a number.
 fn number_or_worse() -> impl Strategy<Value = String> {
-    let worse = &[
-        "null",
-        "true",
-        "\"1\"",
-        "[]",
-        "{}",
-        "\"zz top\"",
-        "[1]",
-        "[[1,1]]",
-        "{\"a\":[1]}",
-    ];
+    let worse =
+        &["null", "true", "\"1\"", "[]", "{}", "\"zz top\"", "[1]", "[[1,1]]", "{\"a\":[1]}"];
     prop_oneof![12 => number(), 1 => one_of(worse)]
 }
 
 /// An `lm1` element: `v` or `[v,n]`, mostly right.
 fn element() -> impl Strategy<Value = String> {
-    let n = select(
-        &[
-            "1", "2", "10000", "0", "10001", "1e15", "1.5", "3.0", "\"2\"", "null", "-1",
-        ][..],
-    );
+    let n =
+        select(&["1", "2", "10000", "0", "10001", "1e15", "1.5", "3.0", "\"2\"", "null", "-1"][..]);
     prop_oneof![
         6 => number_or_worse(),
         3 => (number_or_worse(), select(&["1", "2", "7", "10000"][..]))
@@ -164,14 +145,7 @@ fn family_of(families: &[Family]) -> impl Strategy<Value = Family> + use<> {
         min: 0.0,
         max: 1.0,
     };
-    let names = [
-        "constructor",
-        "__proto__",
-        "lastmile_pushes_total",
-        "",
-        "a;b=c",
-        "é",
-    ];
+    let names = ["constructor", "__proto__", "lastmile_pushes_total", "", "a;b=c", "é"];
     prop_oneof![
         12 => select(families.to_vec()),
         1 => select(names.map(unknown).to_vec()),
@@ -192,21 +166,10 @@ fn values(kind: &Kind, element: BoxedStrategy<String>) -> BoxedStrategy<(bool, S
 
 /// One entry of `/record`.
 fn record_entry(families: &[Family]) -> impl Strategy<Value = String> + use<> {
-    let worse = &[
-        "null",
-        "7",
-        "[]",
-        "{}",
-        "[{}]",
-        "\"x\"",
-        "{\"metricName\":5}",
-        "{\"inc\":1}",
-    ];
+    let worse = &["null", "7", "[]", "{}", "[{}]", "\"x\"", "{\"metricName\":5}", "{\"inc\":1}"];
     let entry = family_of(families).prop_flat_map(|family| {
         let kind = family.kind.as_str();
-        let types = ["counter", "gauge", "histogram", "summary", ""]
-            .map(quote)
-            .to_vec();
+        let types = ["counter", "gauge", "histogram", "summary", ""].map(quote).to_vec();
         let metric_type = prop_oneof![
             8 => Just(Some(quote(kind))),
             3 => Just(None),
@@ -230,42 +193,27 @@ fn record_entry(families: &[Family]) -> impl Strategy<Value = String> + use<> {
             any::<bool>(),
         )
     });
-    let entry = entry.prop_map(
-        |(name, metric_type, labels, (is_array, value), other, reversed)| {
+    let entry =
+        entry.prop_map(|(name, metric_type, labels, (is_array, value), other, reversed)| {
             let mut fields = vec![format!("\"metricName\":{name}")];
             fields.extend(metric_type.map(|text| format!("\"metricType\":{text}")));
             fields.extend(labels.map(|text| format!("\"labels\":{text}")));
-            fields.push(format!(
-                "\"{}\": {value}",
-                if is_array { "observations" } else { "inc" }
-            ));
+            fields.push(format!("\"{}\": {value}", if is_array { "observations" } else { "inc" }));
             fields.extend(other.map(str::to_owned));
             if reversed {
                 fields.reverse();
             }
             format!("{{{}}}", fields.join(","))
-        },
-    );
+        });
     prop_oneof![16 => entry, 1 => one_of(worse)]
 }
 
 /// The labels of an entry as JSON, sometimes spelled as they should not be.
 fn record_labels(labels: &[(String, String)]) -> BoxedStrategy<Option<String>> {
-    let worse = &[
-        "null",
-        "[1]",
-        "\"x\"",
-        "{\"app\":null}",
-        "{\"app\":[]}",
-        "{\"page\":{}}",
-    ];
-    let pairs = labels
-        .iter()
-        .map(|(name, value)| format!("{}:{}", quote(name), quote(value)));
+    let worse = &["null", "[1]", "\"x\"", "{\"app\":null}", "{\"app\":[]}", "{\"page\":{}}"];
+    let pairs = labels.iter().map(|(name, value)| format!("{}:{}", quote(name), quote(value)));
     let right = format!("{{{}}}", pairs.collect::<Vec<_>>().join(","));
-    let first = labels
-        .first()
-        .map_or_else(|| quote("a"), |(name, _)| quote(name));
+    let first = labels.first().map_or_else(|| quote("a"), |(name, _)| quote(name));
     let scalar = select(&["1.50", "true", "-0", "null", "\"\\ud800\"", "\"\\u0061\""][..]);
     let none = if labels.is_empty() { 6 } else { 1 };
     let twice = right.trim_end_matches('}').to_owned();
@@ -309,10 +257,7 @@ fn lm1_entry(families: &[Family]) -> impl Strategy<Value = String> + use<> {
     let entry = entry.prop_map(|(name, labels, (_, value), escape)| {
         let mut key = escape_key(&name, escape == 1);
         for (label, value) in &labels {
-            let (label, value) = (
-                escape_key(label, escape == 2),
-                escape_key(value, escape == 3),
-            );
+            let (label, value) = (escape_key(label, escape == 2), escape_key(value, escape == 3));
             key.push_str(&format!(";{label}={value}"));
         }
         format!("{}:{value}", quote(&key))

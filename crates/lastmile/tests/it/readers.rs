@@ -19,15 +19,9 @@ const TTL: Duration = Duration::from_secs(600);
 fn aggregator(limits: Limits) -> Aggregator {
     let schema = Schema::builder()
         .family(Family::counter("closed_total").label(Label::closed("app", ["a", "b"])))
+        .family(Family::counter("open_total").label(Label::open("page", 3)).ttl(TTL))
         .family(
-            Family::counter("open_total")
-                .label(Label::open("page", 3))
-                .ttl(TTL),
-        )
-        .family(
-            Family::histogram("wait_seconds", [0.5, 1.0])
-                .label(Label::open("page", 3))
-                .ttl(TTL),
+            Family::histogram("wait_seconds", [0.5, 1.0]).label(Label::open("page", 3)).ttl(TTL),
         )
         .build()
         .unwrap();
@@ -36,9 +30,7 @@ fn aggregator(limits: Limits) -> Aggregator {
 
 fn push(agg: &Aggregator, key: &str, value: &str, now: Timestamp) {
     let body = format!(r#"{{"lm":1,"m":{{"{key}":{value}}}}}"#);
-    let report = agg
-        .push(Format::Lm1, body.as_bytes(), &Source::default(), now)
-        .unwrap();
+    let report = agg.push(Format::Lm1, body.as_bytes(), &Source::default(), now).unwrap();
     assert_eq!(report.n_refused(), 0, "{body}");
 }
 
@@ -57,10 +49,7 @@ struct Prometheus {
 
 impl Prometheus {
     fn new(port: u16) -> Self {
-        Self {
-            port,
-            ..Self::default()
-        }
+        Self { port, ..Self::default() }
     }
 
     fn begin(&mut self, agg: &Aggregator, now: Timestamp) {
@@ -138,17 +127,9 @@ fn every_reader_sees_a_new_series_at_0_first() {
     one.scrape(&agg, at(8));
     two.scrape(&agg, at(9));
     assert_eq!(one.value("wait_seconds_count;page=/x"), Some(1.0));
-    assert_eq!(
-        two.value("wait_seconds_count;page=/x"),
-        Some(0.0),
-        "each has its own view"
-    );
+    assert_eq!(two.value("wait_seconds_count;page=/x"), Some(0.0), "each has its own view");
     // Anyone else sees live values, unless everyone is held.
-    for (hold, expect) in [
-        (Hold::Readers, "7"),
-        (Hold::Off, "7"),
-        (Hold::Everyone, "0"),
-    ] {
+    for (hold, expect) in [(Hold::Readers, "7"), (Hold::Off, "7"), (Hold::Everyone, "0")] {
         let agg = aggregator(Limits::default().hold(hold));
         push(&agg, "open_total;page=/x", "7", at(1));
         let mut text = Vec::new();
@@ -169,17 +150,10 @@ fn a_reader_that_reconnects_or_is_new_is_shown_no_fall() {
     first.scrape(&agg, at(5));
     assert_eq!(first.value("open_total;page=/x"), Some(7.0));
     // The same Prometheus on a new connection: what was shown stays shown.
-    let mut again = Prometheus {
-        port: 2,
-        last: first.last.clone(),
-        ..Prometheus::default()
-    };
+    let mut again = Prometheus { port: 2, last: first.last.clone(), ..Prometheus::default() };
     again.scrape(&agg, at(7));
     assert_eq!(again.value("open_total;page=/x"), Some(7.0));
-    assert!(
-        again.increase.values().all(|v| *v == 0.0),
-        "no increase that did not happen"
-    );
+    assert!(again.increase.values().all(|v| *v == 0.0), "no increase that did not happen");
     // A row that nobody was shown is held from a new reader, until it is two minutes old.
     push(&agg, "open_total;page=/y", "3", at(8));
     let mut new = Prometheus::new(3);
@@ -206,35 +180,20 @@ fn idle_series_leave_when_read_and_return_as_new() {
     push(&agg, "open_total;page=/y", "1", at(500));
     agg.tick(at(700));
     reader.scrape(&agg, at(800));
-    assert_eq!(
-        reader.value("open_total;page=/x"),
-        None,
-        "idle for its time to live and read"
-    );
+    assert_eq!(reader.value("open_total;page=/x"), None, "idle for its time to live and read");
     assert_eq!(reader.value("open_total;page=/y"), Some(2.0));
     agg.tick(at(1_101 + 400));
     assert_eq!(agg.bytes_used(), used, "all memory is given back");
     push(&agg, "open_total;page=/x", "4", at(1_600));
     reader.scrape(&agg, at(1_601));
-    assert_eq!(
-        reader.value("open_total;page=/x"),
-        Some(0.0),
-        "it starts at 0"
-    );
+    assert_eq!(reader.value("open_total;page=/x"), Some(0.0), "it starts at 0");
     reader.scrape(&agg, at(1_602));
     assert_eq!(reader.value("open_total;page=/x"), Some(4.0));
-    assert_eq!(
-        reader.value("closed_total;app=a"),
-        Some(1.0),
-        "closed series stay"
-    );
+    assert_eq!(reader.value("closed_total;app=a"), Some(1.0), "closed series stay");
     let increase = |name: &str, page: &str| {
         reader.increase[&(name.to_owned(), vec![("page".to_owned(), page.to_owned())])]
     };
-    assert_eq!(
-        (increase("open_total", "/x"), increase("open_total", "/y")),
-        (11.0, 2.0)
-    );
+    assert_eq!((increase("open_total", "/x"), increase("open_total", "/y")), (11.0, 2.0));
 }
 
 #[test]
@@ -243,12 +202,7 @@ fn without_readers_the_time_to_live_alone_counts_and_places_are_free_again() {
     for round in 0..3 {
         let secs = round * 2_000;
         for page in 0..5 {
-            push(
-                &agg,
-                &format!("open_total;page=/{round}-{page}"),
-                "1",
-                at(secs),
-            );
+            push(&agg, &format!("open_total;page=/{round}-{page}"), "1", at(secs));
         }
         let mut text = Vec::new();
         agg.encode_to(&mut text, at(secs + 1)).unwrap();

@@ -7,10 +7,7 @@ use crate::oracle::start;
 /// `faults` are the beginnings of the lines of the error.
 #[track_caller]
 fn toml(text: &str, faults: &[&str]) {
-    let error = Schema::builder()
-        .toml("m.toml", text)
-        .build()
-        .expect_err(text);
+    let error = Schema::builder().toml("m.toml", text).build().expect_err(text);
     check(&error, faults);
 }
 
@@ -21,20 +18,14 @@ fn check(error: &lastmile::Error, faults: &[&str]) {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), faults.len(), "{text}");
     for (line, fault) in lines.iter().zip(faults) {
-        assert!(
-            line.starts_with(fault),
-            "{line:?} does not start with {fault:?}\n{text}"
-        );
+        assert!(line.starts_with(fault), "{line:?} does not start with {fault:?}\n{text}");
         assert!(line.len() > fault.len() + 3, "it says why: {line:?}");
     }
 }
 
 #[test]
 fn toml_faults_have_file_line_family_and_field() {
-    toml(
-        "[[family]]\nname = \"x\"\ntype = \"meter\"",
-        &["m.toml:3: family `x`, field `type`:"],
-    );
+    toml("[[family]]\nname = \"x\"\ntype = \"meter\"", &["m.toml:3: family `x`, field `type`:"]);
     toml("[[family]]\ntype = \"counter\"", &["m.toml:"]);
     toml("[[family]]\nname = \"x\"", &["m.toml:"]);
     toml(
@@ -57,10 +48,7 @@ fn toml_faults_have_file_line_family_and_field() {
     );
     toml(
         "[[family]]\nname = \"x\"\ntype = \"counter\"\nlabels = [\n { name = \"a\" },\n { name = \"b\", values = [\"1\"], max_values = 3 } ]\n",
-        &[
-            "m.toml:5: family `x`, field `labels.a`:",
-            "m.toml:6: family `x`, field `labels.b`:",
-        ],
+        &["m.toml:5: family `x`, field `labels.a`:", "m.toml:6: family `x`, field `labels.b`:"],
     );
     toml("[limits]\nbytes = \"a lot\"\n", &["m.toml:2:"]);
 }
@@ -83,10 +71,7 @@ name = \"a_total\"
 type = \"counter\"
 labels = [{ name = \"le gal\", values = [] }]
 ";
-    let error = Schema::builder()
-        .toml("m.toml", text)
-        .build()
-        .expect_err("three faults");
+    let error = Schema::builder().toml("m.toml", text).build().expect_err("three faults");
     let text = error.to_string();
     for part in [
         "m.toml:2: family `a_total`, field `max`",
@@ -108,37 +93,14 @@ fn names_that_would_break_an_exposition_are_faults() {
         ("a newline", Family::counter("a\nb 1")),
         ("a digit first", Family::counter("1a")),
         ("our own name", Family::counter("lastmile_pushes_total")),
-        (
-            "our own name",
-            Family::counter("metrics_aggregator_record_total"),
-        ),
+        ("our own name", Family::counter("metrics_aggregator_record_total")),
         ("no label name", counter().label(Label::open("", 1))),
-        (
-            "a label name with a quote",
-            counter().label(Label::open("a\"", 1)),
-        ),
-        (
-            "a label name with a colon",
-            counter().label(Label::open("a:b", 1)),
-        ),
-        (
-            "a reserved label name",
-            counter().label(Label::open("__name__", 1)),
-        ),
-        (
-            "a label twice",
-            counter()
-                .label(Label::open("a", 1))
-                .label(Label::closed("a", ["x"])),
-        ),
-        (
-            "le",
-            Family::histogram("h", [1.0]).label(Label::open("le", 1)),
-        ),
-        (
-            "a value twice",
-            counter().label(Label::closed("a", ["x", "x"])),
-        ),
+        ("a label name with a quote", counter().label(Label::open("a\"", 1))),
+        ("a label name with a colon", counter().label(Label::open("a:b", 1))),
+        ("a reserved label name", counter().label(Label::open("__name__", 1))),
+        ("a label twice", counter().label(Label::open("a", 1)).label(Label::closed("a", ["x"]))),
+        ("le", Family::histogram("h", [1.0]).label(Label::open("le", 1))),
+        ("a value twice", counter().label(Label::closed("a", ["x", "x"]))),
         ("no bound is finite", Family::histogram("h", [f64::NAN])),
         ("bounds fall", Family::histogram("h", [1.0, 0.5])),
         ("bounds stand still", Family::histogram("h", [1.0, 1.0])),
@@ -165,11 +127,7 @@ fn families_that_would_share_a_series_are_faults() {
         (Family::counter("x_bucket"), Family::histogram("x", [1.0])),
     ] {
         let names = format!("{} {}", a.name(), b.name());
-        let error = Schema::builder()
-            .family(a)
-            .family(b)
-            .build()
-            .expect_err(&names);
+        let error = Schema::builder().family(a).family(b).build().expect_err(&names);
         assert!(error.is_schema(), "{names}: {error}");
     }
 }
@@ -191,10 +149,7 @@ fn pum_files_have_their_faults_named() {
             "m.json:2: family `x`, field `buckets`:",
         ),
     ] {
-        let error = Schema::builder()
-            .allowed_metrics("m.json", &text)
-            .build()
-            .expect_err(&text);
+        let error = Schema::builder().allowed_metrics("m.json", &text).build().expect_err(&text);
         check(&error, &[fault]);
     }
 }
@@ -210,26 +165,10 @@ fn a_schema_that_does_not_fit_its_limits_is_a_fault() {
         .label(Label::open("b", 5));
     for (family, limits, fits) in [
         // 101 values each, with `other`.
-        (
-            closed.clone(),
-            Limits::default().series_per_family(101 * 101),
-            true,
-        ),
-        (
-            closed.clone(),
-            Limits::default().series_per_family(101 * 101 - 1),
-            false,
-        ),
-        (
-            folding.clone(),
-            Limits::default().series_per_family(101),
-            true,
-        ),
-        (
-            folding.clone(),
-            Limits::default().series_per_family(100),
-            false,
-        ),
+        (closed.clone(), Limits::default().series_per_family(101 * 101), true),
+        (closed.clone(), Limits::default().series_per_family(101 * 101 - 1), false),
+        (folding.clone(), Limits::default().series_per_family(101), true),
+        (folding.clone(), Limits::default().series_per_family(100), false),
         (folding, Limits::default().bytes(1000), false),
         (closed, Limits::default().bytes(100_000), false),
     ] {

@@ -63,9 +63,7 @@ pub(crate) struct Family {
 
 impl Family {
     pub(crate) fn is_open(&self) -> bool {
-        self.labels
-            .iter()
-            .any(|label| matches!(label.policy, Policy::Open { .. }))
+        self.labels.iter().any(|label| matches!(label.policy, Policy::Open { .. }))
     }
 
     /// Every combination of closed values, `other` for every open label; first label slowest.
@@ -83,9 +81,7 @@ impl Family {
             rows = rows
                 .iter()
                 .flat_map(|row| {
-                    values
-                        .iter()
-                        .map(|v| [row.as_slice(), std::slice::from_ref(v)].concat())
+                    values.iter().map(|v| [row.as_slice(), std::slice::from_ref(v)].concat())
                 })
                 .collect();
         }
@@ -165,11 +161,7 @@ impl Twin {
             series: match family.kind {
                 Kind::Gauge(_) => BTreeMap::new(),
                 _ if family.is_open() => BTreeMap::new(),
-                _ => family
-                    .closed_rows()
-                    .into_iter()
-                    .map(|row| (row, family.zero()))
-                    .collect(),
+                _ => family.closed_rows().into_iter().map(|row| (row, family.zero())).collect(),
             },
             places: vec![BTreeSet::new(); family.labels.len()],
             reserved: family.closed_rows().into_iter().collect(),
@@ -189,13 +181,8 @@ impl Twin {
         let mut faults = utf8_faults(body);
         match json::read(&text) {
             Ok(Json::Array(entries)) if faults.is_empty() => {
-                let mut report = Report {
-                    batches: 1,
-                    ..Report::default()
-                };
-                entries
-                    .iter()
-                    .for_each(|entry| self.record_entry(entry, &mut report));
+                let mut report = Report { batches: 1, ..Report::default() };
+                entries.iter().for_each(|entry| self.record_entry(entry, &mut report));
                 return Ok(report);
             }
             Ok(Json::Array(_)) => {}
@@ -215,13 +202,7 @@ impl Twin {
         let Json::Object(fields) = entry else {
             return report.refuse("malformed", 1);
         };
-        let field = |key| {
-            fields
-                .iter()
-                .rev()
-                .find(|(name, _)| name == key)
-                .map(|(_, json)| json)
-        };
+        let field = |key| fields.iter().rev().find(|(name, _)| name == key).map(|(_, json)| json);
         let name = match field("metricName") {
             Some(Json::String(name)) => Some(name.as_str()),
             _ => None,
@@ -281,9 +262,7 @@ impl Twin {
         }
         for (number, start, line) in lines {
             if let Err(faults) = self.lm1_line(line, &mut report) {
-                report
-                    .failed
-                    .push((number, start..start + line.len(), faults));
+                report.failed.push((number, start..start + line.len(), faults));
             }
         }
         match report.failed.first() {
@@ -304,15 +283,9 @@ impl Twin {
             Err(_) => return Err(ANY_FAULT.into()),
         };
         let all = |key: &'static str| {
-            fields
-                .iter()
-                .filter(move |(name, _)| name == key)
-                .map(|(_, json)| json)
+            fields.iter().filter(move |(name, _)| name == key).map(|(_, json)| json)
         };
-        if ["lm", "id", "w", "m"]
-            .into_iter()
-            .any(|key| all(key).count() > 1)
-        {
+        if ["lm", "id", "w", "m"].into_iter().any(|key| all(key).count() > 1) {
             faults.insert("duplicate_key");
         }
         if all("lm").count() == 0 || all("lm").any(|lm| number(Some(lm)) != Ok(1.0)) {
@@ -354,18 +327,13 @@ impl Twin {
 
     fn lm1_entries(&mut self, fields: &[(String, Json<'_>)], report: &mut Report) {
         let all = |key: &'static str| {
-            fields
-                .iter()
-                .filter(move |(name, _)| name == key)
-                .map(|(_, json)| json)
+            fields.iter().filter(move |(name, _)| name == key).map(|(_, json)| json)
         };
         let w = match all("w").next() {
             None => Some(1),
             Some(json) => integer(json, 1000),
         };
-        let Some(Json::Object(entries)) = all("m").next() else {
-            unreachable!("checked above")
-        };
+        let Some(Json::Object(entries)) = all("m").next() else { unreachable!("checked above") };
         for (key, json) in entries {
             self.lm1_entry(key, json, w, report);
         }
@@ -410,9 +378,7 @@ impl Twin {
     // ---- Both ----
 
     fn family(&self, name: &str) -> Option<usize> {
-        self.families
-            .iter()
-            .position(|state| state.family.name == name)
+        self.families.iter().position(|state| state.family.name == name)
     }
 
     /// Applies one sample, `n` observations of `value`, or refuses it.
@@ -426,11 +392,7 @@ impl Twin {
     ) {
         let family = &self.families[f].family;
         let checked = sample.and_then(|(value, n)| {
-            let weight = if matches!(family.kind, Kind::Counter) {
-                w as f64
-            } else {
-                1.0
-            };
+            let weight = if matches!(family.kind, Kind::Counter) { w as f64 } else { 1.0 };
             check_bounds(family, value * weight)?;
             Ok((value, n))
         });
@@ -487,18 +449,8 @@ impl Twin {
 
     /// The row that a sample with these labels belongs to, after every limit.
     fn row(&mut self, f: usize, labels: &[String]) -> RowMut<'_> {
-        let Twin {
-            ids: _,
-            families,
-            series_per_family,
-            overflow,
-        } = self;
-        let FamilyState {
-            family,
-            series,
-            places,
-            reserved,
-        } = &mut families[f];
+        let Twin { ids: _, families, series_per_family, overflow } = self;
+        let FamilyState { family, series, places, reserved } = &mut families[f];
         let mut key = labels.to_vec();
         let mut folded = BTreeSet::new();
         let mut new_places = Vec::new();
@@ -535,10 +487,7 @@ impl Twin {
             *overflow.entry((family.name.clone(), label)).or_default() += 1;
         }
         let value = series.entry(key).or_insert_with(|| family.zero());
-        RowMut {
-            kind: &family.kind,
-            value,
-        }
+        RowMut { kind: &family.kind, value }
     }
 }
 
@@ -575,10 +524,9 @@ impl Family {
         match &self.kind {
             Kind::Counter => Value::Counter(Exact::default()),
             Kind::Gauge(_) => Value::Gauge(None),
-            Kind::Histogram(bounds) => Value::Histogram {
-                buckets: vec![0; bounds.len() + 1],
-                sum: Exact::default(),
-            },
+            Kind::Histogram(bounds) => {
+                Value::Histogram { buckets: vec![0; bounds.len() + 1], sum: Exact::default() }
+            }
         }
     }
 }
@@ -592,11 +540,7 @@ impl Report {
 }
 
 fn utf8_faults(text: &[u8]) -> Faults {
-    std::str::from_utf8(text)
-        .err()
-        .map(|_| "invalid_utf8")
-        .into_iter()
-        .collect()
+    std::str::from_utf8(text).err().map(|_| "invalid_utf8").into_iter().collect()
 }
 
 /// The labels of a `/record` entry, or `None` if they are malformed.
@@ -676,11 +620,7 @@ fn number(json: Option<&Json<'_>>) -> Result<f64, &'static str> {
         return Err("not_a_number");
     };
     let value: f64 = text.parse().expect("every JSON number is a Rust float");
-    if value.is_finite() {
-        Ok(value)
-    } else {
-        Err("not_finite")
-    }
+    if value.is_finite() { Ok(value) } else { Err("not_finite") }
 }
 
 /// A whole number from 1 to `max`.
@@ -702,16 +642,10 @@ fn check_bounds(family: &Family, value: f64) -> Result<(), &'static str> {
     if value < family.min {
         return Err(if value < 0.0 { "negative" } else { "too_small" });
     }
-    if value > family.max {
-        Err("too_large")
-    } else {
-        Ok(())
-    }
+    if value > family.max { Err("too_large") } else { Ok(()) }
 }
 
 fn is_id(id: &str) -> bool {
     (16..=64).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }

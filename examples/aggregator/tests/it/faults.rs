@@ -16,19 +16,12 @@ fn check(
     let output = run(command(&folder, args, variables));
     let said = String::from_utf8(output.stderr).expect("it is text");
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        "",
-        "nothing was started"
-    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "nothing was started");
     let mut lines = said.lines();
     let title = "lastmile-aggregator: not started, because the configuration is wrong:";
     assert_eq!(lines.next(), Some(title), "{said}");
     for wanted in wanted {
-        let line = lines
-            .next()
-            .and_then(|line| line.strip_prefix("  "))
-            .unwrap_or_default();
+        let line = lines.next().and_then(|line| line.strip_prefix("  ")).unwrap_or_default();
         let same = match wanted.strip_suffix('…') {
             Some(start) => line.starts_with(start),
             None => line == *wanted,
@@ -199,34 +192,17 @@ labels = [{ name = \"a\", values = [\"1\", \"2\"] }, { name = \"b\", values = [\
 fn files_that_are_no_configuration() {
     for (name, text, wanted) in [
         ("syntax", "log = \"info\"\nprivate = [\n", "c.toml:2: …"),
-        (
-            "duplicate",
-            "log = \"info\"\nlog = \"warn\"\n",
-            "c.toml:2: …",
-        ),
-        (
-            "unknown",
-            "log = \"info\"\npubic = \"127.0.0.1:3000\"\n",
-            "c.toml:2: field `pubic`: …",
-        ),
+        ("duplicate", "log = \"info\"\nlog = \"warn\"\n", "c.toml:2: …"),
+        ("unknown", "log = \"info\"\npubic = \"127.0.0.1:3000\"\n", "c.toml:2: field `pubic`: …"),
     ] {
-        check(
-            name,
-            &[("c.toml", text)],
-            &["--config", "c.toml"],
-            &[],
-            &[wanted],
-        );
+        check(name, &[("c.toml", text)], &["--config", "c.toml"], &[], &[wanted]);
     }
     let folder = folder("faults-bytes", &[]);
     std::fs::write(folder.join("c.toml"), b"log = \"\xff\"\n").expect("it is ours");
     let output = run(command(&folder, &["--config", "c.toml"], &[]));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(
-        said.ends_with("\n  --config: c.toml is not UTF-8 text: byte 7 is wrong\n"),
-        "{said}"
-    );
+    assert!(said.ends_with("\n  --config: c.toml is not UTF-8 text: byte 7 is wrong\n"), "{said}");
     check(
         "json",
         &[("m.json", "{\n\"allowedMetrics\": [\n{]\n")],

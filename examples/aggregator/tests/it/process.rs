@@ -39,15 +39,8 @@ pub(crate) fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
 /// The program with these arguments, in this folder, with no other variables than these.
 pub(crate) fn command(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lastmile-aggregator"));
-    command
-        .args(args)
-        .env_clear()
-        .envs(variables.iter().copied())
-        .current_dir(folder);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.args(args).env_clear().envs(variables.iter().copied()).current_dir(folder);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -72,15 +65,9 @@ impl Aggregator {
             let mut line = String::new();
             if stdout.read_line(&mut line).expect("it prints text") == 0 {
                 let output = child.wait_with_output().expect("it ended");
-                panic!(
-                    "it did not start: {}",
-                    String::from_utf8_lossy(&output.stderr)
-                );
+                panic!("it did not start: {}", String::from_utf8_lossy(&output.stderr));
             }
-            let url = line
-                .split_whitespace()
-                .nth(1)
-                .and_then(|url| url.strip_prefix("http://"));
+            let url = line.split_whitespace().nth(1).and_then(|url| url.strip_prefix("http://"));
             let address = url.and_then(|url| url.split('/').next()?.parse().ok());
             if line.starts_with("public ") {
                 public = address;
@@ -90,13 +77,7 @@ impl Aggregator {
             said += &line;
         }
         let (public, private) = public.zip(private).expect("both were found");
-        Self {
-            child,
-            stdout,
-            said,
-            public,
-            private,
-        }
+        Self { child, stdout, said, public, private }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -115,9 +96,7 @@ impl Aggregator {
             std::thread::sleep(Duration::from_millis(5));
         };
         let mut said = std::mem::take(&mut self.said);
-        self.stdout
-            .read_to_string(&mut said)
-            .expect("it prints text");
+        self.stdout.read_to_string(&mut said).expect("it prints text");
         let mut logged = String::new();
         let mut stderr = self.child.stderr.take().expect("it is piped");
         stderr.read_to_string(&mut logged).expect("it logs text");
@@ -128,11 +107,8 @@ impl Aggregator {
     #[track_caller]
     pub(crate) fn value(&self, series: &str) -> String {
         let text = send(self.private, "GET /metrics HTTP/1.0\r\n\r\n");
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {series} in {text}"))
-            .to_owned()
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {series} in {text}")).to_owned()
     }
 }
 
@@ -161,9 +137,7 @@ pub(crate) fn run(mut command: Command) -> Output {
 
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("it listens");
-    stream
-        .set_read_timeout(Some(PATIENCE))
-        .expect("a time that is not zero");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
     stream
 }
 
@@ -171,13 +145,9 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
 #[track_caller]
 pub(crate) fn send(address: SocketAddr, request: &str) -> String {
     let mut stream = connect(address);
-    stream
-        .write_all(request.as_bytes())
-        .expect("the request is taken");
+    stream.write_all(request.as_bytes()).expect("the request is taken");
     let mut answer = String::new();
-    stream
-        .read_to_string(&mut answer)
-        .expect("the answer is text");
+    stream.read_to_string(&mut answer).expect("the answer is text");
     answer
 }
 

@@ -40,10 +40,7 @@ fn schemas_come_from_flags_or_variables_or_the_file() {
     let files = [
         ("own.toml", OWN),
         ("dir/a.json", json.as_str()),
-        (
-            "dir/b.toml",
-            "[[family]]\nname = \"dir_total\"\ntype = \"counter\"\n",
-        ),
+        ("dir/b.toml", "[[family]]\nname = \"dir_total\"\ntype = \"counter\"\n"),
         ("dir/.old.json", hidden.as_str()),
         ("dir/notes.txt", "not a schema"),
         ("dir/sub/c.json", hidden.as_str()),
@@ -51,34 +48,15 @@ fn schemas_come_from_flags_or_variables_or_the_file() {
             "conf/lastmile.toml",
             "schema = \"../own.toml\"\n[[family]]\nname = \"file_total\"\ntype = \"counter\"\n",
         ),
-        (
-            "conf/keep.toml",
-            "default_schema = true\nschema = [\"../own.toml\", \"../dir\"]\n",
-        ),
-        (
-            "conf/plain.toml",
-            "log = \"warn\"\n[limits]\nbytes = \"8MiB\"\n",
-        ),
+        ("conf/keep.toml", "default_schema = true\nschema = [\"../own.toml\", \"../dir\"]\n"),
+        ("conf/plain.toml", "log = \"warn\"\n[limits]\nbytes = \"8MiB\"\n"),
     ];
     let built_in = "client_page_loads_total";
     let check =
         |name: &str, args: &[&str], variables: &[(&str, &str)], has: &[&str], lacks: &[&str]| {
-            check(
-                &format!("starts-schema-{name}"),
-                &files,
-                args,
-                variables,
-                has,
-                lacks,
-            );
+            check(&format!("starts-schema-{name}"), &files, args, variables, has, lacks);
         };
-    check(
-        "flag",
-        &["--schema", "own.toml"],
-        &[],
-        &["own_total"],
-        &[built_in],
-    );
+    check("flag", &["--schema", "own.toml"], &[], &["own_total"], &[built_in]);
     check(
         "folder",
         &["--schema", "dir"],
@@ -107,13 +85,7 @@ fn schemas_come_from_flags_or_variables_or_the_file() {
         &["own_total", "dir_total"],
         &[built_in],
     );
-    check(
-        "pum",
-        &[],
-        &[("PUM_CONFIG_PATH", "dir")],
-        &["json_total"],
-        &[built_in],
-    );
+    check("pum", &[], &[("PUM_CONFIG_PATH", "dir")], &["json_total"], &[built_in]);
     check(
         "pum-too",
         &[],
@@ -161,22 +133,8 @@ fn schemas_come_from_flags_or_variables_or_the_file() {
         &["own_total", "json_total"],
         &[built_in],
     );
-    check(
-        "file-without",
-        &[],
-        &[("LASTMILE_CONFIG", "conf/plain.toml")],
-        &[built_in],
-        &[],
-    );
-    let empty = [
-        "CONFIG",
-        "SCHEMA",
-        "DEFAULT_SCHEMA",
-        "PUBLIC",
-        "PRIVATE",
-        "LOG",
-        "LIMITS_BYTES",
-    ];
+    check("file-without", &[], &[("LASTMILE_CONFIG", "conf/plain.toml")], &[built_in], &[]);
+    let empty = ["CONFIG", "SCHEMA", "DEFAULT_SCHEMA", "PUBLIC", "PRIVATE", "LOG", "LIMITS_BYTES"];
     let empty = empty.map(|name| format!("LASTMILE_{name}"));
     let empty: Vec<_> = empty.iter().map(|name| (name.as_str(), "")).collect();
     check("empty", &[], &empty, &[built_in], &[]);

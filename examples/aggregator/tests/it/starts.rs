@@ -13,18 +13,12 @@ fn nothing_configured_is_the_default_schema() {
     let (public, private) = (aggregator.public, aggregator.private);
     let mut first = aggregator.said.lines();
     let title = first.next().expect("it says what it is");
-    assert!(
-        title.starts_with("lastmile-aggregator 0.1.0 with "),
-        "{title}"
-    );
+    assert!(title.starts_with("lastmile-aggregator 0.1.0 with "), "{title}");
     assert!(title.ends_with(" metric families, all built in"), "{title}");
 
     let body = r#"{"lm":1,"m":{"client_page_loads_total;type=navigate":1}}"#;
     assert_eq!(push(public, "/lm", body), r#"{"accepted":1,"refused":{}}"#);
-    assert_eq!(
-        aggregator.value("client_page_loads_total{type=\"navigate\"}"),
-        "1"
-    );
+    assert_eq!(aggregator.value("client_page_loads_total{type=\"navigate\"}"), "1");
     assert!(send(private, "GET /readyz HTTP/1.0\r\n\r\n").ends_with("\r\n\r\nready\n"));
     assert!(send(private, "POST /lm HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 404 "));
     assert!(send(public, "GET /metrics HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 404 "));
@@ -32,40 +26,19 @@ fn nothing_configured_is_the_default_schema() {
     aggregator.signal(Signal::TERM);
     let (code, said, logged) = aggregator.end();
     assert_eq!(code, Some(0));
-    assert!(
-        said.contains(&format!("\npublic  http://{public}\n")),
-        "{said}"
-    );
-    assert!(
-        said.contains(&format!("\nprivate http://{private}/metrics\n")),
-        "{said}"
-    );
-    assert!(
-        said.contains(&format!("http://{public}/lm (lm1)")),
-        "{said}"
-    );
-    assert!(
-        said.contains(&format!("http://{public}/record (prometheus-user-metrics)")),
-        "{said}"
-    );
-    assert!(
-        said.contains(&format!("'{body}' http://{public}/lm\n")),
-        "{said}"
-    );
-    assert!(
-        logged.contains(" INFO lastmile_aggregator::run: started "),
-        "{logged}"
-    );
+    assert!(said.contains(&format!("\npublic  http://{public}\n")), "{said}");
+    assert!(said.contains(&format!("\nprivate http://{private}/metrics\n")), "{said}");
+    assert!(said.contains(&format!("http://{public}/lm (lm1)")), "{said}");
+    assert!(said.contains(&format!("http://{public}/record (prometheus-user-metrics)")), "{said}");
+    assert!(said.contains(&format!("'{body}' http://{public}/lm\n")), "{said}");
+    assert!(logged.contains(" INFO lastmile_aggregator::run: started "), "{logged}");
 }
 
 #[test]
 fn a_flag_wins_over_a_variable_and_that_over_the_file() {
     let file = "public = \"127.0.0.2:0\"\nprivate = \"127.0.0.2:0\"\nlog = \"off\"\n";
     let folder = folder("starts-precedence", &[("c.toml", file)]);
-    let variables = [
-        ("LASTMILE_PUBLIC", "127.0.0.3:0"),
-        ("LASTMILE_CONFIG", "c.toml"),
-    ];
+    let variables = [("LASTMILE_PUBLIC", "127.0.0.3:0"), ("LASTMILE_CONFIG", "c.toml")];
     for (args, variables, public) in [
         (&["--config", "c.toml"][..], &[][..], "127.0.0.2"),
         (&[], &variables, "127.0.0.3"),
@@ -84,23 +57,14 @@ fn a_flag_wins_over_a_variable_and_that_over_the_file() {
 fn the_seeds_own_configuration_takes_the_seeds_page_load() {
     let wire = wire();
     let config = wire.join("pum-config");
-    let variables = [(
-        "PUM_CONFIG_PATH",
-        config.to_str().expect("the path is text"),
-    )];
+    let variables = [("PUM_CONFIG_PATH", config.to_str().expect("the path is text"))];
     let aggregator = Aggregator::start(command(&folder("starts-pum", &[]), &ANY_PORT, &variables));
     let body = std::fs::read_to_string(wire.join("seed-page-load.json"))
         .expect("it is beside the project");
-    assert_eq!(
-        push(aggregator.public, "/record", &body),
-        r#"{"accepted":16,"refused":{}}"#
-    );
+    assert_eq!(push(aggregator.public, "/record", &body), r#"{"accepted":16,"refused":{}}"#);
     for (series, value) in [
         ("app_load_succeeded{app=\"student\"}", "1"),
-        (
-            "usage_total{browser=\"chrome\",feature=\"quickQuestion\"}",
-            "2",
-        ),
+        ("usage_total{browser=\"chrome\",feature=\"quickQuestion\"}", "2"),
         ("performance_timing_domComplete_count", "1"),
         ("performance_timing_domComplete_bucket{le=\"1\"}", "1"),
         ("metrics_aggregator_record_total", "1"),
@@ -113,28 +77,17 @@ fn the_seeds_own_configuration_takes_the_seeds_page_load() {
 fn the_file_in_the_help_is_right() {
     let help = run(command(&folder("starts-help", &[]), &["--help"], &[])).stdout;
     let help = String::from_utf8(help).expect("it is text");
-    let (_, file) = help
-        .split_once("every key is optional:\n")
-        .expect("there is one");
-    let lines: Vec<_> = file
-        .lines()
-        .take_while(|line| line.is_empty() || line.starts_with("  "))
-        .collect();
+    let (_, file) = help.split_once("every key is optional:\n").expect("there is one");
+    let lines: Vec<_> =
+        file.lines().take_while(|line| line.is_empty() || line.starts_with("  ")).collect();
     let file = lines.join("\n");
     assert!(lines.len() > 10, "{file}");
-    let files = [
-        ("lastmile.toml", file.as_str()),
-        ("metrics/a.toml", OWN),
-        ("more.toml", ""),
-    ];
+    let files = [("lastmile.toml", file.as_str()), ("metrics/a.toml", OWN), ("more.toml", "")];
     let folder = folder("starts-help", &files);
     let args = [&ANY_PORT, &["--config", "lastmile.toml"][..]].concat();
     let aggregator = Aggregator::start(command(&folder, &args, &[]));
     let body = r#"{"lm":1,"m":{"page_views_total;device=phone;page=%2f":1,"own_total":1,"client_user_seconds_total":1}}"#;
-    assert_eq!(
-        push(aggregator.public, "/lm", body),
-        r#"{"accepted":3,"refused":{}}"#
-    );
+    assert_eq!(push(aggregator.public, "/lm", body), r#"{"accepted":3,"refused":{}}"#);
 }
 
 #[test]
@@ -154,20 +107,6 @@ fn an_address_in_use_is_one_clear_line() {
             )
         );
     };
-    check(
-        command(
-            &folder,
-            &["--public", &taken, "--private", "127.0.0.1:0"],
-            &[],
-        ),
-        "public",
-    );
-    check(
-        command(
-            &folder,
-            &["--private", &taken, "--public", "127.0.0.1:0"],
-            &[],
-        ),
-        "private",
-    );
+    check(command(&folder, &["--public", &taken, "--private", "127.0.0.1:0"], &[]), "public");
+    check(command(&folder, &["--private", &taken, "--public", "127.0.0.1:0"], &[]), "private");
 }

@@ -32,8 +32,7 @@ fn a_signal_ends_it_well() {
         // Connections that do nothing delay nothing.
         let silent = connect(aggregator.public);
         let mut idle = connect(aggregator.private);
-        idle.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n")
-            .expect("it is taken");
+        idle.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n").expect("it is taken");
         let mut answer = [0; 15];
         idle.read_exact(&mut answer).expect("it answers");
         assert_eq!(&answer, b"HTTP/1.1 200 OK");
@@ -43,10 +42,7 @@ fn a_signal_ends_it_well() {
         let (code, _, logged) = aggregator.end();
         assert_eq!(code, Some(0), "{logged}");
         assert!(begin.elapsed().as_secs() < 5, "{logged}");
-        assert!(
-            logged.contains(&format!("stopping signal=\"{name}\"")),
-            "{logged}"
-        );
+        assert!(logged.contains(&format!("stopping signal=\"{name}\"")), "{logged}");
         assert!(logged.trim_end().ends_with("stopped"), "{logged}");
         drop((silent, idle));
     }
@@ -64,9 +60,7 @@ fn requests_in_flight_are_finished() {
     assert!(send(aggregator.public, "GET / HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 404 "));
 
     aggregator.signal(Signal::TERM);
-    wait_until("the public listener closes", || {
-        is_refused(aggregator.public)
-    });
+    wait_until("the public listener closes", || is_refused(aggregator.public));
     let ready = send(aggregator.private, "GET /readyz HTTP/1.0\r\n\r\n");
     assert!(ready.starts_with("HTTP/1.0 503 "), "{ready}");
     let healthy = send(aggregator.private, "GET /healthz HTTP/1.0\r\n\r\n");
@@ -74,9 +68,7 @@ fn requests_in_flight_are_finished() {
 
     stream.write_all(b"]").expect("the connection is open");
     let mut answer = String::new();
-    stream
-        .read_to_string(&mut answer)
-        .expect("it answers and closes");
+    stream.read_to_string(&mut answer).expect("it answers and closes");
     assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
     let (code, _, logged) = aggregator.end();
     assert_eq!(code, Some(0), "{logged}");
@@ -91,14 +83,9 @@ fn a_second_signal_ends_it_at_once() {
         .expect("it is taken");
     assert!(send(aggregator.public, "GET / HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 404 "));
     aggregator.signal(Signal::TERM);
-    wait_until("the public listener closes", || {
-        is_refused(aggregator.public)
-    });
+    wait_until("the public listener closes", || is_refused(aggregator.public));
     aggregator.signal(Signal::INT);
     let (code, _, logged) = aggregator.end();
     assert_eq!(code, Some(0), "{logged}");
-    assert!(
-        logged.contains("stopped at once signal=\"SIGINT\""),
-        "{logged}"
-    );
+    assert!(logged.contains("stopped at once signal=\"SIGINT\""), "{logged}");
 }

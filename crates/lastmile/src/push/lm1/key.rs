@@ -38,10 +38,7 @@ fn split_at(key: &[u8], at: Option<usize>, samples: &mut Samples) -> Result<Text
             return Err(Refusal::Malformed);
         }
         piece = next_piece(key, label.end + 1, false);
-        let texts = (
-            text(key, at, &label, samples)?,
-            text(key, at, &piece, samples)?,
-        );
+        let texts = (text(key, at, &label, samples)?, text(key, at, &piece, samples)?);
         samples.labels.push(texts);
     }
     Ok(name)
@@ -67,11 +64,7 @@ fn next_piece(key: &[u8], start: usize, is_label: bool) -> Piece {
             Some(b'%') => has_percent = true,
             Some(b'=') if !is_label => {}
             _ => {
-                return Piece {
-                    start,
-                    end: at,
-                    has_percent,
-                };
+                return Piece { start, end: at, has_percent };
             }
         }
         at += 1;
@@ -119,9 +112,7 @@ fn decode_percent(piece: &[u8], samples: &mut Samples) -> Result<Text, Refusal> 
         samples.arena.extend_from_slice(&rest[..plain]);
         let digits = rest.get(plain + 1..plain + 3).ok_or(Refusal::Malformed)?;
         let digit = |d: u8| char::from(d).to_digit(16).ok_or(Refusal::Malformed);
-        samples
-            .arena
-            .push((digit(digits[0])? << 4 | digit(digits[1])?) as u8);
+        samples.arena.push((digit(digits[0])? << 4 | digit(digits[1])?) as u8);
         rest = &rest[plain + 3..];
     }
     samples.arena.extend_from_slice(rest);

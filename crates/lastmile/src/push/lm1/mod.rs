@@ -57,9 +57,7 @@ pub(super) fn push(
                 let content = body[start..end].trim_ascii();
                 let id = id.map(|id| (samples.bytes(body, id), 0));
                 // A line without an id of its own is named by the request's and its number.
-                let id = id.or(source
-                    .idempotency_key_value()
-                    .map(|key| (key.as_bytes(), number)));
+                let id = id.or(source.idempotency_key_value().map(|key| (key.as_bytes(), number)));
                 let claim = id.map(|id| ids.claim(Format::Lm1.as_str(), id, content, source, now));
                 super::finish_batch(store, claim, body, samples, now, counts, report);
             }
@@ -77,9 +75,7 @@ fn lines(body: &[u8]) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
         .enumerate()
         .map(move |(i, end)| (i + 1, std::mem::replace(&mut start, end + 1), end))
         .filter(|(_, start, end)| {
-            !body[*start..*end]
-                .iter()
-                .all(|b| matches!(b, b' ' | b'\t' | b'\r'))
+            !body[*start..*end].iter().all(|b| matches!(b, b' ' | b'\t' | b'\r'))
         })
 }
 
@@ -115,11 +111,7 @@ pub(super) fn line(
         return Err(fault);
     }
     if !batch.seen[Member::Lm as usize] {
-        return Err(DecodeError::new(
-            DecodeReason::UnsupportedVersion,
-            start,
-            "",
-        ));
+        return Err(DecodeError::new(DecodeReason::UnsupportedVersion, start, ""));
     }
     let Some(mut metrics) = batch.metrics else {
         return Err(DecodeError::new(DecodeReason::MissingM, start, ""));
@@ -187,9 +179,7 @@ fn member<'a>(
         _ => return json.skip(),
     };
     if std::mem::replace(&mut batch.seen[member as usize], true) {
-        batch
-            .fault
-            .get_or_insert(DecodeError::new(DecodeReason::DuplicateKey, key_at, ""));
+        batch.fault.get_or_insert(DecodeError::new(DecodeReason::DuplicateKey, key_at, ""));
         return json.skip();
     }
     let first = json.peek();
@@ -213,9 +203,7 @@ fn member<'a>(
                 json.skip()?;
             }
             if batch.id.is_none() {
-                batch
-                    .fault
-                    .get_or_insert(DecodeError::new(DecodeReason::BadId, at, ""));
+                batch.fault.get_or_insert(DecodeError::new(DecodeReason::BadId, at, ""));
             }
         }
         Member::W => {
@@ -226,9 +214,7 @@ fn member<'a>(
         }
         Member::M => {
             if first != b'{' {
-                batch
-                    .fault
-                    .get_or_insert(DecodeError::new(DecodeReason::MissingM, at, ""));
+                batch.fault.get_or_insert(DecodeError::new(DecodeReason::MissingM, at, ""));
                 return json.skip();
             }
             batch.metrics = Some(json.clone());
@@ -241,9 +227,7 @@ fn member<'a>(
 /// Whether an id has the length and the characters of one.
 fn is_id(id: &[u8]) -> bool {
     ID_LEN.contains(&id.len())
-        && id
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
 /// One value: its number, if it is one.
@@ -280,16 +264,7 @@ fn metrics(
         let key = json.key()?;
         let numbers_at = samples.numbers.len();
         let shape = value(json, weight.unwrap_or(1), samples)?;
-        resolve(
-            catalog,
-            body,
-            key,
-            shape,
-            numbers_at,
-            weight.is_some(),
-            samples,
-            counts,
-        );
+        resolve(catalog, body, key, shape, numbers_at, weight.is_some(), samples, counts);
         if !json.another(b'}')? {
             return Ok(());
         }
@@ -346,19 +321,15 @@ fn pair(json: &mut Json<'_>, weight: u64) -> Result<Number> {
         return Ok(Number::NOT_A_NUMBER);
     };
     Ok(match parts[1] {
-        Some(n) if (1.0..=PAIR_COUNT_MAX).contains(&n) && n.fract() == 0.0 => Number {
-            value,
-            n: n as u64 * weight,
-        },
+        Some(n) if (1.0..=PAIR_COUNT_MAX).contains(&n) && n.fract() == 0.0 => {
+            Number { value, n: n as u64 * weight }
+        }
         _ => Number::BAD_COUNT,
     })
 }
 
 /// Finds the family and labels that a key names, or counts why its samples are refused.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one step of one loop, split off to be read"
-)]
+#[expect(clippy::too_many_arguments, reason = "one step of one loop, split off to be read")]
 #[inline]
 fn resolve(
     catalog: &Catalog,
@@ -392,9 +363,7 @@ fn resolve(
             Err(Refusal::TypeMismatch)
         }
         (Ok(_), Some(family)) if samples.resolve_labels_in_order(family, body) => Ok(family),
-        (Ok(_), Some(family)) => samples
-            .resolve_labels_in_any_order(family, body)
-            .map(|()| family),
+        (Ok(_), Some(family)) => samples.resolve_labels_in_any_order(family, body).map(|()| family),
     };
     // There is nothing to count in an empty list, but a client that names a value wrongly is told.
     let resolved = resolved.and_then(|family| match shape {

@@ -8,15 +8,11 @@ use super::{aggregator, inc, push, read, written};
 
 #[test]
 fn a_refused_handle_takes_no_place() {
-    let family = Family::counter("c")
-        .label(Label::open("a", 1))
-        .label(Label::open("b", 2));
+    let family = Family::counter("c").label(Label::open("a", 1)).label(Label::open("b", 2));
     let agg = aggregator([family], Limits::default());
     agg.counter("c", &[("a", "1"), ("b", "1")]).unwrap();
-    agg.counter("c", &[("a", "2"), ("b", "2")])
-        .expect_err("`a` is full");
-    agg.counter("c", &[("a", "1"), ("b", "3")])
-        .expect("`b` has one place left");
+    agg.counter("c", &[("a", "2"), ("b", "2")]).expect_err("`a` is full");
+    agg.counter("c", &[("a", "1"), ("b", "3")]).expect("`b` has one place left");
     assert_eq!(read(&agg).total("lastmile_overflow_total"), 0.0);
 }
 
@@ -39,73 +35,37 @@ fn handles_are_bound_by_name() {
         ("lastmile_pushes_total", &[("format", "lm1")], "our own"),
         ("c", &[], "no labels"),
         ("c", &[("page", "a")], "a label is missing"),
-        (
-            "c",
-            &[("page", "a"), ("app", "student"), ("x", "y")],
-            "a label too many",
-        ),
-        (
-            "c",
-            &[("page", "a"), ("page", "a"), ("app", "student")],
-            "a label twice",
-        ),
+        ("c", &[("page", "a"), ("app", "student"), ("x", "y")], "a label too many"),
+        ("c", &[("page", "a"), ("page", "a"), ("app", "student")], "a label twice"),
         ("c", &[("page", "a"), ("x", "student")], "another label"),
-        (
-            "c",
-            &[("page", "a"), ("app", "teacher")],
-            "an unlisted value",
-        ),
-        (
-            "c",
-            &[("page", "/abcde"), ("app", "student")],
-            "a long value",
-        ),
+        ("c", &[("page", "a"), ("app", "teacher")], "an unlisted value"),
+        ("c", &[("page", "/abcde"), ("app", "student")], "a long value"),
     ] {
-        let error = agg
-            .counter(name, labels)
-            .err()
-            .unwrap_or_else(|| panic!("{why} is bound"));
+        let error = agg.counter(name, labels).err().unwrap_or_else(|| panic!("{why} is bound"));
         assert!(error.is_handle(), "{why}: {error}");
     }
-    agg.gauge("c", &[("page", "a"), ("app", "student")])
-        .expect_err("no gauge");
+    agg.gauge("c", &[("page", "a"), ("app", "student")]).expect_err("no gauge");
     agg.histogram("g", &[]).expect_err("no histogram");
-    let one = agg
-        .counter("c", &[("app", "student"), ("page", "a")])
-        .unwrap();
-    agg.counter("c", &[("page", "b"), ("app", "student")])
-        .expect_err("the page is taken");
+    let one = agg.counter("c", &[("app", "student"), ("page", "a")]).unwrap();
+    agg.counter("c", &[("page", "b"), ("app", "student")]).expect_err("the page is taken");
     // Two handles and a push are one series, and it outlives them.
-    let two = agg
-        .counter("c", &[("page", "a"), ("app", "student")])
-        .unwrap();
+    let two = agg.counter("c", &[("page", "a"), ("app", "student")]).unwrap();
     one.inc();
     two.clone().inc_by(41);
     push(
         &agg,
         Format::Record,
-        &format!(
-            "[{}]",
-            inc("c", &[("page", "a"), ("app", "student")], "0.5")
-        ),
+        &format!("[{}]", inc("c", &[("page", "a"), ("app", "student")], "0.5")),
     );
     assert_eq!((one.value(), two.value()), (42.5, 42.5));
     drop((one, two));
-    assert_eq!(
-        read(&agg).value("c", &[("page", "a"), ("app", "student")]),
-        Some(42.5)
-    );
-    let again = agg
-        .counter("c", &[("page", "a"), ("app", "student")])
-        .unwrap();
+    assert_eq!(read(&agg).value("c", &[("page", "a"), ("app", "student")]), Some(42.5));
+    let again = agg.counter("c", &[("page", "a"), ("app", "student")]).unwrap();
     again.inc_by(u64::MAX);
     assert_eq!(written(&agg, "c").parse(), Ok(u64::MAX as f64 + 42.5));
     for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 1e300] {
         again.add(wrong).expect_err("it would break the sum");
-        agg.histogram("h", &[])
-            .unwrap()
-            .observe(wrong)
-            .expect_err("it would break the sum");
+        agg.histogram("h", &[]).unwrap().observe(wrong).expect_err("it would break the sum");
         agg.gauge("g", &[]).unwrap().set(wrong);
         agg.gauge("g", &[]).unwrap().add(wrong);
     }
@@ -114,19 +74,13 @@ fn handles_are_bound_by_name() {
 
 #[test]
 fn handles_of_many_threads_lose_nothing() {
-    let agg = aggregator(
-        [Family::counter("c"), Family::histogram("h", [1.0])],
-        Limits::default(),
-    );
+    let agg = aggregator([Family::counter("c"), Family::histogram("h", [1.0])], Limits::default());
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..50 {
                     // Bound and dropped all the time, while others count and scrape.
-                    let (c, h) = (
-                        agg.counter("c", &[]).unwrap(),
-                        agg.histogram("h", &[]).unwrap(),
-                    );
+                    let (c, h) = (agg.counter("c", &[]).unwrap(), agg.histogram("h", &[]).unwrap());
                     for _ in 0..100 {
                         c.inc();
                         h.observe(0.5).unwrap();

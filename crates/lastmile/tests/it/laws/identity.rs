@@ -6,9 +6,8 @@ use super::{aggregator, inc, push, read};
 
 #[test]
 fn labels_are_told_apart() {
-    let pair = Family::counter("pairs_total")
-        .label(Label::open("a", 100))
-        .label(Label::open("b", 100));
+    let pair =
+        Family::counter("pairs_total").label(Label::open("a", 100)).label(Label::open("b", 100));
     let single = Family::counter("single_total").label(Label::open("a", 1000));
     let agg = aggregator([pair, single], Limits::default());
     // Without lengths, tikv's client takes the first two for one series.
@@ -28,10 +27,7 @@ fn labels_are_told_apart() {
         push(
             &agg,
             Format::Record,
-            &format!(
-                "[{}]",
-                inc("pairs_total", &[("a", a), ("b", b)], &(n + 1).to_string())
-            ),
+            &format!("[{}]", inc("pairs_total", &[("a", a), ("b", b)], &(n + 1).to_string())),
         );
     }
     // These two collide in FNV-1a; then what looks alike in metrics-rs' sanitised labels.
@@ -51,10 +47,7 @@ fn labels_are_told_apart() {
         push(
             &agg,
             Format::Record,
-            &format!(
-                "[{}]",
-                inc("single_total", &[("a", a)], &(n + 1).to_string())
-            ),
+            &format!("[{}]", inc("single_total", &[("a", a)], &(n + 1).to_string())),
         );
     }
     let exposition = read(&agg);
@@ -66,20 +59,13 @@ fn labels_are_told_apart() {
         );
     }
     for (n, a) in singles.iter().enumerate() {
-        assert_eq!(
-            exposition.value("single_total", &[("a", a)]),
-            Some(n as f64 + 1.0),
-            "{a:?}"
-        );
+        assert_eq!(exposition.value("single_total", &[("a", a)]), Some(n as f64 + 1.0), "{a:?}");
     }
 }
 
 #[test]
 fn no_label_value_forges_a_sample() {
-    let agg = aggregator(
-        [Family::counter("c").label(Label::open("a", 100))],
-        Limits::default(),
-    );
+    let agg = aggregator([Family::counter("c").label(Label::open("a", 100))], Limits::default());
     let values = [
         "x\"} 1\nup{job=\"victim\"} 0\nz{a=\"",
         "\n# TYPE up gauge\nup 1\n",
@@ -89,20 +75,12 @@ fn no_label_value_forges_a_sample() {
         "\u{2028}up 1\u{85}up 2",
     ];
     for value in values {
-        push(
-            &agg,
-            Format::Record,
-            &format!("[{}]", inc("c", &[("a", value)], "1")),
-        );
+        push(&agg, Format::Record, &format!("[{}]", inc("c", &[("a", value)], "1")));
     }
     let exposition = read(&agg);
     assert_eq!(exposition.family("c").unwrap().samples.len(), values.len());
     for value in values {
-        assert_eq!(
-            exposition.value("c", &[("a", value)]),
-            Some(1.0),
-            "{value:?}"
-        );
+        assert_eq!(exposition.value("c", &[("a", value)]), Some(1.0), "{value:?}");
     }
     assert!(exposition.family("up").is_none());
 }
@@ -121,10 +99,6 @@ fn help_is_escaped() {
     ] {
         let agg = aggregator([Family::counter("c").help(help)], Limits::default());
         let read = read(&agg);
-        assert_eq!(
-            read.family("c").unwrap().help.as_deref().unwrap_or(""),
-            help,
-            "{help:?}"
-        );
+        assert_eq!(read.family("c").unwrap().help.as_deref().unwrap_or(""), help, "{help:?}");
     }
 }

@@ -78,45 +78,23 @@ fn a_full_label_folds_alone() {
     for page in ["/a", "/b", "/c", "/d", "other"] {
         for country in ["de", "fr", "us"] {
             let labels = [("page", page), ("device", "phone"), ("country", country)];
-            push(
-                &agg,
-                Format::Record,
-                &format!("[{}]", inc("c", &labels, "1")),
-            );
+            push(&agg, Format::Record, &format!("[{}]", inc("c", &labels, "1")));
         }
     }
     let exposition = read(&agg);
     let value = |page: &str, country: &str| {
-        exposition.value(
-            "c",
-            &[("page", page), ("device", "phone"), ("country", country)],
-        )
+        exposition.value("c", &[("page", page), ("device", "phone"), ("country", country)])
     };
     for page in ["/a", "/b"] {
-        assert_eq!(
-            [value(page, "de"), value(page, "fr"), value(page, "other")],
-            [Some(1.0); 3]
-        );
+        assert_eq!([value(page, "de"), value(page, "fr"), value(page, "other")], [Some(1.0); 3]);
     }
     // `/c`, `/d`, and what was sent as `other`.
     assert_eq!(
-        [
-            value("other", "de"),
-            value("other", "fr"),
-            value("other", "other")
-        ],
+        [value("other", "de"), value("other", "fr"), value("other", "other")],
         [Some(3.0); 3]
     );
-    let overflow = |label| {
-        exposition.value(
-            "lastmile_overflow_total",
-            &[("family", "c"), ("label", label)],
-        )
-    };
-    assert_eq!(
-        overflow("page"),
-        Some(6.0),
-        "a client's own `other` is no overflow"
-    );
+    let overflow =
+        |label| exposition.value("lastmile_overflow_total", &[("family", "c"), ("label", label)]);
+    assert_eq!(overflow("page"), Some(6.0), "a client's own `other` is no overflow");
     assert_eq!(overflow("country"), Some(5.0));
 }

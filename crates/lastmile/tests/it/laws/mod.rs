@@ -22,21 +22,14 @@ fn aggregator(families: impl IntoIterator<Item = Family>, limits: Limits) -> Agg
 /// Pushes samples that must all be accepted.
 #[track_caller]
 fn push(agg: &Aggregator, format: Format, body: &str) {
-    let report = agg
-        .push(format, body.as_bytes(), &Source::default(), start())
-        .unwrap();
+    let report = agg.push(format, body.as_bytes(), &Source::default(), start()).unwrap();
     let refused: Vec<_> = report.refused().collect();
-    assert!(
-        refused.is_empty() && report.failed_lines().is_empty(),
-        "{report:?}"
-    );
+    assert!(refused.is_empty() && report.failed_lines().is_empty(), "{report:?}");
 }
 
 fn inc(name: &str, labels: &[(&str, &str)], inc: &str) -> String {
-    let labels: Vec<String> = labels
-        .iter()
-        .map(|(label, value)| format!("{}:{}", quote(label), quote(value)))
-        .collect();
+    let labels: Vec<String> =
+        labels.iter().map(|(label, value)| format!("{}:{}", quote(label), quote(value))).collect();
     let labels = labels.join(",");
     format!(r#"{{"metricName":"{name}","labels":{{{labels}}},"inc":{inc}}}"#)
 }

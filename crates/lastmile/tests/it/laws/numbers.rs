@@ -13,11 +13,7 @@ const TWO_53: f64 = 9_007_199_254_740_992.0;
 #[test]
 fn counters_count_beyond_2_to_the_53() {
     let agg = aggregator([Family::counter("c").max(TWO_53)], Limits::default());
-    push(
-        &agg,
-        Format::Record,
-        &format!("[{}]", inc("c", &[], "9007199254740992")),
-    );
+    push(&agg, Format::Record, &format!("[{}]", inc("c", &[], "9007199254740992")));
     for n in 1..10u64 {
         push(&agg, Format::Record, &format!("[{}]", inc("c", &[], "1")));
         assert_eq!(written(&agg, "c"), ((1u64 << 53) + n).to_string());
@@ -32,10 +28,7 @@ fn counters_count_beyond_2_to_the_53() {
 
 #[test]
 fn sums_reach_no_end() {
-    let agg = aggregator(
-        [Family::histogram("h", [1.0]).max(TWO_53)],
-        Limits::default(),
-    );
+    let agg = aggregator([Family::histogram("h", [1.0]).max(TWO_53)], Limits::default());
     // 2^53 seconds, 10^7 times, 16,000 times over: 1.4e27.
     let m = vec![r#""h":[[9007199254740992,10000]]"#; 1000].join(",");
     let line = format!("{{\"lm\":1,\"w\":1000,\"m\":{{{m}}}}}\n");
@@ -49,10 +42,7 @@ fn sums_reach_no_end() {
 
 #[test]
 fn fractions_do_not_drift() {
-    let agg = aggregator(
-        [Family::counter("c"), Family::histogram("h", [1.0])],
-        Limits::default(),
-    );
+    let agg = aggregator([Family::counter("c"), Family::histogram("h", [1.0])], Limits::default());
     for n in 1..=1000u32 {
         push(&agg, Format::Record, &format!("[{}]", inc("c", &[], "0.1")));
         push(&agg, Format::Lm1, r#"{"lm":1,"m":{"h":[0.1]}}"#);
@@ -76,10 +66,7 @@ fn an_observation_on_a_bound_is_in_its_bucket() {
         push(
             &agg,
             Format::Lm1,
-            &format!(
-                r#"{{"lm":1,"m":{{"h":[{bound},{}]}}}}"#,
-                bound * (1.0 + f64::EPSILON)
-            ),
+            &format!(r#"{{"lm":1,"m":{{"h":[{bound},{}]}}}}"#, bound * (1.0 + f64::EPSILON)),
         );
         let exposition = read(&agg);
         let buckets: Vec<f64> = exposition.family("h").unwrap().samples[..=bounds.len()]
@@ -92,10 +79,7 @@ fn an_observation_on_a_bound_is_in_its_bucket() {
     }
     let text = text(&agg);
     for le in ["0.1", "0.25", "0.5", "1.0", "2.5", "1e+06", "+Inf"] {
-        assert!(
-            text.contains(&format!("h_bucket{{le=\"{le}\"}} ")),
-            "le {le}:\n{text}"
-        );
+        assert!(text.contains(&format!("h_bucket{{le=\"{le}\"}} ")), "le {le}:\n{text}");
     }
 }
 
@@ -104,26 +88,19 @@ fn pushed_gauges_live_for_their_time() {
     let ttl = Duration::from_secs(60);
     let gauge = |name: &str, combine| Family::gauge(name).ttl(ttl).combine(combine);
     let agg = aggregator(
-        [
-            gauge("last", Combine::Last),
-            gauge("low", Combine::Min),
-            gauge("high", Combine::Max),
-        ],
+        [gauge("last", Combine::Last), gauge("low", Combine::Min), gauge("high", Combine::Max)],
         Limits::default(),
     );
     let push_at = |value: &str, secs: u64| {
         let names = ["last", "low", "high"].map(|name| inc(name, &[], value));
         let body = format!("[{}]", names.join(","));
         let now = start().after(Duration::from_secs(secs));
-        let report = agg
-            .push(Format::Record, body.as_bytes(), &Source::default(), now)
-            .unwrap();
+        let report = agg.push(Format::Record, body.as_bytes(), &Source::default(), now).unwrap();
         assert_eq!(report.accepted(), 3);
     };
     let at = |secs: u64| {
         let mut text = Vec::new();
-        agg.encode_to(&mut text, start().after(Duration::from_secs(secs)))
-            .unwrap();
+        agg.encode_to(&mut text, start().after(Duration::from_secs(secs))).unwrap();
         let exposition = expo::parse(&text);
         ["last", "low", "high"].map(|name| exposition.value(name, &[]))
     };

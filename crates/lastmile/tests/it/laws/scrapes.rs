@@ -24,28 +24,17 @@ fn a_scrape_is_chunks_of_what_encode_writes() {
             .map(|n| format!("\"views_total;page=/some/longer/path/{batch}/{n}\":1"))
             .chain((0..50).map(|n| format!("\"view_seconds;page=/{batch}/{n}\":[0.2]")))
             .collect();
-        push(
-            &agg,
-            Format::Lm1,
-            &format!("{{\"lm\":1,\"m\":{{{}}}}}", m.join(",")),
-        );
+        push(&agg, Format::Lm1, &format!("{{\"lm\":1,\"m\":{{{}}}}}", m.join(",")));
     }
     let encoded = text(&agg);
     let mut scrape = agg.scrape(ScrapeOptions::text(), start());
-    assert_eq!(
-        scrape.content_type(),
-        "text/plain; version=0.0.4; charset=utf-8"
-    );
+    assert_eq!(scrape.content_type(), "text/plain; version=0.0.4; charset=utf-8");
     // A scrape is its own: it needs neither this thread nor this handle.
     drop(agg);
     let scraped = thread::spawn(move || {
         let (mut text, mut chunk, mut n_chunks) = (Vec::new(), Vec::new(), 0);
         while scrape.next_chunk(&mut chunk) {
-            assert!(
-                !chunk.is_empty() && chunk.len() <= 64 * 1024,
-                "{} bytes",
-                chunk.len()
-            );
+            assert!(!chunk.is_empty() && chunk.len() <= 64 * 1024, "{} bytes", chunk.len());
             text.extend_from_slice(&chunk);
             n_chunks += 1;
         }
@@ -63,10 +52,7 @@ fn a_scrape_is_chunks_of_what_encode_writes() {
     let parsed = expo::parse(scraped.as_bytes());
     assert_eq!(parsed.family("views_total").unwrap().samples.len(), 20_000);
     let users = |text: &str| text[..text.find("# HELP lastmile_").unwrap()].to_owned();
-    assert!(
-        users(&scraped) == users(&encoded),
-        "a scrape is what encode_to writes"
-    );
+    assert!(users(&scraped) == users(&encoded), "a scrape is what encode_to writes");
 }
 
 #[test]
@@ -83,11 +69,7 @@ fn abandoned_scrapes_are_counted_as_such() {
         let exposition = expo::parse(&text);
         let value = |result| exposition.value("lastmile_scrapes_total", &[("result", result)]);
         let sum = exposition.value("lastmile_scrape_seconds_sum", &[]);
-        (
-            value("complete").unwrap_or(0.0),
-            value("aborted").unwrap_or(0.0),
-            sum,
-        )
+        (value("complete").unwrap_or(0.0), value("aborted").unwrap_or(0.0), sum)
     };
     assert_eq!(results(), (0.0, 0.0, Some(0.0)));
     drop(agg.scrape(ScrapeOptions::text(), start()));
@@ -96,11 +78,7 @@ fn abandoned_scrapes_are_counted_as_such() {
     let mut chunk = Vec::new();
     while scrape.next_chunk(&mut chunk) {}
     drop(scrape);
-    assert_eq!(
-        results(),
-        (0.0, 2.0, Some(0.0)),
-        "the last byte written is not yet delivered"
-    );
+    assert_eq!(results(), (0.0, 2.0, Some(0.0)), "the last byte written is not yet delivered");
     let mut scrape = agg.scrape(ScrapeOptions::text(), start());
     while scrape.next_chunk(&mut chunk) {}
     scrape.complete(start().after(Duration::from_millis(250)));
@@ -115,23 +93,12 @@ fn a_visitor_sees_what_is_exposed() {
             let name = family.name().to_owned();
             let kind = family.kind().as_str().to_owned();
             let help = (!family.help_text().is_empty()).then(|| family.help_text().to_owned());
-            self.0.families.push(expo::Family {
-                name,
-                kind,
-                help,
-                samples: Vec::new(),
-            });
+            self.0.families.push(expo::Family { name, kind, help, samples: Vec::new() });
         }
         fn series(&mut self, series: &SeriesView<'_>) {
-            let family = self
-                .0
-                .families
-                .last_mut()
-                .expect("its family came before it");
-            let labels: expo::Labels = series
-                .labels()
-                .map(|(l, v)| (l.to_owned(), v.into_owned()))
-                .collect();
+            let family = self.0.families.last_mut().expect("its family came before it");
+            let labels: expo::Labels =
+                series.labels().map(|(l, v)| (l.to_owned(), v.into_owned())).collect();
             let mut add = |suffix: &str, le: Option<f64>, value: f64| {
                 let mut labels = labels.clone();
                 labels.extend(le.map(|le| ("le".to_owned(), le.to_string())));
@@ -140,12 +107,7 @@ fn a_visitor_sees_what_is_exposed() {
             };
             match series.value() {
                 Value::Counter(value) | Value::Gauge(value) => add("", None, value),
-                Value::Histogram {
-                    bounds,
-                    counts,
-                    sum,
-                    ..
-                } => {
+                Value::Histogram { bounds, counts, sum, .. } => {
                     let mut n = 0;
                     for (le, bucket) in bounds.iter().chain([&f64::INFINITY]).zip(counts) {
                         n += bucket;
@@ -160,48 +122,25 @@ fn a_visitor_sees_what_is_exposed() {
     }
     let agg = aggregator(
         [
-            Family::counter("c")
-                .help("A \\ and\na \"line\".")
-                .label(Label::open("a", 100)),
+            Family::counter("c").help("A \\ and\na \"line\".").label(Label::open("a", 100)),
             Family::histogram("h", [0.5, 1.0]).label(Label::closed("d", ["x\"\\\n", "y"])),
             Family::gauge("g"),
             Family::gauge("never_set"),
         ],
         Limits::default(),
     );
-    for (n, value) in ["", "plain", "a\"b\\c\nd", "é😀\u{2028}\0"]
-        .into_iter()
-        .enumerate()
-    {
-        push(
-            &agg,
-            Format::Record,
-            &format!("[{}]", inc("c", &[("a", value)], &format!("{n}.5"))),
-        );
+    for (n, value) in ["", "plain", "a\"b\\c\nd", "é😀\u{2028}\0"].into_iter().enumerate() {
+        push(&agg, Format::Record, &format!("[{}]", inc("c", &[("a", value)], &format!("{n}.5"))));
     }
-    push(
-        &agg,
-        Format::Lm1,
-        r#"{"lm":1,"m":{"h;d=y":[0.5,[0.75,2],3],"g":0.25}}"#,
-    );
+    push(&agg, Format::Lm1, r#"{"lm":1,"m":{"h;d=y":[0.5,[0.75,2],3],"g":0.25}}"#);
     let mut seen = Seen(Exposition::default());
     agg.visit(start(), &mut seen);
     let users = |mut exposition: Exposition| {
-        exposition
-            .families
-            .retain(|family| !crate::oracle::is_own(&family.name));
-        for sample in exposition
-            .families
-            .iter_mut()
-            .flat_map(|family| &mut family.samples)
-        {
+        exposition.families.retain(|family| !crate::oracle::is_own(&family.name));
+        for sample in exposition.families.iter_mut().flat_map(|family| &mut family.samples) {
             sample.text = sample.value().to_string();
             for (label, le) in sample.labels.iter_mut().filter(|(label, _)| label == "le") {
-                *le = le
-                    .replace("+Inf", "inf")
-                    .parse::<f64>()
-                    .expect(label)
-                    .to_string();
+                *le = le.replace("+Inf", "inf").parse::<f64>().expect(label).to_string();
             }
         }
         exposition
@@ -219,10 +158,7 @@ fn own_counters_count_what_fails() {
         (Format::Record, b"{}"),
         (Format::Record, b"[]"),
         (Format::Lm1, b"\n"),
-        (
-            Format::Lm1,
-            b"{\"lm\":1,\"m\":{\"c\":1}}\n{\"lm\":2,\"m\":{}}\n{\n",
-        ),
+        (Format::Lm1, b"{\"lm\":1,\"m\":{\"c\":1}}\n{\"lm\":2,\"m\":{}}\n{\n"),
         (Format::Lm1, b"[]\n{"),
     ];
     for (format, body) in bodies {
@@ -233,13 +169,7 @@ fn own_counters_count_what_fails() {
     let mut failed: Vec<(&str, &str, f64)> = family
         .samples
         .iter()
-        .map(|s| {
-            (
-                s.label("format").unwrap(),
-                s.label("reason").unwrap(),
-                s.value(),
-            )
-        })
+        .map(|s| (s.label("format").unwrap(), s.label("reason").unwrap(), s.value()))
         .filter(|(_, _, n)| *n > 0.0)
         .collect();
     failed.sort_by_key(|(format, reason, _)| (*format, *reason));
@@ -260,25 +190,11 @@ fn own_counters_count_what_fails() {
     assert_eq!(of("lastmile_pushes_total", "record"), Some(1.0));
     assert_eq!(of("lastmile_pushes_total", "lm1"), Some(1.0));
     assert_eq!(of("lastmile_samples_total", "lm1"), Some(1.0));
-    assert_eq!(
-        exposition.value("metrics_aggregator_record_total", &[]),
-        Some(1.0)
-    );
-    let bytes = |format| {
-        bodies
-            .iter()
-            .filter(|(f, _)| *f == format)
-            .map(|(_, b)| b.len())
-            .sum::<usize>()
-    };
-    assert_eq!(
-        of("lastmile_push_bytes_total", "record"),
-        Some(bytes(Format::Record) as f64)
-    );
-    assert_eq!(
-        of("lastmile_push_bytes_total", "lm1"),
-        Some(bytes(Format::Lm1) as f64)
-    );
+    assert_eq!(exposition.value("metrics_aggregator_record_total", &[]), Some(1.0));
+    let bytes =
+        |format| bodies.iter().filter(|(f, _)| *f == format).map(|(_, b)| b.len()).sum::<usize>();
+    assert_eq!(of("lastmile_push_bytes_total", "record"), Some(bytes(Format::Record) as f64));
+    assert_eq!(of("lastmile_push_bytes_total", "lm1"), Some(bytes(Format::Lm1) as f64));
 }
 
 #[test]
@@ -286,8 +202,7 @@ fn batches_with_an_id_are_not_counted_as_without() {
     let agg = aggregator([Family::counter("c")], Limits::default());
     let source = Source::default().idempotency_key("a key of the sender");
     let line = br#"{"lm":1,"id":"0123456789abcdef","m":{"c":1}}"#;
-    agg.push(Format::Lm1, line, &Source::default(), start())
-        .unwrap();
+    agg.push(Format::Lm1, line, &Source::default(), start()).unwrap();
     agg.push(Format::Record, b"[]", &source, start()).unwrap();
     let exposition = read(&agg);
     assert_eq!(exposition.total("lastmile_batches_without_id_total"), 0.0);
@@ -297,10 +212,7 @@ fn batches_with_an_id_are_not_counted_as_without() {
 #[test]
 fn a_scrape_clears_nothing() {
     let agg = aggregator(
-        [
-            Family::counter("c").label(Label::open("a", 10)),
-            Family::histogram("h", [1.0]),
-        ],
+        [Family::counter("c").label(Label::open("a", 10)), Family::histogram("h", [1.0])],
         Limits::default(),
     );
     push(&agg, Format::Lm1, r#"{"lm":1,"m":{"c;a=x":5,"h":[0.5]}}"#);

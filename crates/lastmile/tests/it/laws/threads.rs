@@ -14,11 +14,8 @@ use crate::pushes::config;
 /// The user's lines, sorted.
 fn sorted(agg: &Aggregator) -> Vec<String> {
     let text = text(agg);
-    let mut lines: Vec<String> = text
-        .lines()
-        .filter(|line| !line.contains("lastmile_"))
-        .map(str::to_owned)
-        .collect();
+    let mut lines: Vec<String> =
+        text.lines().filter(|line| !line.contains("lastmile_")).map(str::to_owned).collect();
     lines.retain(|line| !line.contains("metrics_aggregator_record_total"));
     lines.sort();
     lines
@@ -112,10 +109,7 @@ fn threads_lose_nothing_and_scrapes_stay_whole() {
                 let total = exposition.total("views_total");
                 assert!(total >= last, "{total} after {last}");
                 // Every push observes 1 once and 2 three times, so each series has its multiples of 4.
-                for sample in exposition
-                    .samples()
-                    .filter(|s| s.name == "view_seconds_count")
-                {
+                for sample in exposition.samples().filter(|s| s.name == "view_seconds_count") {
                     assert_eq!(sample.value() % 4.0, 0.0, "{sample:?}");
                 }
                 (last, n_scrapes) = (total, n_scrapes + 1);
@@ -135,10 +129,7 @@ fn threads_lose_nothing_and_scrapes_stay_whole() {
         assert_eq!(exposition.total("bound_total"), 2.0 * n);
         assert_eq!(exposition.total("lastmile_samples_total"), 4.0 * n);
         let labels = [("result", "complete")];
-        assert_eq!(
-            exposition.value("lastmile_scrapes_total", &labels),
-            Some(f64::from(n_scrapes))
-        );
+        assert_eq!(exposition.value("lastmile_scrapes_total", &labels), Some(f64::from(n_scrapes)));
         assert_eq!(exposition.total("lastmile_refused_total"), 0.0);
     });
 }
