@@ -1,0 +1,105 @@
+//! Gets what the stages need: programs from Debian's packages, and the modules of the browser tests.
+
+use std::fs;
+use std::process::Command;
+
+use crate::shell;
+use crate::tree::{Tree, which};
+
+/// What a stage needs beyond Rust's own toolchain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// A program on `PATH`, and the Debian package that brings it.
+    Program { name: &'static str, package: &'static str },
+    /// `npm ci` in the folder of the browser tests.
+    NodeModules,
+    /// `../shared/conformance`, the one thing whose absence CI forgives.
+    Conformance,
+}
+
+pub(crate) const NODE: Need = Need::Program { name: "node", package: "nodejs" };
+pub(crate) const NPM: Need = Need::Program { name: "npm", package: "npm" };
+pub(crate) const CHROMIUM: Need = Need::Program { name: "chromium", package: "chromium" };
+pub(crate) const PROMETHEUS: Need = Need::Program { name: "prometheus", package: "prometheus" };
+pub(crate) const VALGRIND: Need = Need::Program { name: "valgrind", package: "valgrind" };
+pub(crate) const PROMTOOL: Need = Need::Program { name: "promtool", package: "prometheus" };
+
+/// Installs what is missing among `needs`, where this machine allows it. What still lacks
+/// afterwards is found by [`lacking`], so nothing is returned.
+pub(crate) fn install(tree: &Tree, needs: &[Need]) {
+    let mut packages = Vec::new();
+    for need in needs {
+        if let Need::Program { name, package } = need
+            && which(name).is_none()
+            && !packages.contains(package)
+        {
+            packages.push(*package);
+        }
+    }
+    if !packages.is_empty() {
+        apt_install(&packages);
+    }
+    if needs.contains(&Need::NodeModules) && which("npm").is_some() && !node_modules_fresh(tree) {
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(tree.e2e());
+        let _ = shell::run(npm);
+    }
+}
+
+/// Why `need` is not met, in a few words for the table; `None` if it is.
+pub(crate) fn lacking(tree: &Tree, need: Need) -> Option<String> {
+    let met = match need {
+        Need::Program { name, .. } => which(name).is_some(),
+        Need::NodeModules => node_modules_fresh(tree),
+        Need::Conformance => tree.conformance().is_dir(),
+    };
+    (!met).then(|| match need {
+        Need::Program { name, package } => {
+            format!("no `{name}` (Debian package `{package}`), and apt-get could not install it")
+        }
+        Need::NodeModules => "`npm ci` failed in examples/demo/e2e".to_owned(),
+        Need::Conformance => "../shared/conformance is absent".to_owned(),
+    })
+}
+
+/// `apt-get install`, as root or through a sudo that does not ask.
+fn apt_install(packages: &[&str]) {
+    let Some(prefix) = privilege() else {
+        println!("cannot install {}: needs apt-get, and root or sudo", packages.join(", "));
+        return;
+    };
+    let apt = |args: &[&str]| {
+        let mut command = Command::new(prefix[0]);
+        command.args(&prefix[1..]).args(args);
+        shell::run(command).is_ok()
+    };
+    // An update that fails for one of several sources may still bring what is needed.
+    apt(&["update", "-qq"]);
+    // One package that does not install must not keep the others away.
+    for package in packages {
+        apt(&["install", "-y", "-qq", "--no-install-recommends", package]);
+    }
+}
+
+/// The words to put before apt-get's arguments. `RUNLEVEL=1` keeps Debian's packages from starting
+/// their services: the tests start their own, on ports of their own.
+fn privilege() -> Option<&'static [&'static str]> {
+    const ROOT: &[&str] = &["env", "RUNLEVEL=1", "DEBIAN_FRONTEND=noninteractive", "apt-get"];
+    const SUDO: &[&str] =
+        &["sudo", "-n", "env", "RUNLEVEL=1", "DEBIAN_FRONTEND=noninteractive", "apt-get"];
+    which("apt-get")?;
+    let says = |program: &str, args: &[&str]| Command::new(program).args(args).output().ok();
+    if says("id", &["-u"]).is_some_and(|output| output.stdout == b"0\n") {
+        return Some(ROOT);
+    }
+    says("sudo", &["-n", "true"]).filter(|output| output.status.success()).map(|_| SUDO)
+}
+
+/// Whether `npm ci` ran since the lock file changed. npm leaves a lock file of its own behind.
+fn node_modules_fresh(tree: &Tree) -> bool {
+    let modified = |path: &str| {
+        fs::metadata(tree.e2e().join(path)).and_then(|metadata| metadata.modified()).ok()
+    };
+    let installed = modified("node_modules/.package-lock.json");
+    installed.is_some() && installed >= modified("package-lock.json")
+}
