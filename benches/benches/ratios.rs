@@ -1,0 +1,260 @@
+//! Ratios of CPU time, each of two pieces of work side by side in this run:
+//! `cargo bench -p lastmile-benches --bench ratios`.
+//!
+//! A time depends on the machine; a ratio with `memcpy`, an atomic addition or `serde_json` much
+//! less, and it is a ratio that `DESIGN.md` sets as the target.
+
+use std::alloc::System;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lastmile::{Aggregator, DecodedBatch, Family, Format, Limits, Schema, ScrapeOptions, Source};
+use lastmile_benches::{
+    Batch, Comparison, N_SAMPLES_LM1_PAGE_LOAD, N_SAMPLES_SEED_PAGE_LOAD, Shape,
+    browser_aggregator, compare, exposition, is_bench, now, print_host, pum_aggregator,
+    seed_page_load,
+};
+use serde_json::Value;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+fn main() {
+    let scale = if is_bench() { 1 } else { 100 };
+    print_host();
+    println!();
+    println!(
+        "{:<40} {:>9} {:>9} {:>7}  {:<7} to reach",
+        "median CPU time, ns", "lastmile", "other", "ratio", "per"
+    );
+    encode(Shape::Counter, 100_000 / scale, "encode 100 k counters / memcpy", "25 ns, 2 x");
+    encode(Shape::Counter, 1_000_000 / scale, "encode 1 M counters / memcpy", "");
+    encode(Shape::Histogram, 10_000 / scale, "encode 10 k histograms / memcpy", "2 x");
+    record_page_load(20_000 / scale);
+    lm1_page_load(20_000 / scale);
+    known_series(4096, 5000 / scale, "4096 known series / fetch_add", "40 ns");
+    known_series(1_000_000 / scale, 5000 / scale, "1 M known series / fetch_add", "100 ns");
+    over_limit(10_000 / scale);
+    bound_counter(1_000_000 / scale);
+    println!();
+    memory(1_000_000 / scale);
+}
+
+/// Prints one row; `n` is how many `unit`s one call does.
+fn row(what: &str, comparison: Comparison, n: usize, unit: &str, target: &str) {
+    let n = n as f64;
+    println!(
+        "{what:<40} {:>9.1} {:>9.1} {:>7.2}  {unit:<7} {target}",
+        comparison.a_nanos / n,
+        comparison.b_nanos / n,
+        comparison.ratio,
+    );
+}
+
+/// A scrape, beside a copy of the bytes it gives in pieces of the same sizes. Each finds in the caches
+/// what the other left there, as a scrape finds what pushes left.
+fn encode(shape: Shape, n_series: usize, what: &str, target: &str) {
+    let aggregator = shape.aggregator();
+    shape.fill(&aggregator, n_series);
+    let (mut chunk, mut chunk_sizes) = (Vec::new(), Vec::new());
+    let mut scrape = aggregator.scrape(ScrapeOptions::text(), now());
+    let mut text = Vec::new();
+    while scrape.next_chunk(&mut chunk) {
+        chunk_sizes.push(chunk.len());
+        text.extend_from_slice(&chunk);
+    }
+    scrape.complete(now());
+    assert!(chunk_sizes.iter().all(|size| *size <= 64 * 1024));
+
+    let mut copied = Vec::with_capacity(64 * 1024);
+    let comparison = compare(
+        31,
+        1,
+        || {
+            let mut scrape = aggregator.scrape(ScrapeOptions::text(), now());
+            while scrape.next_chunk(&mut chunk) {
+                black_box(&chunk);
+            }
+            scrape.complete(now());
+        },
+        || {
+            let mut rest = text.as_slice();
+            for size in &chunk_sizes {
+                let (head, tail) = rest.split_at(*size);
+                copied.clear();
+                copied.extend_from_slice(head);
+                black_box(&copied);
+                rest = tail;
+            }
+        },
+    );
+    row(what, comparison, n_series * shape.n_lines(), "line", target);
+
+    let metric = match shape {
+        Shape::Counter => shape.family().to_owned(),
+        Shape::Histogram => format!("{}_count", shape.family()),
+    };
+    assert_eq!(exposition(&aggregator).total(&metric).1, n_series as f64);
+}
+
+/// The seed's page load decoded and applied, beside `serde_json` reading the same bytes into a tree
+/// and applying nothing.
+fn record_page_load(n_calls: usize) {
+    let aggregator = pum_aggregator();
+    let mut n_sent = 0_u64;
+    let comparison = compare(
+        31,
+        n_calls,
+        || {
+            let body = black_box(seed_page_load());
+            let report = aggregator.push(Format::Record, body, &Source::default(), now());
+            assert_eq!(report.expect("the push decodes").accepted(), N_SAMPLES_SEED_PAGE_LOAD);
+            n_sent += 1;
+        },
+        || {
+            let value: Value = serde_json::from_slice(black_box(seed_page_load())).expect("valid");
+            black_box(&value);
+        },
+    );
+    row("record page load / serde_json::Value", comparison, 1, "push", "2800 ns");
+    let after = exposition(&aggregator);
+    assert_eq!(after.value(r#"app_load_succeeded{app="student"}"#), n_sent as f64);
+}
+
+/// The same page load as one `lm1` batch.
+fn lm1_page_load(n_calls: usize) {
+    let (aggregator, mut batch) = (browser_aggregator(), lastmile_benches::lm1_page_load());
+    let mut other = batch.clone();
+    let mut n_sent = 0_u64;
+    let comparison = compare(
+        31,
+        n_calls,
+        || {
+            let body = black_box(batch.with_id(n_sent));
+            let report = aggregator.push(Format::Lm1, body, &Source::default(), now());
+            assert_eq!(report.expect("the push decodes").accepted(), N_SAMPLES_LM1_PAGE_LOAD);
+            n_sent += 1;
+        },
+        || {
+            let body = black_box(other.with_id(0));
+            let value: Value = serde_json::from_slice(body).expect("valid");
+            black_box(&value);
+        },
+    );
+    row("lm1 page load / serde_json::Value", comparison, 1, "push", "");
+    let after = exposition(&aggregator);
+    assert_eq!(after.total("client_page_loads_total").1, n_sent as f64);
+}
+
+/// Batches of sixteen decoded samples added to rows in a scattered order, beside one atomic addition for
+/// each sample.
+fn known_series(n_series: usize, n_calls: usize, what: &str, target: &str) {
+    let aggregator = Shape::Counter.aggregator();
+    Shape::Counter.fill(&aggregator, n_series);
+    // A prime, so that it goes through all series, and far from any power of two.
+    let series = |sample: usize| sample * 333_337 % n_series;
+    let mut batches: Vec<DecodedBatch> = (0..n_series / 16)
+        .map(|batch| Shape::Counter.line((0..16).map(|idx| series(batch * 16 + idx))))
+        .map(|mut line| aggregator.decode_batch(Format::Lm1, line.with_id(0)).expect("valid"))
+        .collect();
+    let (mut n_applied, alone) = (0, AtomicU64::new(0));
+    let n_batches = batches.len();
+    let comparison = compare(
+        31,
+        n_calls,
+        || {
+            let batch = black_box(&mut batches[n_applied % n_batches]);
+            assert_eq!(aggregator.apply_batch(batch, now()), 16);
+            n_applied += 1;
+        },
+        || {
+            for _ in 0..16 {
+                alone.fetch_add(1, Ordering::Relaxed);
+            }
+        },
+    );
+    row(what, comparison, 16, "sample", target);
+    let total = n_series + n_applied * 16;
+    assert_eq!(exposition(&aggregator).total(Shape::Counter.family()).1, total as f64);
+}
+
+/// A push whose sixteen samples all name values that have no place any more, beside one whose
+/// samples all have a series.
+fn over_limit(n_calls: usize) {
+    const N_PAGES: u32 = 50;
+    let aggregator = Shape::Counter.aggregator_with_pages(N_PAGES);
+    // Series 0..500 are the first fifty pages of each app.
+    Shape::Counter.fill(&aggregator, 500);
+    let mut over: Vec<Batch> =
+        (0..500).map(|first| Shape::Counter.line(5_000 + first * 8..5_016 + first * 8)).collect();
+    let mut known: Vec<Batch> = (0..500)
+        .map(|first| Shape::Counter.line((0..16).map(|idx| (first * 8 + idx) % 500)))
+        .collect();
+    let (mut n_over, mut n_known) = (0_usize, 0_usize);
+    let push = |batches: &mut [Batch], n_sent: &mut usize, id: u64| {
+        let batch_idx = *n_sent % batches.len();
+        *n_sent += 1;
+        let body = batches[batch_idx].with_id(id << 32 | *n_sent as u64);
+        let report = aggregator.push(Format::Lm1, body, &Source::default(), now());
+        assert_eq!(report.expect("the line decodes").accepted(), 16);
+    };
+    let comparison = compare(
+        31,
+        n_calls,
+        || push(&mut over, &mut n_over, 1),
+        || push(&mut known, &mut n_known, 2),
+    );
+    row("push over a limit / known series", comparison, 1, "push", "1 x");
+
+    let after = exposition(&aggregator);
+    let total = 500 + (n_over + n_known) * 16;
+    assert_eq!(after.total(Shape::Counter.family()).1, total as f64);
+    let overflow = after.total("lastmile_overflow_total").1;
+    assert_eq!(overflow, (n_over * 16) as f64);
+}
+
+/// A bound counter, beside an atomic addition.
+fn bound_counter(n_calls: usize) {
+    let schema = Schema::builder().family(Family::counter("app_loads_total")).build();
+    let schema = schema.expect("the family is valid");
+    let aggregator: Aggregator =
+        Aggregator::new(schema, Limits::default(), now()).expect("the schema fits");
+    let counter = aggregator.counter("app_loads_total", &[]).expect("declared");
+    let alone = AtomicU64::new(0);
+    let comparison = compare(
+        31,
+        n_calls,
+        || counter.inc(),
+        || {
+            alone.fetch_add(1, Ordering::Relaxed);
+        },
+    );
+    row("bound counter inc / fetch_add", comparison, 1, "inc", "20 ns");
+    let n_inc = alone.load(Ordering::Relaxed);
+    assert_eq!(exposition(&aggregator).value("app_loads_total"), n_inc as f64);
+}
+
+/// Bytes on the heap for each counter series beyond the text of its name and labels.
+fn memory(n_series: usize) {
+    let aggregator = Shape::Counter.aggregator();
+    let region = Region::new(ALLOCATOR);
+    Shape::Counter.fill(&aggregator, n_series);
+    let change = region.change();
+    // What a reallocation grew by is in `bytes_allocated` already.
+    let live = change.bytes_allocated as f64 - change.bytes_deallocated as f64;
+    let text = exposition(&aggregator);
+    let (n_rows, total) = text.total(Shape::Counter.family());
+    assert_eq!(total, n_series as f64);
+    let prefixes: usize = text
+        .bytes()
+        .split(|byte| *byte == b'\n')
+        .filter(|line| line.starts_with(Shape::Counter.family().as_bytes()))
+        .map(|line| line.iter().rposition(|byte| *byte == b' ').map_or(0, |space| space + 1))
+        .sum();
+    let (live, prefix) = (live / n_series as f64, prefixes as f64 / n_rows as f64);
+    println!(
+        "memory of {n_series} counter series: {live:.1} B each, prefix {prefix:.1} B, rest {:.1} B (target 40)",
+        live - prefix
+    );
+}

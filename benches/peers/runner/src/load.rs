@@ -1,0 +1,210 @@
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Instant;
+
+use hdrhistogram::Histogram;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::Result;
+use crate::scenario::Scenario;
+
+/// The most bytes of one answer.
+const ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// Sends pushes in a closed loop: each connection sends the next when the last was answered.
+///
+/// One thread and one `write` and one `read` a push, so that the generator is quicker than the
+/// quickest server and the server never idles: an idle server pays for waking up, and would pay
+/// more the quicker it is.
+#[derive(Debug)]
+pub(crate) struct Load {
+    poll: Poll,
+    connections: Vec<Connection>,
+    n_ids: u64,
+    /// Where the id stands in the request.
+    id: Option<Range<usize>>,
+}
+
+/// What one [`Load::run`] saw.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// From the first byte sent to the last byte received, in nanoseconds.
+    pub(crate) latency_nanos: Histogram<u64>,
+    pub(crate) seconds: f64,
+}
+
+#[derive(Debug)]
+struct Connection {
+    stream: TcpStream,
+    request: Vec<u8>,
+    n_written: usize,
+    answer: Box<[u8]>,
+    n_read: usize,
+    sent_at: Instant,
+}
+
+impl Load {
+    pub(crate) fn new(
+        addr: SocketAddr,
+        path: &str,
+        scenario: &Scenario,
+        n_connections: usize,
+    ) -> Result<Self> {
+        let mut request = format!(
+            "POST {path} HTTP/1.1\r\nhost: {addr}\r\norigin: https://app.example\r\n\
+             content-type: {}\r\ncontent-length: {}\r\n\r\n",
+            scenario.content_type,
+            scenario.body.len()
+        )
+        .into_bytes();
+        let body_at = request.len();
+        let id = scenario.id.as_ref().map(|id| body_at + id.start..body_at + id.end);
+        request.extend_from_slice(&scenario.body);
+
+        let poll = Poll::new()?;
+        let mut connections = Vec::new();
+        for idx in 0..n_connections {
+            let stream = std::net::TcpStream::connect(addr)?;
+            stream.set_nonblocking(true)?;
+            stream.set_nodelay(true)?;
+            let mut stream = TcpStream::from_std(stream);
+            poll.registry().register(
+                &mut stream,
+                Token(idx),
+                Interest::READABLE | Interest::WRITABLE,
+            )?;
+            connections.push(Connection {
+                stream,
+                request: request.clone(),
+                n_written: 0,
+                answer: vec![0; ANSWER_BYTES_MAX].into(),
+                n_read: 0,
+                sent_at: Instant::now(),
+            });
+        }
+        Ok(Self { poll, connections, n_ids: 0, id })
+    }
+
+    /// Sends `n_pushes` and waits for every answer, each of which must be a success.
+    pub(crate) fn run(&mut self, n_pushes: u64) -> Result<Outcome> {
+        let mut latency_nanos = Histogram::new_with_bounds(1, 60_000_000_000, 3)?;
+        let (mut n_sent, mut n_answered) = (0, 0);
+        let start = Instant::now();
+        for connection in &mut self.connections {
+            if n_sent < n_pushes {
+                n_sent += 1;
+                next_id(&mut self.n_ids, self.id.as_ref(), &mut connection.request);
+                connection.send()?;
+            } else {
+                connection.n_written = connection.request.len();
+            }
+        }
+        let mut events = Events::with_capacity(self.connections.len());
+        while n_answered < n_pushes {
+            match self.poll.poll(&mut events, None) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            for event in &events {
+                let connection = &mut self.connections[event.token().0];
+                if connection.n_written < connection.request.len() {
+                    connection.write()?;
+                }
+                if !event.is_readable() || !connection.read()? {
+                    continue;
+                }
+                n_answered += 1;
+                let nanos = connection.sent_at.elapsed().as_nanos();
+                latency_nanos.record(u64::try_from(nanos)?)?;
+                if n_sent < n_pushes {
+                    n_sent += 1;
+                    next_id(&mut self.n_ids, self.id.as_ref(), &mut connection.request);
+                    connection.send()?;
+                }
+            }
+        }
+        Ok(Outcome { latency_nanos, seconds: start.elapsed().as_secs_f64() })
+    }
+}
+
+/// Writes an id that was not there before: the count, scattered one to one over all 64 bits
+/// (the finalizer of splitmix64), in hexadecimal.
+fn next_id(n_ids: &mut u64, id: Option<&Range<usize>>, request: &mut [u8]) {
+    let Some(id) = id else { return };
+    *n_ids += 1;
+    let mut mixed = n_ids.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    for (digit_idx, digit) in request[id.clone()].iter_mut().rev().enumerate() {
+        // A longer id has leading zeroes.
+        let nibble = if digit_idx < 16 { mixed >> (4 * digit_idx) & 0xf } else { 0 };
+        *digit = b"0123456789abcdef"[nibble as usize];
+    }
+}
+
+impl Connection {
+    fn send(&mut self) -> io::Result<()> {
+        (self.n_written, self.n_read) = (0, 0);
+        self.sent_at = Instant::now();
+        self.write()
+    }
+
+    /// Writes what the socket takes.
+    fn write(&mut self) -> io::Result<()> {
+        while self.n_written < self.request.len() {
+            match self.stream.write(&self.request[self.n_written..]) {
+                Ok(n_bytes) => self.n_written += n_bytes,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is there. Answers whether the answer is whole.
+    fn read(&mut self) -> Result<bool> {
+        loop {
+            match self.stream.read(&mut self.answer[self.n_read..]) {
+                Ok(0) => {
+                    return Err("the server closed a connection, or its answer is too long".into());
+                }
+                Ok(n_bytes) => self.n_read += n_bytes,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+            if let Some(n_bytes) = answer_bytes(&self.answer[..self.n_read])? {
+                if n_bytes != self.n_read {
+                    return Err("the server answered more than was asked".into());
+                }
+                return Ok(true);
+            }
+        }
+    }
+}
+
+/// The length of the answer if it is whole; an error unless it is a success.
+fn answer_bytes(answer: &[u8]) -> Result<Option<usize>> {
+    let Some(head_bytes) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let head = std::str::from_utf8(&answer[..head_bytes])?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap_or_default();
+    if !status.starts_with("HTTP/1.1 2") {
+        return Err(format!("the server answered `{status}`").into());
+    }
+    let mut body_bytes = 0;
+    for line in lines {
+        let (name, value) = line.split_once(':').ok_or("a header has a colon")?;
+        if name.eq_ignore_ascii_case("content-length") {
+            body_bytes = value.trim().parse()?;
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            return Err("the server answered in chunks, which this generator does not read".into());
+        }
+    }
+    let n_bytes = head_bytes + 4 + body_bytes;
+    Ok((answer.len() >= n_bytes).then_some(n_bytes))
+}

@@ -1,0 +1,46 @@
+//! Serves a router the way `lastmile-aggregator` does: axum's own server on tokio's multi-threaded
+//! runtime with as many workers as the process has cores (one, as the runner pins it).
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+
+/// Serves `public`, and `private` if there is one, on ports of the system's choice until the process
+/// is killed. Prints their addresses as the runner expects them.
+///
+/// # Errors
+///
+/// When a listener cannot be bound.
+pub fn serve(public: Router, private: Option<Router>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = listen("public").await?;
+        if let Some(private) = private {
+            let listener = listen("private").await?;
+            tokio::spawn(serve_one(listener, private));
+        }
+        serve_one(listener, public).await
+    })
+}
+
+async fn listen(side: &str) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{side} http://{}", listener.local_addr()?)?;
+    stdout.flush()?;
+    Ok(listener)
+}
+
+async fn serve_one(listener: TcpListener, router: Router) -> io::Result<()> {
+    let listener = listener.tap_io(|connection| {
+        // An answer is one small write: waiting for more to fill a segment would only delay it. A
+        // connection that keeps its delay works too.
+        let _ = connection.set_nodelay(true);
+    });
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(std::future::pending())
+        .await
+}
