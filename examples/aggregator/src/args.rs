@@ -56,6 +56,14 @@ struct Flags {
     #[arg(long, value_name = "N", env = "LASTMILE_LIMITS_SERIES_PER_FAMILY", hide_env = true)]
     limits_series_per_family: Option<String>,
 
+    /// Keep ids of batches in at most this much, so that a repeated one is not counted [default: 32MiB]
+    #[arg(long, value_name = "SIZE", env = "LASTMILE_LIMITS_IDS_BYTES", hide_env = true)]
+    limits_ids_bytes: Option<String>,
+
+    /// Show a new series at 0 first to: readers (scrapers), everyone, or nobody: off [default: readers]
+    #[arg(long, value_name = "WHO", env = "LASTMILE_HOLD", hide_env = true)]
+    hold: Option<String>,
+
     /// Log off, error, warn, info, debug or trace to standard error [default: info]
     ///
     /// Or a level for each module, as in warn,lastmile_aggregator=debug.
@@ -75,10 +83,12 @@ const FILE_HELP: &str = r#"A file for --config, in which every key is optional:
   schema = ["metrics", "more.toml"]     # beside this file
   default_schema = true
   log = "info"
+  hold = "readers"                      # or everyone, or off
 
   [limits]
   bytes = "64MiB"
   series_per_family = 10000
+  ids_bytes = "32MiB"
 
   [[family]]
   name = "page_views_total"
@@ -99,6 +109,8 @@ pub(crate) struct Args {
     pub(crate) private: Option<Given>,
     pub(crate) limits_bytes: Option<Given>,
     pub(crate) limits_series_per_family: Option<Given>,
+    pub(crate) limits_ids_bytes: Option<Given>,
+    pub(crate) hold: Option<Given>,
     pub(crate) log: Option<Given>,
 }
 
@@ -145,6 +157,8 @@ impl Args {
                 "limits_series_per_family",
                 flags.limits_series_per_family,
             ),
+            limits_ids_bytes: given("limits_ids_bytes", flags.limits_ids_bytes),
+            hold: given("hold", flags.hold),
             log: given("log", flags.log),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use lastmile::{Aggregator, Schema};
+use lastmile::{Aggregator, Hold, Schema};
 use lastmile_http::Clock;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -59,6 +59,8 @@ impl Config {
         let limits_bytes = args.limits_bytes.and_then(|given| size(&given, &mut faults));
         let limits_series =
             args.limits_series_per_family.and_then(|given| count(&given, &mut faults));
+        let limits_ids = args.limits_ids_bytes.and_then(|given| size(&given, &mut faults));
+        let hold = args.hold.or(file.hold).and_then(|given| hold(&given, &mut faults));
         let aggregator = schema.build().and_then(|schema| {
             let mut limits = schema.limits().clone();
             if let Some(bytes) = limits_bytes {
@@ -66,6 +68,12 @@ impl Config {
             }
             if let Some(series) = limits_series {
                 limits = limits.series_per_family(series);
+            }
+            if let Some(bytes) = limits_ids {
+                limits = limits.ids_bytes(bytes);
+            }
+            if let Some(hold) = hold {
+                limits = limits.hold(hold);
             }
             let n_families = schema.families().count();
             let aggregator = Aggregator::new(schema, limits, Clock::new().now())?;
@@ -96,6 +104,19 @@ impl Config {
             })
         })();
         faults.none_or(config)
+    }
+}
+
+/// Who sees a new series at 0 first; `None` with a fault.
+fn hold(given: &Given, faults: &mut Faults) -> Option<Hold> {
+    match given.value.as_str() {
+        "readers" => Some(Hold::Readers),
+        "everyone" => Some(Hold::Everyone),
+        "off" => Some(Hold::Off),
+        other => {
+            faults.push(&given.place, format_args!("`{other}` is not readers, everyone or off"));
+            None
+        }
     }
 }
 

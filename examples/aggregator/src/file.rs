@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use crate::fault::{Faults, Given, Place};
 
 /// The keys that are read here; the library leaves them alone and reports every other unknown one.
-pub(crate) const KEYS: [&str; 5] = ["public", "private", "schema", "default_schema", "log"];
+pub(crate) const KEYS: [&str; 6] = ["public", "private", "schema", "default_schema", "hold", "log"];
 
 /// What the file says.
 #[derive(Debug, Default)]
@@ -18,6 +18,7 @@ pub(crate) struct File {
     /// Relative paths are beside the file.
     pub(crate) schema: Vec<Given<PathBuf>>,
     pub(crate) default_schema: Option<bool>,
+    pub(crate) hold: Option<Given>,
     pub(crate) log: Option<Given>,
     pub(crate) has_families: bool,
 }
@@ -50,6 +51,7 @@ impl File {
             match field {
                 "public" => file.public = string(value),
                 "private" => file.private = string(value),
+                "hold" => file.hold = string(value),
                 "log" => file.log = string(value),
                 "schema" => {
                     let one = std::slice::from_ref(value);

@@ -220,6 +220,11 @@ impl Reader<'_> {
                         self.into.limits = limits.bytes(bytes);
                     }
                 }
+                "ids_bytes" => {
+                    if let Some(bytes) = self.bytes(&field, value) {
+                        self.into.limits = limits.ids_bytes(bytes);
+                    }
+                }
                 "series_per_family" => {
                     if let Some(n) = self.whole(&field, value) {
                         self.into.limits =

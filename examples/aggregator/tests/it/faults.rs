@@ -37,7 +37,7 @@ fn the_files_own_keys() {
 public = \"localhost:3000\"
 private = 9102
 log = \"loud\"
-
+hold = \"nobody\"
 default_schema = \"yes\"
 schema = [\"nothing.toml\", 5,
   \"empty\"]
@@ -51,6 +51,7 @@ schema = [\"nothing.toml\", 5,
             "c.toml:1: field `public`: `localhost:3000` is not an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000",
             "c.toml:2: field `private`: must be text, not integer",
             "c.toml:3: field `log`: `loud` is not a level: off, error, warn, info, debug or trace, or a list such as warn,lastmile_aggregator=debug",
+            "c.toml:4: field `hold`: `nobody` is not readers, everyone or off",
             "c.toml:5: field `default_schema`: must be true or false, not string",
             "c.toml:6: field `schema`: must be text, not integer",
             "c.toml:6: field `schema`: cannot read nothing.toml: No such file or directory (os error 2)",
