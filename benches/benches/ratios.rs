@@ -33,8 +33,8 @@ fn main() {
     encode(Shape::Histogram, 10_000 / scale, "encode 10 k histograms / memcpy", "2 x");
     record_page_load(20_000 / scale);
     lm1_page_load(20_000 / scale);
-    known_series(4096, 5000 / scale, "4096 known series / fetch_add", "40 ns");
-    known_series(1_000_000 / scale, 5000 / scale, "1 M known series / fetch_add", "100 ns");
+    known_series(5000 / scale);
+    scattered_series(1_000_000 / scale, 2000 / scale);
     over_limit(10_000 / scale);
     bound_counter(1_000_000 / scale);
     println!();
@@ -149,14 +149,13 @@ fn lm1_page_load(n_calls: usize) {
 
 /// Batches of sixteen decoded samples added to rows in a scattered order, beside one atomic addition for
 /// each sample.
-fn known_series(n_series: usize, n_calls: usize, what: &str, target: &str) {
+fn known_series(n_calls: usize) {
+    const N_SERIES: usize = 4096;
     let aggregator = Shape::Counter.aggregator();
-    Shape::Counter.fill(&aggregator, n_series);
-    // A prime, so that it goes through all series, and far from any power of two.
-    let series = |sample: usize| sample * 333_337 % n_series;
-    let mut batches: Vec<DecodedBatch> = (0..n_series / 16)
-        .map(|batch| Shape::Counter.line((0..16).map(|idx| series(batch * 16 + idx))))
-        .map(|mut line| aggregator.decode_batch(Format::Lm1, line.with_id(0)).expect("valid"))
+    Shape::Counter.fill(&aggregator, N_SERIES);
+    let mut batches: Vec<DecodedBatch> = scattered_batches(N_SERIES, N_SERIES)
+        .iter_mut()
+        .map(|batch| aggregator.decode_batch(Format::Lm1, batch.with_id(0)).expect("valid"))
         .collect();
     let (mut n_applied, alone) = (0, AtomicU64::new(0));
     let n_batches = batches.len();
@@ -174,9 +173,41 @@ fn known_series(n_series: usize, n_calls: usize, what: &str, target: &str) {
             }
         },
     );
-    row(what, comparison, 16, "sample", target);
-    let total = n_series + n_applied * 16;
+    row("add to 4096 known series / fetch_add", comparison, 16, "sample", "40 ns");
+    let total = N_SERIES + n_applied * 16;
     assert_eq!(exposition(&aggregator).total(Shape::Counter.family()).1, total as f64);
+}
+
+/// Whole pushes of sixteen samples to series all over the memory, beside the same pushes to 4096: the
+/// difference is what waiting for memory costs.
+fn scattered_series(n_series: usize, n_calls: usize) {
+    let aggregator = Shape::Counter.aggregator();
+    Shape::Counter.fill(&aggregator, n_series);
+    let mut far = scattered_batches(n_series, n_series);
+    let mut near = scattered_batches(n_series, n_series.min(4096));
+    let (mut n_far, mut n_near) = (0, 0);
+    let push = |batches: &mut [Batch], n_sent: &mut usize, id: u64| {
+        let n_batches = batches.len();
+        *n_sent += 1;
+        let body = black_box(batches[*n_sent % n_batches].with_id(id << 32 | *n_sent as u64));
+        let report = aggregator.push(Format::Lm1, body, &Source::default(), now());
+        assert_eq!(report.expect("the line decodes").accepted(), 16);
+    };
+    let comparison =
+        compare(31, n_calls, || push(&mut far, &mut n_far, 1), || push(&mut near, &mut n_near, 2));
+    row("push to 1 M known series / to 4096", comparison, 16, "sample", "");
+    let total = n_series + (n_far + n_near) * 16;
+    assert_eq!(exposition(&aggregator).total(Shape::Counter.family()).1, total as f64);
+}
+
+/// Batches of sixteen samples that have each of `n_used` of the first `n_series` series once. Neighbours
+/// in a batch are far apart.
+fn scattered_batches(n_series: usize, n_used: usize) -> Vec<Batch> {
+    // A prime, so that it goes through all.
+    let series = |sample: usize| sample * 333_337 % n_series;
+    (0..n_used / 16)
+        .map(|batch| Shape::Counter.line((0..16).map(|idx| series(batch * 16 + idx))))
+        .collect()
 }
 
 /// A push whose sixteen samples all name values that have no place any more, beside one whose
@@ -238,6 +269,12 @@ fn bound_counter(n_calls: usize) {
 /// Bytes on the heap for each counter series beyond the text of its name and labels.
 fn memory(n_series: usize) {
     let aggregator = Shape::Counter.aggregator();
+    // What holds the ids of batches is there before, and counts for no series.
+    let mut first = Shape::Counter.line(0..16);
+    for id in 0..2000 {
+        let body = first.with_id(id);
+        aggregator.push(Format::Lm1, body, &Source::default(), now()).expect("the line decodes");
+    }
     let region = Region::new(ALLOCATOR);
     Shape::Counter.fill(&aggregator, n_series);
     let change = region.change();
@@ -245,7 +282,7 @@ fn memory(n_series: usize) {
     let live = change.bytes_allocated as f64 - change.bytes_deallocated as f64;
     let text = exposition(&aggregator);
     let (n_rows, total) = text.total(Shape::Counter.family());
-    assert_eq!(total, n_series as f64);
+    assert_eq!(total, (n_series + 2000 * 16) as f64);
     let prefixes: usize = text
         .bytes()
         .split(|byte| *byte == b'\n')

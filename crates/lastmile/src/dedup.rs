@@ -116,14 +116,20 @@ impl Ids {
         let [high, low] = &self.keys;
         let id = u128::from(high.hash_one(name)) << 64 | u128::from(low.hash_one(name));
         let content = low.hash_one(content);
-        let lane = match source.addr_value() {
-            Some(addr) => high.hash_one(crate::push::address_prefix(addr)),
-            None => high.hash_one(source.origin_value()),
-        } as usize
-            % LANES;
+        let lane = self.lane(source);
         let shard = (id >> 64) as usize % SHARDS;
         let mut shard = self.shards[shard].0.lock();
         shard.claim(id, content, lane, now, self.ids_per_shard, &self.window)
+    }
+
+    /// The lane of a source: by the part of its address that stands for one client, else by its origin.
+    fn lane(&self, source: &Source<'_>) -> usize {
+        let [key, _] = &self.keys;
+        let hash = match source.addr_value() {
+            Some(addr) => key.hash_one(crate::push::address_prefix(addr)),
+            None => key.hash_one(source.origin_value()),
+        };
+        hash as usize % LANES
     }
 
     /// How old ids become before they go, in seconds: less than ten minutes while memory is short.
@@ -263,8 +269,9 @@ mod tests {
             assert_eq!(claim(&ids, &format!("good{i}"), "x", &from(1), i), Claim::New);
         }
         assert_eq!(ids.window_secs(), 600.0);
+        let flood = (2..).map(from).find(|other| ids.lane(other) != ids.lane(&from(1))).unwrap();
         for i in 0..100_000 {
-            assert_eq!(claim(&ids, &format!("flood{i}"), "x", &from(2), 1_000), Claim::New);
+            assert_eq!(claim(&ids, &format!("flood{i}"), "x", &flood, 1_000), Claim::New);
         }
         for i in 0..1_000 {
             assert_eq!(

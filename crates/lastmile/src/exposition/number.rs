@@ -20,17 +20,17 @@ pub(super) fn whole(out: &mut Out<'_>, mut n: u64) {
     if n < 10 {
         return out.put_byte(b'0' + n as u8);
     }
-    let mut at = n.ilog10() as usize + 1;
-    let place = out.place(at);
+    let mut place = out.place(n.ilog10() as usize + 1);
     while n >= 100 {
-        at -= 2;
-        place[at..at + 2].copy_from_slice(&PAIRS[(n % 100) as usize]);
+        let (before, pair) = place.split_last_chunk_mut::<2>().expect("there is a digit for each");
+        *pair = PAIRS[(n % 100) as usize];
+        place = before;
         n /= 100;
     }
-    if n >= 10 {
-        place[..2].copy_from_slice(&PAIRS[n as usize]);
-    } else {
-        place[0] = b'0' + n as u8;
+    match place {
+        [tens, ones] => [*tens, *ones] = PAIRS[n as usize],
+        [.., one] => *one = b'0' + n as u8,
+        [] => {}
     }
 }
 

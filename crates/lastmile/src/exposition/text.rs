@@ -12,7 +12,7 @@ use super::number::{self, canonical, javascript};
 use super::{Out, Piece};
 use crate::readers::View;
 use crate::schema::{Family, Kind, LeStyle};
-use crate::store::{CounterValue, FamilyState, SHOWN, Shard, UNUSED};
+use crate::store::{Block, CounterValue, FamilyState, PINNED, Row, SHOWN, Shard, UNUSED, WIDE};
 use crate::time::Ticks;
 use crate::value::histogram;
 
@@ -113,45 +113,77 @@ pub(super) fn block(
     }
     let block = shard.block(block_id);
     let text = family.text();
-    for (i, row) in block.rows.iter().enumerate() {
-        if row.flags & UNUSED != 0 {
-            continue;
-        }
-        let gauge = match family.kind() {
-            Kind::Gauge => match shard.gauge(block_id, i, family.ttl(), now) {
-                None => continue,
-                value => value,
+    // The kind is asked once a block, so that each loop holds what its rows need and no more.
+    let mut rows = Rows { out, block, text, view, header_done };
+    match family.kind() {
+        Kind::Counter => rows.each(
+            |i, _| Some(i),
+            |out, i, row, body, held| {
+                text.lines[0].start(out, body);
+                if held {
+                    out.put_byte(b'0');
+                } else if row.flags & (WIDE | PINNED) == 0 {
+                    number::whole(out, row.value);
+                } else {
+                    match shard.counter(block_id, i) {
+                        CounterValue::Whole(n) => number::whole(out, n),
+                        CounterValue::Wide(sum) => number::sum(out, sum),
+                    }
+                }
+                out.put_byte(b'\n');
             },
-            Kind::Counter | Kind::Histogram => None,
-        };
-        if !*header_done {
-            out.put(text.header());
-            *header_done = true;
-        }
-        let body = block.padded_body(row);
-        let held = !view.shows(row.born, row.created, row.flags & SHOWN != 0);
-        match family.kind() {
-            Kind::Counter => {
+        ),
+        Kind::Gauge => rows.each(
+            |i, _| shard.gauge(block_id, i, family.ttl(), now),
+            |out, value, _, body, _| {
                 text.lines[0].start(out, body);
-                match shard.counter(block_id, i) {
-                    _ if held => out.put_byte(b'0'),
-                    CounterValue::Whole(n) => number::whole(out, n),
-                    CounterValue::Wide(sum) => number::sum(out, sum),
-                }
+                number::float(out, value);
                 out.put_byte(b'\n');
-            }
-            Kind::Gauge => {
-                text.lines[0].start(out, body);
-                number::float(out, gauge.unwrap_or_default());
-                out.put_byte(b'\n');
-            }
-            Kind::Histogram if held => {
-                for line in &text.lines {
-                    line.start(out, body);
-                    out.put(b"0\n");
+            },
+        ),
+        Kind::Histogram => rows.each(
+            |i, _| Some(i),
+            |out, i, _, body, held| {
+                if held {
+                    for line in &text.lines {
+                        line.start(out, body);
+                        out.put(b"0\n");
+                    }
+                } else {
+                    histogram_row(out, text, body, block.cells(i));
                 }
+            },
+        ),
+    }
+}
+
+/// A walk over the rows of a block that are to be seen.
+struct Rows<'a, 'o> {
+    out: &'a mut Out<'o>,
+    block: &'a Block,
+    text: &'a TextParts,
+    view: &'a View,
+    header_done: &'a mut bool,
+}
+
+impl Rows<'_, '_> {
+    /// Writes each row for which there is a value; `write` is told its body, and whether 0 is shown.
+    #[inline(always)]
+    fn each<V>(
+        &mut self,
+        value: impl Fn(usize, &Row) -> Option<V>,
+        write: impl Fn(&mut Out<'_>, V, &Row, (&[u8], usize), bool),
+    ) {
+        for (i, row) in self.block.rows.iter().enumerate() {
+            if row.flags & UNUSED != 0 {
+                continue;
             }
-            Kind::Histogram => histogram_row(out, text, body, block.cells(i)),
+            let Some(value) = value(i, row) else { continue };
+            if !std::mem::replace(self.header_done, true) {
+                self.out.put(self.text.header());
+            }
+            let held = !self.view.shows(row.born, row.created, row.flags & SHOWN != 0);
+            write(self.out, value, row, self.block.padded_body(row), held);
         }
     }
 }
@@ -176,7 +208,7 @@ fn histogram_row(out: &mut Out<'_>, text: &TextParts, body: (&[u8], usize), cell
 
 impl Line {
     /// All of a line but its value.
-    #[inline]
+    #[inline(always)]
     fn start(&self, out: &mut Out<'_>, (body, len): (&[u8], usize)) {
         self.head.put(out);
         out.put_padded(body, len);

@@ -6,8 +6,8 @@
 //! cells  [buckets… sum] [buckets… sum] …         histograms only, one stride a row
 //! ```
 //! The label body *is* the key: a look-up compares raw values against it between the skeleton bytes it
-//! knows, and a scrape copies it. Order of rows is order of exposition. A block never grows past what
-//! one chunk of a scrape can hold, so a scrape copies whole blocks, each under one lock hold, and its
+//! knows, and a scrape copies it. Order of rows is order of exposition. A block never grows past a
+//! quarter of what one chunk of a scrape can hold, so a scrape copies whole blocks, each under one lock hold, and its
 //! cursor is a block's index: what happens inside a block never concerns it.
 
 use super::family::FamilyState;
@@ -21,6 +21,9 @@ use crate::value::histogram;
 /// Most rows of a block; an index into it fits 8 bits of a row's id.
 pub(super) const ROWS_MAX: usize = 1 << ROW_BITS;
 pub(super) const ROW_BITS: u32 = 8;
+
+/// Most text of a block: a quarter of a chunk, so that chunks are filled well.
+const TEXT_BYTES_MAX: usize = CHUNK_BYTES / 4;
 
 /// A row keeps the offset of its key in 16 bits.
 const KEY_BYTES_MAX: usize = 1 << 16;
@@ -108,7 +111,7 @@ impl Block {
         self.rows.is_empty()
             || (self.rows.len() < ROWS_MAX
                 && self.key_bytes() + key_len < KEY_BYTES_MAX
-                && self.text_bytes_max + family.text().row_bytes_max(key_len) <= CHUNK_BYTES)
+                && self.text_bytes_max + family.text().row_bytes_max(key_len) <= TEXT_BYTES_MAX)
     }
 
     /// Adds a row at the end and gives its index.
