@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use lastmile::{Aggregator, Format, Source};
+use lastmile::{Aggregator, DecodeError, Format, PushReport, Source};
 
 use crate::expo::{self, Exposition};
 use crate::oracle::{Pair, is_own, start};
@@ -38,17 +38,24 @@ fn push(format: Format, body: &[u8]) {
     }
     // A text that does not decode is done with.
     if first.is_ok() {
-        // The second time every series is known; the report is the same.
-        assert_eq!(first, pair.push(format, body));
+        // The second time every series is known, and batches with an id are, too.
+        let second = pair.push(format, body);
+        assert_eq!(sent(&first), sent(&second), "as much was sent");
         let twice = pair.check();
         if accepted > 0 {
-            squeezed(format, body, accepted, twice);
+            let again = second.map_or(0, |report| report.accepted());
+            squeezed(format, body, [accepted, again], twice);
         }
     }
 
     // Whatever came, a good push counts.
     let good = br#"[{"metricName":"plain_total","inc":1}]"#;
     assert_eq!(pair.push(Format::Record, good).expect("it is good").accepted(), 1);
+}
+
+/// Samples of a push, whatever became of them.
+fn sent(report: &Result<PushReport, DecodeError>) -> u64 {
+    report.as_ref().map_or(0, |r| r.accepted() + r.n_refused() + r.duplicate_samples())
 }
 
 fn users_text(pair: &Pair) -> String {
@@ -63,7 +70,7 @@ fn users(mut exposition: Exposition) -> Vec<expo::Family> {
 }
 
 /// Where there is no room every total is still the same. `roomy` has the body twice.
-fn squeezed(format: Format, body: &[u8], accepted: u64, roomy: Exposition) {
+fn squeezed(format: Format, body: &[u8], accepted: [u64; 2], roomy: Exposition) {
     let mut schema = everything();
     for label in schema.families.iter_mut().flat_map(|family| &mut family.labels) {
         if let Policy::Open { max_values, .. } = &mut label.policy {
@@ -73,7 +80,7 @@ fn squeezed(format: Format, body: &[u8], accepted: u64, roomy: Exposition) {
     schema.series_per_family = 24;
     let agg = Aggregator::new(schema.core(), schema.limits(), start());
     let agg = agg.expect("there is room for what is reserved");
-    for _ in 0..2 {
+    for accepted in accepted {
         let report = agg.push(format, body, &Source::default(), start());
         assert_eq!(report.map_or(0, |report| report.accepted()), accepted);
     }

@@ -31,6 +31,9 @@ const SHARDS: usize = 16;
 /// Queues that sources are spread over, in each shard.
 const LANES: usize = 64;
 
+/// More bytes than this are not used: they hold ten minutes of 150,000 batches a second.
+const BYTES_MAX: u64 = 4 << 30;
+
 /// What an id takes: its entry, its place in a table that is at worst 7/16 full, and among the free ones.
 const ID_BYTES: usize = size_of::<Entry>() + 12 + 4;
 
@@ -89,7 +92,7 @@ impl Lane {
 impl Ids {
     /// Room for ids in so many bytes; 0 remembers none.
     pub(crate) fn new(bytes: u64) -> Self {
-        let ids = usize::try_from(bytes).unwrap_or(usize::MAX) / ID_BYTES;
+        let ids = usize::try_from(bytes.min(BYTES_MAX)).unwrap_or(usize::MAX) / ID_BYTES;
         Self {
             keys: [RandomState::new(), RandomState::new()],
             shards: std::array::from_fn(|_| CachePadded::default()),

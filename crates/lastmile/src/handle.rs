@@ -64,7 +64,7 @@ impl Counter {
         self.0.pin.add(1);
     }
 
-    /// Adds a whole number, at the same cost.
+    /// Adds a whole number, at the same cost. What is added through handles wraps at 2^64.
     #[inline]
     pub fn inc_by(&self, n: u64) {
         self.0.pin.add(n);

@@ -56,8 +56,8 @@ impl Limits {
         self
     }
 
-    /// Bytes for the ids of batches, beside those for series; 0 counts every batch as new. Taken as it is
-    /// used.
+    /// Bytes for the ids of batches, beside those for series; 0 counts every batch as new, and more than 4 GiB
+    /// are not used.
     #[must_use]
     pub fn ids_bytes(mut self, bytes: u64) -> Self {
         self.ids_bytes = bytes;

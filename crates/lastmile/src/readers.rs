@@ -79,8 +79,10 @@ struct Reader {
 struct Completed {
     no: ScrapeNo,
     began: Ticks,
-    /// Rows created before this scrape were shown at their value in it.
+    /// Rows created before this scrape were shown at their value in it …
     shown_before: ScrapeNo,
+    /// … and so were those of a reader's first scrape that were made until then.
+    created_until: Option<Ticks>,
 }
 
 /// What one scrape shows.
@@ -96,19 +98,27 @@ pub(crate) struct View {
 enum Shows {
     /// Live values, which nobody relies on.
     Live,
-    /// Rows created before the scrape of this number.
-    Before(ScrapeNo),
+    /// Rows created before the scrape of this number; of a reader of whose rhythm nothing is known, or
+    /// that has left it, also those that any reader was shown. It may be one of several connections
+    /// that one Prometheus uses in turn, which another was shown the value on.
+    Before { no: ScrapeNo, or_shown: bool },
     /// What a reader new to the table sees.
     Settled,
 }
 
-/// Up to when every live reader has seen everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
-    /// Rows last touched before this have been read at their final value …
-    pub(crate) touched_before: Ticks,
-    /// … if they were created before this scrape.
-    pub(crate) created_before: ScrapeNo,
+/// What the live readers have read.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen(Vec<Completed>);
+
+impl Seen {
+    /// Whether every one of them has read the final value of a row.
+    pub(crate) fn final_value(&self, touched: Ticks, born: ScrapeNo, created: Ticks) -> bool {
+        self.0.iter().all(|scrape| {
+            touched < scrape.began
+                && (born < scrape.shown_before
+                    || scrape.created_until.is_some_and(|until| created <= until))
+        })
+    }
 }
 
 impl Readers {
@@ -117,8 +127,10 @@ impl Readers {
     }
 
     /// The number of the last scrape that has begun: what a row remembers when it is created.
+    ///
+    /// Should the numbers ever run out, after 2^32 scrapes, new rows are shown at their value at once.
     pub(crate) fn begun(&self) -> ScrapeNo {
-        self.begun.load(Ordering::Relaxed)
+        self.begun.load(Ordering::Relaxed).min(ScrapeNo::MAX - 1)
     }
 
     /// A scrape begins.
@@ -131,13 +143,17 @@ impl Readers {
             let shows = if self.hold == Hold::Everyone { Shows::Settled } else { Shows::Live };
             return View { shows, ..live };
         };
+        // Who was away for long is as good as new: its port may be another's by now.
+        table.retain(|reader| reader.addr != addr || reader.is_live(now));
         let known = table.iter_mut().find(|reader| reader.addr == addr);
-        let completed = match known {
+        let (completed, or_shown) = match known {
             Some(reader) => {
                 let gap = now.saturating_sub(reader.last_begin).min(GAP_MAX);
+                let in_rhythm =
+                    reader.longest_gap.is_some_and(|longest| gap <= longest + longest / 2);
                 reader.longest_gap = Some(reader.longest_gap.unwrap_or(0).max(gap));
                 reader.last_begin = now;
-                reader.completed
+                (reader.completed, !in_rhythm)
             }
             None => {
                 if table.len() == READERS_MAX {
@@ -145,12 +161,12 @@ impl Readers {
                     table.swap_remove(oldest.unwrap_or(0));
                 }
                 table.push(Reader { addr, last_begin: now, longest_gap: None, completed: None });
-                None
+                (None, true)
             }
         };
         let shows = match (self.hold, completed) {
             (Hold::Off, _) => Shows::Live,
-            (_, Some(completed)) => Shows::Before(completed.no),
+            (_, Some(completed)) => Shows::Before { no: completed.no, or_shown },
             (_, None) => Shows::Settled,
         };
         View { reader, shows, ..live }
@@ -163,29 +179,21 @@ impl Readers {
             return;
         };
         if reader.completed.is_none_or(|completed| completed.no < view.no) {
-            let shown_before = match view.shows {
-                Shows::Live => view.no,
-                Shows::Before(no) => no,
-                Shows::Settled => 0,
+            let (shown_before, created_until) = match view.shows {
+                Shows::Live => (view.no, None),
+                Shows::Before { no, .. } => (no, None),
+                Shows::Settled => (0, view.began.checked_sub(YOUNG)),
             };
-            reader.completed = Some(Completed { no: view.no, began: view.began, shown_before });
+            let (no, began) = (view.no, view.began);
+            reader.completed = Some(Completed { no, began, shown_before, created_until });
         }
     }
 
-    /// Up to when every live reader has seen everything; `None` if there are no live readers.
-    pub(crate) fn seen(&self, now: Ticks) -> Option<Seen> {
+    /// What the live readers have read. One that never completed a scrape holds nothing up.
+    pub(crate) fn seen(&self, now: Ticks) -> Seen {
         let table = self.table.lock();
-        table
-            .iter()
-            .filter(|reader| reader.is_live(now))
-            .map(|reader| match reader.completed {
-                Some(c) => Seen { touched_before: c.began, created_before: c.shown_before },
-                None => Seen { touched_before: 0, created_before: 0 },
-            })
-            .reduce(|a, b| Seen {
-                touched_before: a.touched_before.min(b.touched_before),
-                created_before: a.created_before.min(b.created_before),
-            })
+        let live = table.iter().filter(|reader| reader.is_live(now));
+        Seen(live.filter_map(|reader| reader.completed).collect())
     }
 
     /// How many readers are live.
@@ -206,10 +214,17 @@ impl View {
     #[inline]
     pub(crate) fn shows(&self, born: ScrapeNo, created: Ticks, was_shown: bool) -> bool {
         match self.shows {
-            Shows::Before(no) => born < no,
+            Shows::Before { no, or_shown } => born < no || (or_shown && was_shown),
             Shows::Live => true,
             Shows::Settled => was_shown || self.began.saturating_sub(created) >= YOUNG,
         }
+    }
+
+    /// Whether a row was there when the scrape began. One that was made since is left to the next: it may
+    /// be the return of a series that this scrape has shown already.
+    #[inline]
+    pub(crate) fn includes(&self, born: ScrapeNo) -> bool {
+        born < self.no
     }
 
     /// Whether a reader relies on what this scrape shows.
@@ -236,11 +251,14 @@ mod tests {
     #[test]
     fn a_reader_sees_a_row_at_0_until_it_completed_a_scrape_begun_after_it() {
         let readers = Readers::new(Hold::Readers);
-        scrape(&readers, 1, 10);
-        scrape(&readers, 2, 11);
+        for now in [0, 10] {
+            scrape(&readers, 1, now);
+            scrape(&readers, 2, now + 1);
+        }
         let running = readers.begin(addr(1), 20);
         let born = readers.begun();
         assert!(!running.shows(born, 20, false));
+        assert!(!running.includes(born) && running.includes(born - 1));
         readers.complete(&running);
         let first = readers.begin(addr(1), 30);
         assert!(!first.shows(born, 20, false), "the scrape that ran had begun before the row");
@@ -248,7 +266,7 @@ mod tests {
         assert!(!aborted.shows(born, 20, false), "an aborted scrape showed nothing");
         readers.complete(&first);
         assert!(readers.begin(addr(1), 40).shows(born, 20, false));
-        assert!(!readers.begin(addr(2), 41).shows(born, 20, true), "each reader has its own view");
+        assert!(!readers.begin(addr(2), 21).shows(born, 20, true), "each reader has its own view");
         assert!(readers.begin(None, 42).shows(born, 20, false), "a person sees live values");
     }
 
@@ -263,24 +281,51 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_out_of_its_rhythm_is_shown_what_any_was() {
+        // Two connections that one Prometheus uses in turn, and not evenly.
+        let readers = Readers::new(Hold::Readers);
+        scrape(&readers, 1, 100);
+        scrape(&readers, 2, 250);
+        scrape(&readers, 1, 400);
+        let born = readers.begun();
+        scrape(&readers, 1, 550);
+        assert!(readers.begin(addr(1), 700).shows(born, 410, false));
+        assert!(readers.begin(addr(2), 1_000).shows(born, 410, true), "no fall");
+        // A port that was someone's long ago.
+        let readers = Readers::new(Hold::Readers);
+        scrape(&readers, 1, 100);
+        assert!(readers.begin(addr(1), 72_000).shows(readers.begun(), 71_000, true));
+    }
+
+    #[test]
     fn rows_wait_for_live_readers_only() {
         let readers = Readers::new(Hold::Readers);
-        assert_eq!(readers.seen(0), None);
+        assert!(readers.seen(0).final_value(0, 9, 0), "nobody reads");
         for now in [100, 200, 300] {
             scrape(&readers, 1, now);
         }
         // The second scrape of a reader is the first that shows what came before its first.
-        let seen = readers.seen(310).unwrap();
-        assert_eq!((seen.touched_before, seen.created_before), (300, 2));
+        let seen = readers.seen(310);
+        assert!(seen.final_value(299, 1, 100));
+        assert!(!seen.final_value(300, 1, 100), "touched since");
+        assert!(!seen.final_value(299, 2, 100), "shown at 0");
+        assert_eq!(readers.n_live(310), 1);
+        readers.begin(addr(3), 320);
+        assert!(readers.seen(330).final_value(299, 1, 100), "who never completes holds nothing up");
         scrape(&readers, 2, 400);
-        assert_eq!(
-            readers.seen(410).unwrap().created_before,
-            0,
-            "the new one was shown nothing yet"
-        );
-        assert_eq!(readers.n_live(410), 2);
-        assert_eq!(readers.seen(601).map(|s| s.touched_before), Some(400), "the first one is gone");
-        assert_eq!(readers.seen(400 + 3 * GAP_ASSUMED + 1), None);
+        assert!(!readers.seen(410).final_value(299, 1, 100), "the new one was shown nothing yet");
+        assert!(readers.seen(400 + 3 * GAP_ASSUMED + 1).final_value(299, 5, 100), "all are gone");
+    }
+
+    #[test]
+    fn a_new_connection_for_each_scrape_does_not_keep_rows_for_ever() {
+        let readers = Readers::new(Hold::Readers);
+        for i in 0..40 {
+            scrape(&readers, i, Ticks::from(i) * 150);
+        }
+        let now = 40 * 150;
+        assert!(readers.seen(now).final_value(100, 3, 100));
+        assert!(!readers.seen(now).final_value(now - 1_000, 30, now - 1_000));
     }
 
     #[test]

@@ -207,6 +207,7 @@ impl Scrape {
         self.agg.store().readers().complete(&self.view);
         let took = now.mono().saturating_sub(self.started.mono());
         self.agg.own().scrape_completed(&self.agg, took, now);
+        self.agg.tick(now);
     }
 }
 

@@ -175,7 +175,7 @@ impl Rows<'_, '_> {
         write: impl Fn(&mut Out<'_>, V, &Row, (&[u8], usize), bool),
     ) {
         for (i, row) in self.block.rows.iter().enumerate() {
-            if row.flags & UNUSED != 0 {
+            if row.flags & UNUSED != 0 || !self.view.includes(row.born) {
                 continue;
             }
             let Some(value) = value(i, row) else { continue };

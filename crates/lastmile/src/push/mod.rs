@@ -62,7 +62,7 @@ pub(crate) fn push(
             Format::Record => {
                 let mut counts = Counts::default();
                 record::decode(store.catalog(), body, samples, &mut counts)?;
-                let id = source.idempotency_key_value().map(|key| (key.as_bytes(), 0));
+                let id = source.batch_key().map(|key| (key, 0));
                 let claim = id.map(|id| ids.claim(format.as_str(), id, body, source, now));
                 finish_batch(store, claim, body, samples, now, counts, &mut report);
             }

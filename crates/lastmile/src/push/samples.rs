@@ -6,7 +6,7 @@ use std::cell::Cell;
 use super::json::{RawStr, unescape};
 use super::report::{Counts, Refusal};
 use crate::schema::{Kind, LABELS_MAX};
-use crate::store::{FamilyState, Key, Text, Texts};
+use crate::store::{FamilyState, Key, Text, Texts, same};
 
 /// A family's slot and the samples of one of its series.
 #[derive(Clone, Copy, Debug)]
@@ -152,12 +152,12 @@ impl Samples {
         let texts = Texts { body, arena: &self.arena };
         let label = |i: usize| family.labels()[i].name.as_bytes();
         let names = || self.labels.iter().map(|(name, _)| texts.get(*name));
-        if names().enumerate().all(|(i, name)| name == label(i)) {
+        if names().enumerate().all(|(i, name)| same(name, label(i))) {
             self.values.extend(self.labels.iter().map(|(_, value)| *value));
             return true;
         }
         let sorted = family.sorted();
-        if names().zip(sorted).all(|(name, i)| name == label(usize::from(*i))) {
+        if names().zip(sorted).all(|(name, i)| same(name, label(usize::from(*i)))) {
             self.values.resize(at + n_labels, Text::EMPTY);
             for ((_, value), i) in self.labels.iter().zip(sorted) {
                 self.values[at + usize::from(*i)] = *value;

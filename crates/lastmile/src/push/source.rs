@@ -38,7 +38,8 @@ impl<'a> Source<'a> {
         self
     }
 
-    /// The `Idempotency-Key` header, which names this one body.
+    /// The `Idempotency-Key` header, which names this one body. One of less than 16 bytes is as good as
+    /// none.
     #[must_use]
     pub fn idempotency_key(mut self, key: &'a str) -> Self {
         self.idempotency_key = Some(key);
@@ -67,6 +68,17 @@ impl<'a> Source<'a> {
     #[must_use]
     pub fn idempotency_key_value(&self) -> Option<&'a str> {
         self.idempotency_key
+    }
+}
+
+/// Shortest `Idempotency-Key` that counts as an id: that of an `lm1` id. Two pages that both say `1`
+/// would drop each other's batches.
+const KEY_BYTES_MIN: usize = 16;
+
+impl Source<'_> {
+    /// The name that the request's key gives its batch, if it is one that no other request has.
+    pub(crate) fn batch_key(&self) -> Option<&[u8]> {
+        self.idempotency_key.map(str::as_bytes).filter(|key| key.len() >= KEY_BYTES_MIN)
     }
 }
 

@@ -196,8 +196,9 @@ impl Store {
         if (0..values.len()).any(|i| admitted.value(i) != key.value(i)) {
             return Err(Error::handle(name, "a label does not list this value"));
         }
+        // Held until the row is pinned, so that it cannot leave before.
+        let mut admission = family.admission.lock();
         if family.open() != 0 {
-            let mut admission = family.admission.lock();
             let has_place = admission.full(&key, unlisted) == 0
                 && (self.exists(&admitted) || self.create(&mut admission, &admitted, now));
             if !has_place {

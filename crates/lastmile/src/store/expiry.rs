@@ -22,17 +22,15 @@ impl Store {
         let families = self.catalog.families().iter();
         families
             .filter(|family| family.open() != 0 && family.sweep_is_due(now))
-            .map(|family| self.expire_family(family, seen, now))
+            .map(|family| self.expire_family(family, &seen, now))
             .sum()
     }
 
-    fn expire_family(&self, family: &FamilyState, seen: Option<Seen>, now: Ticks) -> u64 {
+    fn expire_family(&self, family: &FamilyState, seen: &Seen, now: Ticks) -> u64 {
         let leaves = |row: &Row| {
             now.saturating_sub(row.touched) > family.ttl()
                 && (family.kind() == Kind::Gauge
-                    || seen.is_none_or(|seen| {
-                        row.touched < seen.touched_before && row.born < seen.created_before
-                    }))
+                    || seen.final_value(row.touched, row.born, row.created))
         };
         let (mut n_gone, mut bytes) = (0, 0);
         for shard in 0..self.n_shards() {

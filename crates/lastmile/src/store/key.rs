@@ -133,7 +133,7 @@ impl<'a> Key<'a> {
         for (i, literal) in self.family.literals().iter().enumerate() {
             let value = self.value(i);
             let end = literal.len() + value.len();
-            if rest.get(end) != Some(&b'"') || &rest[literal.len()..end] != value {
+            if rest.get(end) != Some(&b'"') || !same(&rest[literal.len()..end], value) {
                 return false;
             }
             rest = &rest[end..];
@@ -146,6 +146,28 @@ impl<'a> Key<'a> {
         let mut own = Vec::with_capacity(body.len());
         self.write_body(&mut own);
         own == body
+    }
+}
+
+/// Whether two texts are equal. Names and label values are short, and a call of `memcmp` for each costs
+/// more than the comparison: up to 16 bytes are two words that may overlap.
+#[inline]
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    fn ends<const N: usize>(text: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
+        Some((text.first_chunk()?, text.last_chunk()?))
+    }
+    if a.len() != b.len() {
+        return false;
+    }
+    match a.len() {
+        0 => true,
+        1..4 => {
+            a[0] == b[0] && a[a.len() / 2] == b[a.len() / 2] && a[a.len() - 1] == b[a.len() - 1]
+        }
+        4..8 => ends::<4>(a) == ends::<4>(b),
+        8..=16 => ends::<8>(a) == ends::<8>(b),
+        17..=32 => ends::<16>(a) == ends::<16>(b),
+        _ => a == b,
     }
 }
 
@@ -214,6 +236,20 @@ fn closing_quote(escaped: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn same_is_equality() {
+        for len in 0..70 {
+            let a: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            assert!(same(&a, &a.clone()));
+            assert!(!same(&a, &[a.as_slice(), b"x"].concat()));
+            for i in 0..len {
+                let mut b = a.clone();
+                b[i] ^= 0x80;
+                assert!(!same(&a, &b), "{len} bytes, byte {i}");
+            }
+        }
+    }
 
     #[test]
     fn escaping_is_undone() {

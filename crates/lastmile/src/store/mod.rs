@@ -22,7 +22,7 @@ mod shard;
 
 pub(crate) use block::{Block, PINNED, Row, SHOWN, UNUSED, WIDE};
 pub(crate) use family::FamilyState;
-pub(crate) use key::{BODY_BYTES_END, Key, Text, Texts, body_values};
+pub(crate) use key::{BODY_BYTES_END, Key, Text, Texts, body_values, same};
 pub(crate) use pin::Pin;
 pub(crate) use shard::{CounterValue, Shard};
 
@@ -235,11 +235,14 @@ impl Store {
         if self.update_existing(key, numbers, now) {
             return Ok(());
         }
-        let (key, overflowed) = self.admit(key, now)?;
-        key.family.count_overflow(overflowed, numbers.len() as u64);
-        let found = self.update_existing(&key, numbers, now);
-        debug_assert!(found, "an admitted series has a row");
-        Ok(())
+        loop {
+            let (admitted, overflowed) = self.admit(key, now)?;
+            // The row may have left for its age in between; then it is made anew.
+            if self.update_existing(&admitted, numbers, now) {
+                key.family.count_overflow(overflowed, numbers.len() as u64);
+                return Ok(());
+            }
+        }
     }
 
     fn update_existing(&self, key: &Key<'_>, numbers: &[Number], now: Ticks) -> bool {

@@ -4,9 +4,10 @@ use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, CachePadded, Ordering};
 
 /// The cell of a row that a handle pins. While any handle lives the row stays where a scrape finds it.
 ///
-/// All orderings are relaxed: the cell guards no other memory, and one location's values are seen in
-/// one order by everybody, so a scrape never sees a counter fall. `row` changes under the shard's lock
-/// alone, and `n_handles` reaches or leaves 0 under it alone.
+/// Relaxed orderings suffice for the cell, which guards no other memory: one location's values are seen
+/// in one order by everybody, so a scrape never sees a counter fall. `row` changes under the shard's
+/// lock alone, and `n_handles` reaches or leaves 0 under it alone. Giving a handle back releases, and
+/// giving the last one back acquires, so that whoever folds the cell sees all that was added to it.
 #[derive(Debug)]
 pub(crate) struct Pin {
     /// A counter's increments on top of its row, or the bits of a gauge's value.
@@ -62,13 +63,13 @@ impl Pin {
     /// One handle less, unless it is the last, which only [`Self::release_last`] gives back.
     pub(crate) fn release(&self) -> bool {
         self.n_handles
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n > 1).then(|| n - 1))
+            .fetch_update(Ordering::Release, Ordering::Relaxed, |n| (n > 1).then(|| n - 1))
             .is_ok()
     }
 
     /// One handle less under the shard's lock: whether it was the last.
     pub(super) fn release_last(&self) -> bool {
-        self.n_handles.fetch_sub(1, Ordering::Relaxed) == 1
+        self.n_handles.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
     pub(crate) fn slot(&self) -> u32 {

@@ -175,7 +175,10 @@ impl Shard {
     /// Marks the rows of a block that a reader is shown at their value.
     pub(crate) fn mark_shown(&mut self, block: u32, view: &View) {
         for row in &mut self.blocks[block as usize].rows {
-            if row.flags & (SHOWN | UNUSED) == 0 && view.shows(row.born, row.created, false) {
+            if row.flags & (SHOWN | UNUSED) == 0
+                && view.includes(row.born)
+                && view.shows(row.born, row.created, false)
+            {
                 row.flags |= SHOWN;
             }
         }

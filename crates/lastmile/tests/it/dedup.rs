@@ -65,8 +65,8 @@ fn once_is_once() {
 
 #[test]
 fn a_key_names_the_whole_body() {
-    let key = Source::default().idempotency_key("k");
-    let other_key = Source::default().idempotency_key("l");
+    let key = Source::default().idempotency_key("a-key-of-16-bytes");
+    let other_key = Source::default().idempotency_key("another-key-of-16");
     let record = r#"[{"metricName":"n_total","inc":2}]"#;
     let changed = r#"[{"metricName":"n_total","inc":3}]"#;
     check(
@@ -75,6 +75,9 @@ fn a_key_names_the_whole_body() {
     );
     check(&[(record, key, (1, 0, 0)), (changed, key, (0, 0, 1))], 2.0);
     check(&[(record, Source::default(), (1, 0, 0)), (record, Source::default(), (1, 0, 0))], 4.0);
+    // A short key may be anyone's.
+    let short = Source::default().idempotency_key("1");
+    check(&[(record, short, (1, 0, 0)), (changed, short, (1, 0, 0))], 5.0);
     // Lines without an id are named by the key and their number.
     let lines = "{\"lm\":1,\"m\":{\"n_total\":1}}\n{\"lm\":1,\"m\":{\"n_total\":1}}";
     check(&[(lines, key, (2, 0, 0)), (lines, key, (0, 2, 0))], 2.0);

@@ -1,7 +1,7 @@
 //! What each reader is shown, and how series leave: whatever happens, the increase that each reader can
 //! compute is what was counted, and nobody is shown a fall that did not happen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -124,8 +124,8 @@ fn every_reader_sees_a_new_series_at_0_first() {
     }
     push(&agg, "wait_seconds;page=/x", "[0.7]", at(5));
     one.scrape(&agg, at(6));
-    one.scrape(&agg, at(8));
-    two.scrape(&agg, at(9));
+    one.scrape(&agg, at(7));
+    two.scrape(&agg, at(7));
     assert_eq!(one.value("wait_seconds_count;page=/x"), Some(1.0));
     assert_eq!(two.value("wait_seconds_count;page=/x"), Some(0.0), "each has its own view");
     // Anyone else sees live values, unless everyone is held.
@@ -245,77 +245,78 @@ fn a_handle_keeps_its_row() {
     assert!(!String::from_utf8(text).unwrap().contains("/kept"));
 }
 
+/// What happens in one second.
 #[derive(Clone, Debug)]
-enum Step {
-    Push { series: usize, n: u32 },
-    Begin { reader: usize },
-    Read { reader: usize },
-    Abort { reader: usize },
-    Wait { secs: u64 },
-    Tick,
+struct Second {
+    pushes: Vec<(usize, u32)>,
+    /// Readers whose scrape of this second, if they have one, breaks off.
+    abort: [bool; 3],
+    /// Chunks that are read before the pushes; the others come after.
+    n_before: usize,
+    tick: bool,
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        4 => (0..6_usize, 1..100_u32).prop_map(|(series, n)| Step::Push { series, n }),
-        3 => (0..3_usize).prop_map(|reader| Step::Begin { reader }),
-        6 => (0..3_usize).prop_map(|reader| Step::Read { reader }),
-        1 => (0..3_usize).prop_map(|reader| Step::Abort { reader }),
-        3 => (1..40_u64).prop_map(|secs| Step::Wait { secs }),
-        1 => Just(Step::Tick),
-    ]
+fn second() -> impl Strategy<Value = Second> {
+    let pushes = proptest::collection::vec((0..6_usize, 1..100_u32), 0..3);
+    let abort = proptest::array::uniform3(proptest::bool::weighted(0.05));
+    (pushes, abort, 0..3_usize, any::<bool>()).prop_map(|(pushes, abort, n_before, tick)| Second {
+        pushes,
+        abort,
+        n_before,
+        tick,
+    })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Three Prometheus that scrape from the start, at whatever moments: when all is quiet, each has
-    /// computed exactly what was counted, series by series, through resets and returns.
+    /// Three Prometheus behind one address, every 1, 2 and 5 s, now and then broken off: when all is
+    /// quiet, each has computed exactly what was counted, series by series, through resets and returns.
     #[test]
-    fn what_each_reader_computes_is_what_was_counted(steps in proptest::collection::vec(step(), 1..150)) {
-        let agg = aggregator(Limits::default());
-        let mut now = start();
-        let mut readers: Vec<Prometheus> = (1..=3).map(Prometheus::new).collect();
-        let mut counted: BTreeMap<usize, u64> = BTreeMap::new();
+    fn what_each_reader_computes_is_what_was_counted(
+        seconds in proptest::collection::vec(second(), 1..60),
+        ttl in 3..20_u64,
+    ) {
+        let open = |family: Family| family.label(Label::open("page", 3)).ttl(Duration::from_secs(ttl));
+        let schema = Schema::builder()
+            .family(Family::counter("closed_total").label(Label::closed("app", ["a", "b"])))
+            .family(open(Family::counter("open_total")))
+            .family(open(Family::histogram("wait_seconds", [0.5, 1.0])))
+            .build()
+            .unwrap();
+        let agg = Aggregator::new(schema, Limits::default(), start()).unwrap();
+        let mut readers: Vec<(u64, Prometheus)> =
+            [1, 2, 5].into_iter().zip((1..).map(Prometheus::new)).collect();
         let keys = ["closed_total;app=a", "closed_total;app=b", "open_total;page=/1", "open_total;page=/2",
             "wait_seconds;page=/1", "wait_seconds;page=/2"];
-        for reader in &mut readers {
-            reader.scrape(&agg, now);
-        }
-        let mut idle: BTreeSet<usize> = BTreeSet::new();
-        for step in steps {
-            match step {
-                Step::Push { series, n } => {
-                    let value = if series < 4 { n.to_string() } else { format!("[[0.7,{n}]]") };
-                    push(&agg, keys[series], &value, now);
-                    *counted.entry(series).or_default() += u64::from(n);
-                }
-                Step::Begin { reader } => readers[reader].begin(&agg, now),
-                Step::Read { reader } => { readers[reader].read(now); }
-                Step::Abort { reader } => readers[reader].running = None,
-                Step::Wait { secs } => {
-                    // Nobody is away for long: a reader that is given up on may lose what left since.
-                    now = now.after(Duration::from_secs(secs));
-                    for (i, reader) in readers.iter_mut().enumerate() {
-                        if idle.insert(i) && reader.running.is_none() {
-                            reader.scrape(&agg, now);
-                        }
-                    }
-                    if idle.len() == 3 { idle.clear(); }
-                }
-                Step::Tick => {
-                    now = now.after(Duration::from_secs(250));
-                    for reader in &mut readers {
-                        reader.scrape(&agg, now);
-                    }
-                    agg.tick(now);
+        let mut counted: BTreeMap<usize, u64> = BTreeMap::new();
+        // Each has a rhythm before anything happens, and some quiet after.
+        let quiet = Second { pushes: Vec::new(), abort: [false; 3], n_before: 1, tick: true };
+        let before = std::iter::repeat_n(&quiet, 15);
+        let after = std::iter::repeat_n(&quiet, 15);
+        for (i, second) in before.chain(&seconds).chain(after).enumerate() {
+            let now = at(i as u64);
+            for (interval, reader) in &mut readers {
+                if i as u64 % *interval == 0 {
+                    reader.begin(&agg, now);
                 }
             }
-        }
-        for _ in 0..3 {
-            now = now.after(Duration::from_secs(5));
-            for reader in &mut readers {
-                reader.scrape(&agg, now);
+            for _ in 0..second.n_before {
+                readers.iter_mut().for_each(|(_, reader)| { reader.read(now); });
+            }
+            for (series, n) in &second.pushes {
+                let value = if *series < 4 { n.to_string() } else { format!("[[0.7,{n}]]") };
+                push(&agg, keys[*series], &value, now);
+                *counted.entry(*series).or_default() += u64::from(*n);
+            }
+            if second.tick {
+                agg.tick(now);
+            }
+            for ((_, reader), abort) in readers.iter_mut().zip(second.abort) {
+                if abort {
+                    reader.running = None;
+                }
+                while reader.read(now) {}
             }
         }
         for (series, n) in counted {
@@ -323,8 +324,8 @@ proptest! {
             let (label, value) = label.split_once('=').unwrap();
             let name = if series < 4 { name.to_owned() } else { format!("{name}_count") };
             let key = (name, vec![(label.to_owned(), value.to_owned())]);
-            for reader in &readers {
-                prop_assert_eq!(reader.increase.get(&key).copied(), Some(n as f64), "{:?} by {}", key, reader.port);
+            for (interval, reader) in &readers {
+                prop_assert_eq!(reader.increase.get(&key).copied(), Some(n as f64), "{:?} every {} s", key, interval);
             }
         }
     }

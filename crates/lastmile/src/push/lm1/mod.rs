@@ -57,7 +57,7 @@ pub(super) fn push(
                 let content = body[start..end].trim_ascii();
                 let id = id.map(|id| (samples.bytes(body, id), 0));
                 // A line without an id of its own is named by the request's and its number.
-                let id = id.or(source.idempotency_key_value().map(|key| (key.as_bytes(), number)));
+                let id = id.or(source.batch_key().map(|key| (key, number)));
                 let claim = id.map(|id| ids.claim(Format::Lm1.as_str(), id, content, source, now));
                 super::finish_batch(store, claim, body, samples, now, counts, report);
             }
