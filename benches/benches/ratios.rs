@@ -153,7 +153,7 @@ fn known_series(n_calls: usize) {
     const N_SERIES: usize = 4096;
     let aggregator = Shape::Counter.aggregator();
     Shape::Counter.fill(&aggregator, N_SERIES);
-    let mut batches: Vec<DecodedBatch> = scattered_batches(N_SERIES, N_SERIES)
+    let mut batches: Vec<DecodedBatch> = scattered_batches(N_SERIES)
         .iter_mut()
         .map(|batch| aggregator.decode_batch(Format::Lm1, batch.with_id(0)).expect("valid"))
         .collect();
@@ -178,34 +178,52 @@ fn known_series(n_calls: usize) {
     assert_eq!(exposition(&aggregator).total(Shape::Counter.family()).1, total as f64);
 }
 
-/// Whole pushes of sixteen samples to series all over the memory, beside the same pushes to 4096: the
-/// difference is what waiting for memory costs.
+/// Whole pushes of sixteen samples to a million series, beside the same to 4096: the difference is what
+/// waiting for memory costs.
 fn scattered_series(n_series: usize, n_calls: usize) {
-    let aggregator = Shape::Counter.aggregator();
-    Shape::Counter.fill(&aggregator, n_series);
-    let mut far = scattered_batches(n_series, n_series);
-    let mut near = scattered_batches(n_series, n_series.min(4096));
-    let (mut n_far, mut n_near) = (0, 0);
-    let push = |batches: &mut [Batch], n_sent: &mut usize, id: u64| {
-        let n_batches = batches.len();
-        *n_sent += 1;
-        let body = black_box(batches[*n_sent % n_batches].with_id(id << 32 | *n_sent as u64));
-        let report = aggregator.push(Format::Lm1, body, &Source::default(), now());
-        assert_eq!(report.expect("the line decodes").accepted(), 16);
-    };
-    let comparison =
-        compare(31, n_calls, || push(&mut far, &mut n_far, 1), || push(&mut near, &mut n_near, 2));
+    let mut far = Pushes::new(n_series);
+    let mut near = Pushes::new(n_series.min(4096));
+    let comparison = compare(31, n_calls, || far.send(), || near.send());
     row("push to 1 M known series / to 4096", comparison, 16, "sample", "");
-    let total = n_series + (n_far + n_near) * 16;
-    assert_eq!(exposition(&aggregator).total(Shape::Counter.family()).1, total as f64);
+    far.check();
+    near.check();
 }
 
-/// Batches of sixteen samples that have each of `n_used` of the first `n_series` series once. Neighbours
-/// in a batch are far apart.
-fn scattered_batches(n_series: usize, n_used: usize) -> Vec<Batch> {
+/// Batches of sixteen samples that have each series of an aggregator once.
+struct Pushes {
+    aggregator: Aggregator,
+    n_series: usize,
+    batches: Vec<Batch>,
+    n_sent: usize,
+}
+
+impl Pushes {
+    fn new(n_series: usize) -> Self {
+        let aggregator = Shape::Counter.aggregator();
+        Shape::Counter.fill(&aggregator, n_series);
+        Self { aggregator, n_series, batches: scattered_batches(n_series), n_sent: 0 }
+    }
+
+    fn send(&mut self) {
+        let n_batches = self.batches.len();
+        let body = self.batches[self.n_sent % n_batches].with_id(self.n_sent as u64);
+        let report = self.aggregator.push(Format::Lm1, black_box(body), &Source::default(), now());
+        assert_eq!(report.expect("the line decodes").accepted(), 16);
+        self.n_sent += 1;
+    }
+
+    fn check(&self) {
+        let (_, total) = exposition(&self.aggregator).total(Shape::Counter.family());
+        assert_eq!(total, (self.n_series + self.n_sent * 16) as f64);
+    }
+}
+
+/// Batches of sixteen samples that have each of the first `n_series` series once. Neighbours in a batch
+/// are far apart.
+fn scattered_batches(n_series: usize) -> Vec<Batch> {
     // A prime, so that it goes through all.
     let series = |sample: usize| sample * 333_337 % n_series;
-    (0..n_used / 16)
+    (0..n_series / 16)
         .map(|batch| Shape::Counter.line((0..16).map(|idx| series(batch * 16 + idx))))
         .collect()
 }

@@ -18,8 +18,8 @@ impl Args {
         let mut parsed = Self {
             scenarios: Vec::new(),
             engines: Vec::new(),
-            n_rounds: 7,
-            n_pushes: 200_000,
+            n_rounds: 15,
+            n_pushes: 60_000,
             n_connections: 32,
         };
         while let Some(flag) = args.next() {
@@ -50,4 +50,4 @@ impl Args {
 
 const USAGE: &str = "\
 usage: cargo run --release -- [--scenario NAME]… [--engine NAME]…
-                              [--rounds 7] [--pushes 200000] [--connections 32]";
+                              [--rounds 15] [--pushes 60000] [--connections 32]";

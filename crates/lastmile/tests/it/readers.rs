@@ -297,7 +297,7 @@ proptest! {
         for (i, second) in before.chain(&seconds).chain(after).enumerate() {
             let now = at(i as u64);
             for (interval, reader) in &mut readers {
-                if i as u64 % *interval == 0 {
+                if (i as u64).is_multiple_of(*interval) {
                     reader.begin(&agg, now);
                 }
             }
