@@ -55,6 +55,9 @@ pub(crate) enum Claim {
 #[derive(Debug)]
 pub(crate) struct Ids {
     keys: [RandomState; 2],
+    /// Bodies are hashed with what is fast: whoever found two of one hash would only have a batch of
+    /// their own taken for a duplicate rather than refused.
+    content_key: foldhash::quality::RandomState,
     shards: [CachePadded<Mutex<Shard>>; SHARDS],
     ids_per_shard: usize,
     /// The age that ids reach before memory makes them go, or [`WINDOW`].
@@ -95,6 +98,7 @@ impl Ids {
         let ids = usize::try_from(bytes.min(BYTES_MAX)).unwrap_or(usize::MAX) / ID_BYTES;
         Self {
             keys: [RandomState::new(), RandomState::new()],
+            content_key: foldhash::quality::RandomState::default(),
             shards: std::array::from_fn(|_| CachePadded::default()),
             ids_per_shard: (ids / SHARDS).min(NONE as usize - 1),
             window: AtomicU32::new(WINDOW),
@@ -118,7 +122,7 @@ impl Ids {
         let name = (route, source.origin_value(), id);
         let [high, low] = &self.keys;
         let id = u128::from(high.hash_one(name)) << 64 | u128::from(low.hash_one(name));
-        let content = low.hash_one(content);
+        let content = self.content_key.hash_one(content);
         let lane = self.lane(source);
         let shard = (id >> 64) as usize % SHARDS;
         let mut shard = self.shards[shard].0.lock();

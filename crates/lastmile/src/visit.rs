@@ -119,7 +119,7 @@ fn copy_block(
     let block = shard.block(id).clone();
     let singles = (0..block.rows.len())
         .map(|i| match family.kind() {
-            Kind::Counter => Some(match shard.counter(id, i) {
+            Kind::Counter => Some(match shard.counter(id, &block.rows[i], i) {
                 CounterValue::Whole(n) => n as f64,
                 CounterValue::Wide(sum) => sum.to_f64(),
             }),

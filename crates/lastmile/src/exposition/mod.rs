@@ -228,12 +228,15 @@ impl fmt::Debug for Scrape {
     }
 }
 
-/// Copies are made in pieces of this many bytes, two vector registers: a copy of a constant size is a
-/// few instructions where one of any size is a call. What is copied must be padded to a multiple of it,
-/// and so much more must fit behind what is written.
+/// What is short is copied as this many bytes, two vector registers: a copy of a constant size is a few
+/// instructions where one of any size is a call. So many more must fit behind what is written.
 pub(crate) const PAD: usize = 32;
 
 /// Writes into a buffer of whose size the caller has made sure, [`PAD`] included.
+///
+/// All of it is inlined into the loop over a block's rows, where an `Out` is a local value: so how far
+/// the buffer is written stays in a register from piece to piece. Through memory, each piece would wait
+/// for the one before to be stored, which doubles the time of a line.
 pub(crate) struct Out<'a> {
     bytes: &'a mut [u8],
     end: usize,
@@ -244,65 +247,49 @@ impl<'a> Out<'a> {
         Self { bytes, end }
     }
 
-    /// Writes bytes of any number.
-    #[inline]
-    pub(crate) fn put(&mut self, bytes: &[u8]) {
-        self.place(bytes.len()).copy_from_slice(bytes);
-    }
-
-    /// Writes the first `len` of these bytes, whose number is a multiple of [`PAD`].
-    ///
-    /// The usual numbers have a copy of their own: one check of bounds, then a run of vector moves.
-    #[inline(always)]
-    pub(crate) fn put_padded(&mut self, padded: &[u8], len: usize) {
-        match padded.len() / PAD {
-            1 => self.copy::<{ PAD }>(padded),
-            2 => self.copy::<{ 2 * PAD }>(padded),
-            3 => self.copy::<{ 3 * PAD }>(padded),
-            4 => self.copy::<{ 4 * PAD }>(padded),
-            _ => self.bytes[self.end..self.end + padded.len()].copy_from_slice(padded),
-        }
-        self.end += len;
-    }
-
-    #[inline(always)]
-    fn copy<const N: usize>(&mut self, from: &[u8]) {
-        let to = self.bytes[self.end..].first_chunk_mut::<N>().expect("room was made");
-        *to = *from.first_chunk::<N>().expect("there are so many");
-    }
-
-    /// Writes one byte.
-    #[inline]
-    pub(crate) fn put_byte(&mut self, byte: u8) {
-        self.bytes[self.end] = byte;
-        self.end += 1;
-    }
-
-    /// Room for the next `len` bytes, which count as written.
-    #[inline]
-    pub(crate) fn place(&mut self, len: usize) -> &mut [u8] {
-        let place = &mut self.bytes[self.end..self.end + len];
-        self.end += len;
-        place
-    }
-
     pub(crate) fn end(&self) -> usize {
         self.end
     }
+
+    /// The same place as a value of its own; [`set_end`](Self::set_end) says how far it came.
+    pub(crate) fn reborrow(&mut self) -> Out<'_> {
+        Out { bytes: self.bytes, end: self.end }
+    }
+
+    pub(crate) fn set_end(&mut self, end: usize) {
+        self.end = end;
+    }
+
+    /// Writes bytes of any number.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.end..][..bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len();
+    }
+
+    /// Writes the first `len` of these bytes.
+    #[inline(always)]
+    pub(crate) fn put_short(&mut self, padded: &[u8; PAD], len: usize) {
+        self.bytes[self.end..][..PAD].copy_from_slice(padded);
+        self.end += len;
+    }
 }
 
-/// Bytes that are written often, padded.
+/// Bytes that are written often.
 #[derive(Debug)]
 pub(crate) struct Piece {
-    padded: Box<[u8]>,
+    first: [u8; PAD],
+    /// Those beyond [`PAD`], which few have.
+    rest: Box<[u8]>,
     len: usize,
 }
 
 impl Piece {
     pub(crate) fn new(text: &str) -> Self {
-        let mut padded = text.as_bytes().to_vec();
-        padded.resize(text.len().next_multiple_of(PAD), 0);
-        Self { padded: padded.into(), len: text.len() }
+        let (first, rest) = text.as_bytes().split_at(text.len().min(PAD));
+        let mut padded = [0; PAD];
+        padded[..first.len()].copy_from_slice(first);
+        Self { first: padded, rest: rest.into(), len: text.len() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -311,6 +298,9 @@ impl Piece {
 
     #[inline(always)]
     pub(crate) fn put(&self, out: &mut Out<'_>) {
-        out.put_padded(&self.padded, self.len);
+        out.put_short(&self.first, self.len.min(PAD));
+        if !self.rest.is_empty() {
+            out.put(&self.rest);
+        }
     }
 }

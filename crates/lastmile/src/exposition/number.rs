@@ -1,6 +1,6 @@
 //! Numbers as expositions spell them.
 
-use super::Out;
+use super::{Out, PAD};
 use crate::value::Sum;
 
 /// `00` to `99`.
@@ -14,43 +14,55 @@ const PAIRS: [[u8; 2]; 100] = {
     pairs
 };
 
-/// Writes a whole number, two digits at a time and straight into its place.
-#[inline]
-pub(super) fn whole(out: &mut Out<'_>, mut n: u64) {
+/// Writes a whole number and ends the line.
+#[inline(always)]
+pub(super) fn whole(out: &mut Out<'_>, n: u64) {
     if n < 10 {
-        return out.put_byte(b'0' + n as u8);
-    }
-    let mut place = out.place(n.ilog10() as usize + 1);
-    while n >= 100 {
-        let (before, pair) = place.split_last_chunk_mut::<2>().expect("there is a digit for each");
-        *pair = PAIRS[(n % 100) as usize];
-        place = before;
-        n /= 100;
-    }
-    match place {
-        [tens, ones] => [*tens, *ones] = PAIRS[n as usize],
-        [.., one] => *one = b'0' + n as u8,
-        [] => {}
+        out.put(&[b'0' + n as u8, b'\n']);
+    } else {
+        let (text, len) = digits(n);
+        out.put_short(&text, len);
     }
 }
 
-/// Writes a sum: all digits of a whole one, the shortest text that reads back as its nearest `f64` of
-/// any other.
+/// A whole number from 10 on, written two digits at a time from the right, and a line feed behind it.
+#[inline]
+fn digits(mut n: u64) -> ([u8; PAD], usize) {
+    let mut text = [b'\n'; PAD];
+    let len = n.ilog10() as usize + 1;
+    let mut at = len;
+    while n >= 100 {
+        at -= 2;
+        text[at..at + 2].copy_from_slice(&PAIRS[(n % 100) as usize]);
+        n /= 100;
+    }
+    if n >= 10 {
+        text[..2].copy_from_slice(&PAIRS[n as usize]);
+    } else {
+        text[0] = b'0' + n as u8;
+    }
+    (text, len + 1)
+}
+
+/// Writes a sum and ends the line: all digits of a whole one, the shortest text that reads back as its
+/// nearest `f64` of any other.
+#[inline(never)]
 pub(super) fn sum(out: &mut Out<'_>, sum: Sum) {
     match sum.as_whole() {
-        Some(n) => match u64::try_from(n) {
-            Ok(n) => whole(out, n),
-            Err(_) => out.put(itoa::Buffer::new().format(n).as_bytes()),
-        },
+        Some(n) => {
+            out.put(itoa::Buffer::new().format(n).as_bytes());
+            out.put(b"\n");
+        }
         None => float(out, sum.to_f64()),
     }
 }
 
-/// Writes a finite float: shortest text that reads back equal, without `.0`.
+/// Writes a finite float, shortest text that reads back equal, without `.0`, and ends the line.
 pub(super) fn float(out: &mut Out<'_>, v: f64) {
     let mut buffer = zmij::Buffer::new();
     let text = buffer.format(v);
     out.put(text.strip_suffix(".0").unwrap_or(text).as_bytes());
+    out.put(b"\n");
 }
 
 /// A bound as OpenMetrics' canonical float: `1.0`, `0.05`, `1e+06`, `2.5e-05`.
@@ -114,7 +126,7 @@ mod tests {
             let mut out = Out::new(&mut bytes, 0);
             whole(&mut out, n);
             let end = out.end();
-            assert_eq!(std::str::from_utf8(&bytes[..end]).unwrap(), n.to_string());
+            assert_eq!(std::str::from_utf8(&bytes[..end]).unwrap(), format!("{n}\n"));
         }
     }
 
@@ -137,7 +149,7 @@ mod tests {
             let mut out = Out::new(&mut bytes, 0);
             sum(&mut out, value);
             let end = out.end();
-            assert_eq!(std::str::from_utf8(&bytes[..end]).unwrap(), expect);
+            assert_eq!(std::str::from_utf8(&bytes[..end]).unwrap(), format!("{expect}\n"));
         }
     }
 }

@@ -12,7 +12,7 @@ use super::number::{self, canonical, javascript};
 use super::{Out, Piece};
 use crate::readers::View;
 use crate::schema::{Family, Kind, LeStyle};
-use crate::store::{Block, CounterValue, FamilyState, PINNED, Row, SHOWN, Shard, UNUSED, WIDE};
+use crate::store::{CounterValue, FamilyState, Row, SHOWN, Shard, UNUSED};
 use crate::time::Ticks;
 use crate::value::histogram;
 
@@ -112,83 +112,62 @@ pub(super) fn block(
         shard.mark_shown(block_id, view);
     }
     let block = shard.block(block_id);
+    block.warm();
     let text = family.text();
-    // The kind is asked once a block, so that each loop holds what its rows need and no more.
-    let mut rows = Rows { out, block, text, view, header_done };
-    match family.kind() {
-        Kind::Counter => rows.each(
-            |i, _| Some(i),
-            |out, i, row, body, held| {
-                text.lines[0].start(out, body);
-                if held {
-                    out.put_byte(b'0');
-                } else if row.flags & (WIDE | PINNED) == 0 {
-                    number::whole(out, row.value);
-                } else {
-                    match shard.counter(block_id, i) {
-                        CounterValue::Whole(n) => number::whole(out, n),
-                        CounterValue::Wide(sum) => number::sum(out, sum),
-                    }
-                }
-                out.put_byte(b'\n');
-            },
-        ),
-        Kind::Gauge => rows.each(
-            |i, _| shard.gauge(block_id, i, family.ttl(), now),
-            |out, value, _, body, _| {
-                text.lines[0].start(out, body);
-                number::float(out, value);
-                out.put_byte(b'\n');
-            },
-        ),
-        Kind::Histogram => rows.each(
-            |i, _| Some(i),
-            |out, i, _, body, held| {
-                if held {
-                    for line in &text.lines {
-                        line.start(out, body);
-                        out.put(b"0\n");
-                    }
-                } else {
-                    histogram_row(out, text, body, block.cells(i));
-                }
-            },
-        ),
+    let gauge = |i: usize| shard.gauge(block_id, i, family.ttl(), now);
+    let is_gauge = family.kind() == Kind::Gauge;
+    let is_seen = |row: &Row| row.flags & UNUSED == 0 && view.includes(row.born);
+    let rows = || block.rows.iter().enumerate().filter(|(_, row)| is_seen(row));
+    if !*header_done {
+        if !rows().any(|(i, _)| !is_gauge || gauge(i).is_some()) {
+            return;
+        }
+        out.put(text.header());
+        *header_done = true;
     }
-}
-
-/// A walk over the rows of a block that are to be seen.
-struct Rows<'a, 'o> {
-    out: &'a mut Out<'o>,
-    block: &'a Block,
-    text: &'a TextParts,
-    view: &'a View,
-    header_done: &'a mut bool,
-}
-
-impl Rows<'_, '_> {
-    /// Writes each row for which there is a value; `write` is told its body, and whether 0 is shown.
-    #[inline(always)]
-    fn each<V>(
-        &mut self,
-        value: impl Fn(usize, &Row) -> Option<V>,
-        write: impl Fn(&mut Out<'_>, V, &Row, (&[u8], usize), bool),
-    ) {
-        for (i, row) in self.block.rows.iter().enumerate() {
-            if row.flags & UNUSED != 0 || !self.view.includes(row.born) {
-                continue;
+    let held = |row: &Row| !view.shows(row.born, row.created, row.flags & SHOWN != 0);
+    let mut local = out.reborrow();
+    // A loop for each type, rather than the question with every row.
+    match family.kind() {
+        Kind::Counter => {
+            let line = &text.lines[0];
+            for (i, row) in rows() {
+                line.start(&mut local, block.body(row));
+                match shard.counter(block_id, row, i) {
+                    _ if held(row) => local.put(b"0\n"),
+                    CounterValue::Whole(n) => number::whole(&mut local, n),
+                    CounterValue::Wide(sum) => number::sum(&mut local, sum),
+                }
             }
-            let Some(value) = value(i, row) else { continue };
-            if !std::mem::replace(self.header_done, true) {
-                self.out.put(self.text.header());
+        }
+        Kind::Gauge => {
+            for (i, row) in rows() {
+                if let Some(value) = gauge(i) {
+                    text.lines[0].start(&mut local, block.body(row));
+                    number::float(&mut local, value);
+                }
             }
-            let held = !self.view.shows(row.born, row.created, row.flags & SHOWN != 0);
-            write(self.out, value, row, self.block.padded_body(row), held);
+        }
+        Kind::Histogram => {
+            for (i, row) in rows() {
+                let (body, cells) = (block.body(row), block.cells(i));
+                if held(row) {
+                    for line in &text.lines {
+                        line.start(&mut local, body);
+                        local.put(b"0\n");
+                    }
+                } else {
+                    histogram_row(&mut local, text, body, cells);
+                }
+            }
         }
     }
+    let end = local.end();
+    out.set_end(end);
 }
 
-fn histogram_row(out: &mut Out<'_>, text: &TextParts, body: (&[u8], usize), cells: &[u64]) {
+#[inline(always)]
+fn histogram_row(out: &mut Out<'_>, text: &TextParts, body: &[u8], cells: &[u64]) {
     let (counts, sum) = histogram::read(cells);
     let mut cumulative: u64 = 0;
     let (buckets, totals) = text.lines.split_at(counts.len());
@@ -196,22 +175,19 @@ fn histogram_row(out: &mut Out<'_>, text: &TextParts, body: (&[u8], usize), cell
         cumulative = cumulative.saturating_add(*count);
         line.start(out, body);
         number::whole(out, cumulative);
-        out.put_byte(b'\n');
     }
     totals[0].start(out, body);
     number::sum(out, sum);
-    out.put_byte(b'\n');
     totals[1].start(out, body);
     number::whole(out, cumulative);
-    out.put_byte(b'\n');
 }
 
 impl Line {
     /// All of a line but its value.
     #[inline(always)]
-    fn start(&self, out: &mut Out<'_>, (body, len): (&[u8], usize)) {
+    fn start(&self, out: &mut Out<'_>, body: &[u8]) {
         self.head.put(out);
-        out.put_padded(body, len);
+        out.put(body);
         self.tail.put(out);
     }
 }

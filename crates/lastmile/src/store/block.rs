@@ -6,13 +6,13 @@
 //! cells  [buckets… sum] [buckets… sum] …         histograms only, one stride a row
 //! ```
 //! The label body *is* the key: a look-up compares raw values against it between the skeleton bytes it
-//! knows, and a scrape copies it. Order of rows is order of exposition. A block never grows past a
-//! quarter of what one chunk of a scrape can hold, so a scrape copies whole blocks, each under one lock hold, and its
+//! knows, and a scrape copies it. Order of rows is order of exposition. A block never grows past what
+//! one chunk of a scrape can hold, so a scrape copies whole blocks, each under one lock hold, and its
 //! cursor is a block's index: what happens inside a block never concerns it.
 
 use super::family::FamilyState;
 use super::key::Key;
-use crate::exposition::{CHUNK_BYTES, PAD};
+use crate::exposition::CHUNK_BYTES;
 use crate::readers::{Moment, ScrapeNo};
 use crate::schema::Kind;
 use crate::time::Ticks;
@@ -21,9 +21,6 @@ use crate::value::histogram;
 /// Most rows of a block; an index into it fits 8 bits of a row's id.
 pub(super) const ROWS_MAX: usize = 1 << ROW_BITS;
 pub(super) const ROW_BITS: u32 = 8;
-
-/// Most text of a block: a quarter of a chunk, so that chunks are filled well.
-const TEXT_BYTES_MAX: usize = CHUNK_BYTES / 4;
 
 /// A row keeps the offset of its key in 16 bits.
 const KEY_BYTES_MAX: usize = 1 << 16;
@@ -110,17 +107,15 @@ impl Block {
     pub(super) fn has_room(&self, family: &FamilyState, key_len: usize) -> bool {
         self.rows.is_empty()
             || (self.rows.len() < ROWS_MAX
-                && self.key_bytes() + key_len < KEY_BYTES_MAX
-                && self.text_bytes_max + family.text().row_bytes_max(key_len) <= TEXT_BYTES_MAX)
+                && self.keys.len() + key_len < KEY_BYTES_MAX
+                && self.text_bytes_max + family.text().row_bytes_max(key_len) <= CHUNK_BYTES)
     }
 
     /// Adds a row at the end and gives its index.
     pub(super) fn push(&mut self, key: &Key<'_>, hash: u32, flags: u16, now: Moment) -> usize {
-        let offset = self.key_bytes();
-        self.keys.truncate(offset);
+        let offset = self.keys.len();
         key.write_body(&mut self.keys);
         let len = self.keys.len() - offset;
-        self.keys.resize(offset + len + PAD, 0);
         self.text_bytes_max += key.family.text().row_bytes_max(len);
         self.rows.push(Row {
             value: 0,
@@ -141,7 +136,7 @@ impl Block {
         let n_cells = self.n_cells;
         let kept = || keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(i, _)| i);
         let n_kept = kept().count();
-        let mut keys = Vec::with_capacity(self.key_bytes() + PAD);
+        let mut keys = Vec::with_capacity(self.keys.len());
         let mut rows = Vec::with_capacity(n_kept);
         let mut cells = Vec::with_capacity(n_kept * n_cells);
         self.text_bytes_max = 0;
@@ -153,7 +148,6 @@ impl Block {
             rows.push(Row { key_offset: offset, ..row.clone() });
             cells.extend_from_slice(self.cells(i));
         }
-        keys.resize(keys.len() + PAD, 0);
         keys.shrink_to_fit();
         (self.keys, self.rows, self.cells) = (keys, rows, cells);
     }
@@ -165,16 +159,20 @@ impl Block {
         self.cells.shrink_to_fit();
     }
 
-    /// Bytes of all keys, without the padding behind them.
-    fn key_bytes(&self) -> usize {
-        self.keys.len().saturating_sub(PAD)
-    }
-
-    /// A row's label body, and what stands behind it up to a multiple of [`PAD`]; its own length.
-    #[inline]
-    pub(crate) fn padded_body(&self, row: &Row) -> (&[u8], usize) {
-        let (offset, len) = (usize::from(row.key_offset), usize::from(row.key_len));
-        (&self.keys[offset..offset + len.next_multiple_of(PAD)], len)
+    /// Brings the block into the core's cache: one load a line and none waits for another, so many are
+    /// under way at a time. An encoder's own reads are too few at a time to hide how far memory is.
+    pub(crate) fn warm(&self) {
+        let mut touched = 0;
+        for line in self.keys.chunks(64) {
+            touched ^= line[0];
+        }
+        for line in self.rows.chunks(64 / size_of::<Row>()) {
+            touched ^= line[0].flags as u8;
+        }
+        for line in self.cells.chunks(64 / size_of::<u64>()) {
+            touched ^= line[0] as u8;
+        }
+        std::hint::black_box(touched);
     }
 
     /// A row's label body.

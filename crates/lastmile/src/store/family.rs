@@ -25,6 +25,8 @@ pub(crate) struct FamilyState {
     literals: Vec<Box<[u8]>>,
     /// Positions of the labels in the order of their names, as clients sort them.
     sorted: Vec<u8>,
+    /// What stands before each value in an `lm1` key, in that order.
+    key_literals: Vec<KeyLiteral>,
     /// The listed values of each closed label; `None` for an open one.
     listed: Vec<Option<HashSet<Box<[u8]>, Seed>>>,
     /// A bit for each open label.
@@ -39,6 +41,48 @@ pub(crate) struct FamilyState {
     overflow: Vec<OnceLock<Arc<Pin>>>,
     /// Held while a series is created, before any shard's lock and never behind one.
     pub(super) admission: Mutex<Admission>,
+}
+
+/// `;app=`: what stands before a value in an `lm1` key, and which label it is.
+#[derive(Debug)]
+pub(crate) struct KeyLiteral {
+    text: Box<[u8]>,
+    /// Its first 16 bytes as a number, and a mask of those there are.
+    head: u128,
+    mask: u128,
+    label: u8,
+}
+
+impl KeyLiteral {
+    fn new(name: &str, label: u8) -> Self {
+        let text = format!(";{name}=").into_bytes().into_boxed_slice();
+        let (mut head, mut mask) = ([0; 16], [0; 16]);
+        for (i, byte) in text.iter().take(16).enumerate() {
+            (head[i], mask[i]) = (*byte, 0xff);
+        }
+        Self { text, head: u128::from_le_bytes(head), mask: u128::from_le_bytes(mask), label }
+    }
+
+    /// Its position in the schema's order.
+    #[inline]
+    pub(crate) fn label(&self) -> usize {
+        usize::from(self.label)
+    }
+
+    /// Where the value starts if this stands at `at`. A name is mostly shorter than 16 bytes, which are
+    /// compared at once.
+    #[inline]
+    pub(crate) fn skip(&self, body: &[u8], at: usize) -> Option<usize> {
+        let rest = body.get(at..)?;
+        let is_here = match rest.first_chunk::<16>() {
+            Some(chunk) => {
+                u128::from_le_bytes(*chunk) & self.mask == self.head
+                    && (self.text.len() <= 16 || rest.starts_with(&self.text))
+            }
+            None => rest.starts_with(&self.text),
+        };
+        is_here.then_some(at + self.text.len())
+    }
 }
 
 /// What limits the series of a family.
@@ -62,6 +106,8 @@ impl FamilyState {
             .collect();
         let mut sorted: Vec<u8> = (0..labels.len() as u8).collect();
         sorted.sort_by_key(|i| labels[usize::from(*i)].name());
+        let key_literals =
+            sorted.iter().map(|i| KeyLiteral::new(labels[usize::from(*i)].name(), *i)).collect();
         let listed = labels
             .iter()
             .map(|label| {
@@ -81,6 +127,7 @@ impl FamilyState {
             slot,
             literals,
             sorted,
+            key_literals,
             listed,
             open,
             min: declared.value_min(),
@@ -117,6 +164,11 @@ impl FamilyState {
     #[inline]
     pub(crate) fn literals(&self) -> &[Box<[u8]>] {
         &self.literals
+    }
+
+    #[inline]
+    pub(crate) fn key_literals(&self) -> &[KeyLiteral] {
+        &self.key_literals
     }
 
     #[inline]

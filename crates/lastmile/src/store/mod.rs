@@ -20,7 +20,7 @@ mod key;
 mod pin;
 mod shard;
 
-pub(crate) use block::{Block, PINNED, Row, SHOWN, UNUSED, WIDE};
+pub(crate) use block::{Block, Row, SHOWN, UNUSED};
 pub(crate) use family::FamilyState;
 pub(crate) use key::{BODY_BYTES_END, Key, Text, Texts, body_values, same};
 pub(crate) use pin::Pin;

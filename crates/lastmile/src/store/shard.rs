@@ -256,8 +256,7 @@ impl Shard {
 
     /// What row `i` of a counter's block stands at.
     #[inline]
-    pub(crate) fn counter(&self, block: u32, i: usize) -> CounterValue {
-        let row = &self.blocks[block as usize].rows[i];
+    pub(crate) fn counter(&self, block: u32, row: &Row, i: usize) -> CounterValue {
         if row.flags & (WIDE | PINNED) == 0 {
             return CounterValue::Whole(row.value);
         }

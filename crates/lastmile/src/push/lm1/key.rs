@@ -4,7 +4,66 @@ use crate::push::json::{RawStr, unescape};
 use crate::push::report::Refusal;
 use crate::push::samples::Samples;
 use crate::push::swar;
-use crate::store::Text;
+use crate::store::{FamilyState, Text};
+
+/// Where the name of a key without JSON escapes ends, or its first `%` stands.
+#[inline]
+pub(super) fn name_end(body: &[u8], key: RawStr) -> usize {
+    next_end(body, key.start, key.end)
+}
+
+/// Puts the values of a key whose labels are sorted by name, as clients write them, into schema order,
+/// behind the values of earlier entries. `false` if the key is another; some may have been put then.
+///
+/// The names are known, so they are compared where they are due; only the values are searched through.
+#[inline]
+pub(super) fn values_in_order(
+    family: &FamilyState,
+    body: &[u8],
+    name_end: usize,
+    key_end: usize,
+    samples: &mut Samples,
+) -> bool {
+    let literals = family.key_literals();
+    let values_at = samples.values.len();
+    samples.values.resize(values_at + literals.len(), Text::EMPTY);
+    let mut at = name_end;
+    for literal in literals {
+        let Some(start) = literal.skip(body, at) else {
+            return false;
+        };
+        at = next_end(body, start, key_end);
+        let mut value = Text::in_body(start, at);
+        if body[at] == b'%' {
+            while body[at] == b'%' {
+                at = next_end(body, at + 1, key_end);
+            }
+            match decode_percent(&body[start..at], samples) {
+                Ok(decoded) => value = decoded,
+                Err(_) => return false,
+            }
+        }
+        samples.values[values_at + literal.label()] = value;
+    }
+    at == key_end
+}
+
+/// The first `;` or `%` from `at`, or `key_end`, where the closing quote stands.
+#[inline]
+fn next_end(body: &[u8], mut at: usize, key_end: usize) -> usize {
+    while let Some(chunk) = body.get(at..at + 8) {
+        let word = u64::from_le_bytes(chunk.try_into().expect("a chunk of 8"));
+        let stop = swar::find(word, b';') | swar::find(word, b'%') | swar::find(word, b'"');
+        if stop != 0 {
+            return at + swar::first(stop);
+        }
+        at += 8;
+    }
+    while at < key_end && !matches!(body[at], b';' | b'%') {
+        at += 1;
+    }
+    at
+}
 
 /// Splits a key; gives its name and leaves its labels in the samples.
 #[inline]

@@ -342,6 +342,35 @@ fn resolve(
     counts: &mut Counts,
 ) {
     let values_at = samples.values.len();
+    if weight_ok && !key.has_escapes && !matches!(shape, Shape::List(0)) {
+        let name_end = key::name_end(body, key);
+        if let Some(slot) = catalog.slot(&body[key.start..name_end]) {
+            let family = catalog.family(slot);
+            if fits(family.kind(), shape)
+                && key::values_in_order(family, body, name_end, key.end, samples)
+            {
+                return samples.finish_entry(family, body, values_at, numbers_at, counts);
+            }
+            samples.values.truncate(values_at);
+        }
+    }
+    resolve_any(catalog, body, key, shape, numbers_at, weight_ok, samples, counts);
+}
+
+/// The same for a key whose labels come in any order, with any escapes, and for one that is refused.
+#[expect(clippy::too_many_arguments, reason = "one step of one loop, split off to be read")]
+#[cold]
+fn resolve_any(
+    catalog: &Catalog,
+    body: &[u8],
+    key: RawStr,
+    shape: Shape,
+    numbers_at: usize,
+    weight_ok: bool,
+    samples: &mut Samples,
+    counts: &mut Counts,
+) {
+    let values_at = samples.values.len();
     let name = key::split(body, key, samples);
     let family = name
         .as_ref()
