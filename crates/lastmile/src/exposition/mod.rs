@@ -157,46 +157,32 @@ impl Scrape {
             };
             let seq = shard.block(block).seq();
             let need = shard.block(block).text_bytes_max() + family.text().header().len();
-            if need > CHUNK_BYTES - end {
-                if end > 0 {
-                    return end;
-                }
-                if need > CHUNK_BYTES {
-                    self.spill.clear();
-                    self.spill.resize(need + PAD, 0);
-                    let mut out = Out::new(&mut self.spill, 0);
-                    text::block(
-                        &mut out,
-                        family,
-                        &mut shard,
-                        block,
-                        &self.view,
-                        self.now,
-                        &mut self.at.header_done,
-                    );
-                    let end = out.end();
-                    drop(shard);
-                    self.spill.truncate(end);
-                    self.spilled = 0;
-                    self.at.block = seq;
-                    if end == 0 {
-                        continue;
-                    }
-                    return self.fill(chunk);
-                }
+            if need > CHUNK_BYTES - end && end > 0 {
+                return end;
             }
-            let mut out = Out::new(chunk, end);
-            text::block(
-                &mut out,
-                family,
-                &mut shard,
-                block,
-                &self.view,
-                self.now,
-                &mut self.at.header_done,
-            );
-            end = out.end();
+            // A block of one row can be larger than a chunk; it is written aside and handed out in parts.
+            let is_large = need > CHUNK_BYTES;
+            let mut out = if is_large {
+                self.spill.clear();
+                self.spill.resize(need + PAD, 0);
+                Out::new(&mut self.spill, 0)
+            } else {
+                Out::new(chunk, end)
+            };
+            let header_done = &mut self.at.header_done;
+            text::block(&mut out, family, &mut shard, block, &self.view, self.now, header_done);
+            let written = out.end();
             self.at.block = seq;
+            if !is_large {
+                end = written;
+                continue;
+            }
+            drop(shard);
+            self.spill.truncate(written);
+            self.spilled = 0;
+            if written > 0 {
+                return self.fill(chunk);
+            }
         }
         end
     }
