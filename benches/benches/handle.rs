@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use lastmile::{Aggregator, Family, Label, Limits, Schema};
+use lastmile::{Aggregator, Family, Label, Limits, Recorder, Schema};
 use lastmile_benches::{exposition, now};
 
 fn aggregator() -> Aggregator {
@@ -103,5 +103,46 @@ fn beside(op: &(impl Fn() + Sync), work: impl FnOnce()) -> u64 {
     })
 }
 
-criterion_group!(benches, handles, two_threads);
+/// The same operations through a worker's own recorder.
+fn recorder(c: &mut Criterion) {
+    let aggregator = aggregator();
+    let labels = [("app", "student")];
+    let mut recorder = Recorder::new();
+    let counter =
+        recorder.counter(&aggregator.counter("app_loads_total", &labels).expect("declared"));
+    let histogram =
+        recorder.histogram(&aggregator.histogram("app_load_seconds", &labels).expect("declared"));
+
+    let (mut n_inc, mut n_observed) = (0_u64, 0_u64);
+    let mut group = c.benchmark_group("recorder");
+    group.bench_function("counter_inc", |b| {
+        b.iter(|| {
+            recorder.inc(counter);
+            n_inc += 1;
+        });
+    });
+    group.bench_function("histogram_observe", |b| {
+        b.iter(|| {
+            recorder.observe(histogram, 0.3).expect("within the bounds");
+            n_observed += 1;
+        });
+    });
+    group.bench_function("flush_1_counter_1_histogram", |b| {
+        b.iter(|| {
+            recorder.inc(counter);
+            recorder.observe(histogram, 0.3).expect("within the bounds");
+            recorder.flush();
+            n_inc += 1;
+            n_observed += 1;
+        });
+    });
+    group.finish();
+
+    drop(recorder);
+    let after = exposition(&aggregator);
+    assert_eq!(after.value(r#"app_loads_total{app="student"}"#), n_inc as f64);
+    assert_eq!(after.value(r#"app_load_seconds_count{app="student"}"#), n_observed as f64);
+}
+
+criterion_group!(benches, handles, two_threads, recorder);
 criterion_main!(benches);

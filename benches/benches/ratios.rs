@@ -6,9 +6,14 @@
 
 use std::alloc::System;
 use std::hint::black_box;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
-use lastmile::{Aggregator, DecodedBatch, Family, Format, Limits, Schema, ScrapeOptions, Source};
+use lastmile::{
+    Aggregator, Counter, DecodedBatch, Family, Format, Limits, Recorder, Schema, ScrapeOptions,
+    Source,
+};
 use lastmile_benches::{
     Batch, Comparison, N_SAMPLES_LM1_PAGE_LOAD, N_SAMPLES_SEED_PAGE_LOAD, Shape,
     browser_aggregator, compare, exposition, is_bench, now, print_host, pum_aggregator,
@@ -37,7 +42,9 @@ fn main() {
     scattered_series(1_000_000 / scale, 2000 / scale);
     over_limit(10_000 / scale);
     bound_counter(1_000_000 / scale);
+    recorder(1_000_000 / scale);
     println!();
+    two_recorders(100_000_000 / scale);
     memory(1_000_000 / scale);
 }
 
@@ -265,11 +272,7 @@ fn over_limit(n_calls: usize) {
 
 /// A bound counter, beside an atomic addition.
 fn bound_counter(n_calls: usize) {
-    let schema = Schema::builder().family(Family::counter("app_loads_total")).build();
-    let schema = schema.expect("the family is valid");
-    let aggregator: Aggregator =
-        Aggregator::new(schema, Limits::default(), now()).expect("the schema fits");
-    let counter = aggregator.counter("app_loads_total", &[]).expect("declared");
+    let (aggregator, counter) = one_counter();
     let alone = AtomicU64::new(0);
     let comparison = compare(
         31,
@@ -282,6 +285,77 @@ fn bound_counter(n_calls: usize) {
     row("bound counter inc / fetch_add", comparison, 1, "inc", "20 ns");
     let n_inc = alone.load(Ordering::Relaxed);
     assert_eq!(exposition(&aggregator).value("app_loads_total"), n_inc as f64);
+}
+
+/// A counter through a recorder, beside an atomic addition.
+fn recorder(n_calls: usize) {
+    let (aggregator, counter) = one_counter();
+    let mut recorder = Recorder::new();
+    let id = recorder.counter(&counter);
+    let alone = AtomicU64::new(0);
+    let comparison = compare(
+        31,
+        n_calls,
+        || black_box(&recorder).inc(id),
+        || {
+            alone.fetch_add(1, Ordering::Relaxed);
+        },
+    );
+    row("recorder inc / fetch_add", comparison, 1, "inc", "4 ns");
+    drop(recorder);
+    let n_inc = alone.load(Ordering::Relaxed);
+    assert_eq!(exposition(&aggregator).value("app_loads_total"), n_inc as f64);
+}
+
+/// How much more two threads count in one hot series than one does, each through a recorder that it
+/// flushes every thousand times: by the clock on the wall, as no thread's CPU time shows what threads
+/// take from each other.
+fn two_recorders(n_calls: usize) {
+    let (aggregator, counter) = one_counter();
+    let incs_per_nano = |n_threads: usize| {
+        let together = Barrier::new(n_threads + 1);
+        let nanos = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..n_threads)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut recorder = Recorder::new();
+                        let id = recorder.counter(&counter);
+                        together.wait();
+                        for _ in 0..n_calls / 1000 {
+                            for _ in 0..1000 {
+                                black_box(&recorder).inc(id);
+                            }
+                            recorder.flush();
+                        }
+                    })
+                })
+                .collect();
+            together.wait();
+            let start = Instant::now();
+            for worker in workers {
+                worker.join().expect("the thread does not panic");
+            }
+            start.elapsed().as_nanos() as f64
+        });
+        (n_threads * n_calls) as f64 / nanos
+    };
+    const N_ROUNDS: usize = 5;
+    let mut ratios: Vec<f64> = (0..N_ROUNDS).map(|_| incs_per_nano(2) / incs_per_nano(1)).collect();
+    ratios.sort_by(f64::total_cmp);
+    println!(
+        "two threads with a recorder each: {:.2} x the throughput of one (to reach 1.5 x)",
+        ratios[N_ROUNDS / 2]
+    );
+    let n_inc = (N_ROUNDS * 3 * (n_calls / 1000) * 1000) as f64;
+    assert_eq!(exposition(&aggregator).value("app_loads_total"), n_inc);
+}
+
+fn one_counter() -> (Aggregator, Counter) {
+    let schema = Schema::builder().family(Family::counter("app_loads_total")).build();
+    let schema = schema.expect("the family is valid");
+    let aggregator = Aggregator::new(schema, Limits::default(), now()).expect("the schema fits");
+    let counter = aggregator.counter("app_loads_total", &[]).expect("declared");
+    (aggregator, counter)
 }
 
 /// Bytes on the heap for each counter series beyond the text of its name and labels.

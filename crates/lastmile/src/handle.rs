@@ -80,6 +80,15 @@ impl Counter {
         Ok(())
     }
 
+    /// Adds what a recorder collected. So much that the cell could wrap goes to the row, which cannot.
+    pub(crate) fn add_many(&self, n: u64) {
+        if n <= u64::from(u32::MAX) {
+            self.0.pin.add(n);
+        } else {
+            self.0.agg.store().add_whole_pinned(&self.0.pin, n);
+        }
+    }
+
     /// What the series stands at, rounded to the nearest `f64`. Locks the row's shard.
     #[must_use]
     pub fn value(&self) -> f64 {
@@ -158,10 +167,20 @@ impl Histogram {
         self.0.agg.store().observe_pinned(&self.0.pin, v, self.0.agg.latest());
         Ok(())
     }
+
+    /// The family's upper bounds.
+    pub(crate) fn bounds(&self) -> Box<[f64]> {
+        self.0.agg.store().catalog().family(self.0.pin.slot()).bounds().into()
+    }
+
+    /// Adds cells that a recorder collected, laid out as the row's are.
+    pub(crate) fn merge(&self, cells: &[u64]) {
+        self.0.agg.store().merge_pinned(&self.0.pin, cells, self.0.agg.latest());
+    }
 }
 
 /// The host is trusted with size, not with sense: what would break a sum is refused.
-fn check(v: f64) -> Result<(), Refusal> {
+pub(crate) fn check(v: f64) -> Result<(), Refusal> {
     if v.is_nan() {
         Err(Refusal::NotANumber)
     } else if v < 0.0 {

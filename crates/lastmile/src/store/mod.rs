@@ -264,6 +264,11 @@ impl Store {
         self.shard(pin.shard()).add_pinned(pin, v);
     }
 
+    /// Adds a whole number to a bound counter's row, where it cannot wrap.
+    pub(crate) fn add_whole_pinned(&self, pin: &Pin, n: u64) {
+        self.shard(pin.shard()).add_whole_pinned(pin, n);
+    }
+
     /// What a bound counter stands at.
     pub(crate) fn read_pinned(&self, pin: &Pin) -> Sum {
         self.shard(pin.shard()).read_pinned(pin)
@@ -274,6 +279,11 @@ impl Store {
         let family = self.catalog.family(pin.slot());
         let mut rows = self.shard(pin.shard());
         rows.update(Shard::pinned_row(pin), family, &[Number { value: v, n: 1 }], self.moment(now));
+    }
+
+    /// Adds cells of the same layout to a bound histogram's row, all under one lock.
+    pub(crate) fn merge_pinned(&self, pin: &Pin, cells: &[u64], now: Ticks) {
+        self.shard(pin.shard()).merge_pinned(pin, cells, now);
     }
 
     /// Bytes in use against the limit.

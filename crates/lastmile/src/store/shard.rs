@@ -343,6 +343,21 @@ impl Shard {
         add_to_counter(&mut self.blocks[block].rows[i], &mut self.wide, v, 1);
     }
 
+    /// Adds a whole number to the row of the counter that a handle holds.
+    pub(super) fn add_whole_pinned(&mut self, pin: &Pin, n: u64) {
+        let (block, i) = split(pin.row());
+        add_whole_to_counter(&mut self.blocks[block].rows[i], &mut self.wide, n);
+    }
+
+    /// Adds cells of the same layout to the histogram that a handle holds.
+    pub(super) fn merge_pinned(&mut self, pin: &Pin, cells: &[u64], now: Ticks) {
+        let (block, i) = split(pin.row());
+        let block = &mut self.blocks[block];
+        let row = &mut block.rows[i];
+        row.touched = row.touched.max(now);
+        histogram::merge(block.cells_mut(i), cells);
+    }
+
     /// What the counter that a handle holds stands at.
     pub(super) fn read_pinned(&self, pin: &Pin) -> Sum {
         let (block, i) = split(pin.row());

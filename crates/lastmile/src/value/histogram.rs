@@ -37,6 +37,19 @@ pub(crate) fn observe(cells: &mut [u64], bounds: &[f64], v: f64, n: u64) {
     *words = s.words();
 }
 
+/// Adds the counts and the sum of cells with the same bounds, exactly.
+pub(crate) fn merge(cells: &mut [u64], other: &[u64]) {
+    let (other_counts, other_sum) = read(other);
+    let (counts, sum) = cells.split_at_mut(other_counts.len());
+    for (count, other) in counts.iter_mut().zip(other_counts) {
+        *count = count.saturating_add(*other);
+    }
+    let words: &mut [u64; Sum::WORDS] = sum.try_into().expect("the cells end with a sum");
+    let mut s = Sum::from_words(*words);
+    s.merge(other_sum);
+    *words = s.words();
+}
+
 /// The bucket counts and the sum of a row's cells.
 pub(crate) fn read(cells: &[u64]) -> (&[u64], Sum) {
     let (counts, words) = cells.split_at(cells.len() - Sum::WORDS);
@@ -68,5 +81,19 @@ mod tests {
         let (counts, sum) = read(&cells);
         assert_eq!(counts, [2, 0, 1]);
         assert_eq!(sum.to_f64(), 5.1);
+    }
+
+    #[test]
+    fn merged_parts_are_the_whole_to_the_bit() {
+        let bounds = [0.1, 1.0];
+        let zero = || vec![0; n_cells(bounds.len())];
+        let (mut whole, mut parts) = (zero(), [zero(), zero()]);
+        for (i, v) in [0.1, 1e-9, 0.7, 86_400.0, 9_007_199_254_740_992.0].into_iter().enumerate() {
+            observe(&mut whole, &bounds, v, u64::from(u32::MAX));
+            observe(&mut parts[i % 2], &bounds, v, u64::from(u32::MAX));
+        }
+        let mut merged = zero();
+        parts.iter().for_each(|part| merge(&mut merged, part));
+        assert_eq!(merged, whole);
     }
 }

@@ -49,6 +49,14 @@ impl Sum {
         self.hi = self.hi.wrapping_add(u64::from(carry));
     }
 
+    /// Adds another sum.
+    pub(crate) fn merge(&mut self, other: Self) {
+        let (frac, carry) = self.frac.overflowing_add(other.frac);
+        let whole = |sum: Self| u128::from(sum.hi) << 64 | u128::from(sum.lo);
+        let whole = whole(*self).wrapping_add(whole(other)).wrapping_add(u128::from(carry));
+        *self = Self { frac, lo: whole as u64, hi: (whole >> 64) as u64 };
+    }
+
     pub(crate) fn words(self) -> [u64; Self::WORDS] {
         [self.frac, self.lo, self.hi]
     }
@@ -115,6 +123,16 @@ mod tests {
             }
         }
         assert_eq!(forward, backward);
+    }
+
+    #[test]
+    fn merging_carries_across_words() {
+        let mut s = Sum::from_words([u64::MAX, u64::MAX, 7]);
+        s.merge(Sum::from_words([1, 0, 0]));
+        assert_eq!(s.words(), [0, 0, 8]);
+        s.merge(Sum::from_words([5, u64::MAX, 1]));
+        s.merge(Sum::from_words([u64::MAX, 0, 0]));
+        assert_eq!(s.words(), [4, 0, 10]);
     }
 
     #[test]

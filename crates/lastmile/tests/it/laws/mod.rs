@@ -4,6 +4,7 @@ mod handles;
 mod identity;
 mod limits;
 mod numbers;
+mod recorders;
 mod scrapes;
 mod threads;
 
