@@ -96,7 +96,7 @@ fn squeezed(format: Format, body: &[u8], accepted: [u64; 2], roomy: Exposition) 
     for family in &roomy {
         let sample = match family.kind.as_str() {
             "gauge" => continue,
-            "histogram" => format!("{}_count", family.name),
+            "histogram" | "summary" => format!("{}_count", family.name),
             _ => family.name.clone(),
         };
         let roomy = total(&roomy, &family.name, &sample);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use crate::dedup::Ids;
 use crate::error::{Error, Repr};
 use crate::exposition::{Scrape, ScrapeOptions};
-use crate::handle::{Counter, Gauge, Histogram};
+use crate::handle::{Counter, Gauge, Histogram, Summary};
 use crate::limit::Limits;
 use crate::own::{self, Own};
 use crate::push::{self, DecodeError, Format, PushReport, Source};
@@ -197,6 +197,14 @@ impl Aggregator {
     /// As for [`counter`](Self::counter).
     pub fn histogram(&self, name: &str, labels: &[(&str, &str)]) -> Result<Histogram, Error> {
         Ok(Histogram::new(self.bind(name, Kind::Histogram, labels)?, Arc::clone(&self.inner)))
+    }
+
+    /// A handle to one series of a summary, which stays in place while the handle lives.
+    ///
+    /// # Errors
+    /// As for [`counter`](Self::counter).
+    pub fn summary(&self, name: &str, labels: &[(&str, &str)]) -> Result<Summary, Error> {
+        Ok(Summary::new(self.bind(name, Kind::Summary, labels)?, Arc::clone(&self.inner)))
     }
 
     fn bind(&self, name: &str, kind: Kind, labels: &[(&str, &str)]) -> Result<Arc<Pin>, Error> {

@@ -179,6 +179,45 @@ impl Histogram {
     }
 }
 
+/// One series of a summary. Cloning shares it.
+///
+/// ```
+/// # use lastmile::{Aggregator, Family, Limits, Refusal, Schema, Timestamp};
+/// # let now = Timestamp::new(0, std::time::Duration::ZERO);
+/// # #[cfg(feature = "summary")] {
+/// let schema = Schema::builder().family(Family::summary("job_seconds")).build()?;
+/// let agg = Aggregator::new(schema, Limits::default(), now)?;
+/// let seconds = agg.summary("job_seconds", &[])?;
+/// seconds.observe(0.25)?;
+/// assert_eq!(seconds.observe(-1.0), Err(Refusal::Negative));
+/// let mut text = Vec::new();
+/// agg.encode_to(&mut text, now)?;
+/// let text = String::from_utf8(text)?;
+/// assert!(text.contains("job_seconds{quantile=\"0.99\"} 0.25\njob_seconds_sum 0.25\njob_seconds_count 1\n"));
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Summary(Bound);
+
+impl Summary {
+    pub(crate) fn new(pin: Arc<Pin>, agg: Arc<Inner>) -> Self {
+        Self(Bound { pin, agg })
+    }
+
+    /// Counts one observation from 0 to 2^53; in the quantiles one above the family's `max` counts as
+    /// that. Locks the row's shard; the first of each two minutes may allocate under it. The time is the
+    /// latest that any call to the aggregator was given.
+    ///
+    /// # Errors
+    /// Why the value is refused; nothing is counted then.
+    pub fn observe(&self, v: f64) -> Result<(), Refusal> {
+        check(v)?;
+        self.0.agg.store().observe_pinned(&self.0.pin, v, self.0.agg.latest());
+        Ok(())
+    }
+}
+
 /// The host is trusted with size, not with sense: what would break a sum is refused.
 pub(crate) fn check(v: f64) -> Result<(), Refusal> {
     if v.is_nan() {
@@ -209,5 +248,11 @@ impl fmt::Debug for Gauge {
 impl fmt::Debug for Histogram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt("Histogram", f)
+    }
+}
+
+impl fmt::Debug for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt("Summary", f)
     }
 }

@@ -25,7 +25,7 @@ pub use aggregator::Aggregator;
 pub use bench::DecodedBatch;
 pub use error::Error;
 pub use exposition::{Scrape, ScrapeOptions};
-pub use handle::{Counter, Gauge, Histogram};
+pub use handle::{Counter, Gauge, Histogram, Summary};
 pub use limit::Limits;
 pub use push::{DecodeError, DecodeReason, Format, LineError, PushReport, Refusal, Source};
 pub use readers::Hold;

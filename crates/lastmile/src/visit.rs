@@ -4,6 +4,7 @@ use crate::schema::{Family, Kind, Label};
 use crate::store::{Block, CounterValue, FamilyState, Row, Store, UNUSED, body_values};
 use crate::time::Ticks;
 use crate::value::histogram;
+use crate::value::summary::{QUANTILES, Quantiles};
 
 /// Looks at an aggregate family by family, series by series; see
 /// [`Aggregator::visit`](crate::Aggregator::visit).
@@ -61,6 +62,16 @@ pub enum Value<'a> {
         /// The sum of observations, rounded to the nearest `f64`.
         sum: f64,
     },
+    /// A summary.
+    Summary {
+        /// Pairs of quantile and value of the last 8 to 10 minutes, ascending; empty if nothing was
+        /// observed in them.
+        quantiles: &'a [(f64, f64)],
+        /// Observations ever.
+        count: u64,
+        /// Their sum, rounded to the nearest `f64`.
+        sum: f64,
+    },
 }
 
 impl SeriesView<'_> {
@@ -90,10 +101,10 @@ pub(crate) fn visit(store: &Store, now: Ticks, visitor: &mut impl Visitor) {
         let mut shown = false;
         for shard in 0..store.n_shards() {
             let mut seq = 0;
-            while let Some((block, singles)) = copy_block(store, family, shard, seq, now) {
+            while let Some((block, copied)) = copy_block(store, family, shard, seq, now) {
                 seq = block.seq();
                 for (i, row) in block.rows.iter().enumerate() {
-                    let Some(value) = value_of(family, &block, row, i, &singles) else {
+                    let Some(value) = value_of(family, &block, row, i, &copied) else {
                         continue;
                     };
                     if !std::mem::replace(&mut shown, true) {
@@ -106,28 +117,48 @@ pub(crate) fn visit(store: &Store, now: Ticks, visitor: &mut impl Visitor) {
     }
 }
 
-/// The first block of a family in a shard behind the one numbered `seq`, and what its counters or gauges stand at.
+/// What a row stands at that is not in its cells.
+#[derive(Default)]
+struct Copied {
+    /// Of a counter or gauge.
+    single: Option<f64>,
+    /// Of a summary.
+    quantiles: Option<[(f64, f64); QUANTILES.len()]>,
+}
+
+/// The first block of a family in a shard behind the one numbered `seq`, and what its rows stand at.
 fn copy_block(
     store: &Store,
     family: &FamilyState,
     shard: usize,
     seq: u64,
     now: Ticks,
-) -> Option<(Block, Vec<Option<f64>>)> {
+) -> Option<(Block, Vec<Copied>)> {
     let shard = store.shard(shard);
     let id = shard.block_after(family.slot(), seq)?;
-    let block = shard.block(id).clone();
-    let singles = (0..block.rows.len())
+    let block = shard.block(id).copied();
+    let copied = (0..block.rows.len())
         .map(|i| match family.kind() {
-            Kind::Counter => Some(match shard.counter(id, &block.rows[i], i) {
+            Kind::Counter => Copied::single(Some(match shard.counter(id, &block.rows[i], i) {
                 CounterValue::Whole(n) => n as f64,
                 CounterValue::Wide(sum) => sum.to_f64(),
-            }),
-            Kind::Gauge => shard.gauge(id, i, family.ttl(), now),
-            Kind::Histogram => None,
+            })),
+            Kind::Gauge => Copied::single(shard.gauge(id, i, family.ttl(), now)),
+            Kind::Histogram => Copied::default(),
+            Kind::Summary => {
+                let values = shard.block(id).quantiles(i, family, now);
+                let pair = |values: Quantiles| std::array::from_fn(|q| (QUANTILES[q], values[q]));
+                Copied { quantiles: values.map(pair), ..Copied::default() }
+            }
         })
         .collect();
-    Some((block, singles))
+    Some((block, copied))
+}
+
+impl Copied {
+    fn single(single: Option<f64>) -> Self {
+        Self { single, quantiles: None }
+    }
 }
 
 fn value_of<'a>(
@@ -135,17 +166,22 @@ fn value_of<'a>(
     block: &'a Block,
     row: &Row,
     i: usize,
-    singles: &[Option<f64>],
+    copied: &'a [Copied],
 ) -> Option<Value<'a>> {
     if row.flags & UNUSED != 0 {
         return None;
     }
     match family.kind() {
-        Kind::Counter => singles[i].map(Value::Counter),
-        Kind::Gauge => singles[i].map(Value::Gauge),
+        Kind::Counter => copied[i].single.map(Value::Counter),
+        Kind::Gauge => copied[i].single.map(Value::Gauge),
         Kind::Histogram => {
             let (counts, sum) = histogram::read(block.cells(i));
             Some(Value::Histogram { bounds: family.bounds(), counts, sum: sum.to_f64() })
+        }
+        Kind::Summary => {
+            let (counts, sum) = histogram::read(block.cells(i));
+            let quantiles = copied[i].quantiles.as_ref().map_or(&[][..], |pairs| pairs);
+            Some(Value::Summary { quantiles, count: counts[0], sum: sum.to_f64() })
         }
     }
 }

@@ -12,9 +12,10 @@ use super::number::{self, canonical, javascript};
 use super::{Out, Piece};
 use crate::readers::View;
 use crate::schema::{Family, Kind, LeStyle};
-use crate::store::{CounterValue, FamilyState, Row, SHOWN, Shard, UNUSED};
+use crate::store::{Block, CounterValue, FamilyState, Row, SHOWN, Shard, UNUSED};
 use crate::time::Ticks;
-use crate::value::histogram;
+use crate::value::summary::QUANTILES;
+use crate::value::{Sum, histogram};
 
 /// Longest value: 39 digits of a 128-bit whole number; an `f64` takes 24.
 const VALUE_BYTES_MAX: usize = 40;
@@ -24,7 +25,8 @@ const VALUE_BYTES_MAX: usize = 40;
 pub(crate) struct TextParts {
     /// The `# HELP` and `# TYPE` lines.
     header: Vec<u8>,
-    /// Of a counter or gauge one line, of a histogram the buckets, `_sum` and `_count`.
+    /// Of a counter or gauge one line, of a histogram or summary the buckets or quantiles, `_sum`
+    /// and `_count`.
     lines: Vec<Line>,
     /// Bytes of one row's text without its keys.
     fixed_bytes_max: usize,
@@ -63,6 +65,14 @@ impl TextParts {
             lines.extend(bounds.map(|le| Line {
                 head: Piece::new(&format!("{name}_bucket{{")),
                 tail: Piece::new(&format!("{comma}le=\"{le}\"}} ")),
+            }));
+            lines.push(plain(&format!("{name}_sum")));
+            lines.push(plain(&format!("{name}_count")));
+        } else if family.kind() == Kind::Summary {
+            let comma = if bare { "" } else { "," };
+            lines.extend(QUANTILES.map(|quantile| Line {
+                head: Piece::new(&format!("{name}{{")),
+                tail: Piece::new(&format!("{comma}quantile=\"{quantile}\"}} ")),
             }));
             lines.push(plain(&format!("{name}_sum")));
             lines.push(plain(&format!("{name}_count")));
@@ -161,6 +171,7 @@ pub(super) fn block(
                 }
             }
         }
+        Kind::Summary => summaries(&mut local, family, block, view, now),
     }
     let end = local.end();
     out.set_end(end);
@@ -180,6 +191,33 @@ fn histogram_row(out: &mut Out<'_>, text: &TextParts, body: &[u8], cells: &[u64]
     number::sum(out, sum);
     totals[1].start(out, body);
     number::whole(out, cumulative);
+}
+
+/// The rows of a summary's block: a loop of its own, so that the others stay as small as they are. Only
+/// totals are held at 0 for a reader; a quantile at 0 would say that it was measured so.
+#[inline(never)]
+fn summaries(out: &mut Out<'_>, family: &FamilyState, block: &Block, view: &View, now: Ticks) {
+    let (lines, totals) = family.text().lines.split_at(QUANTILES.len());
+    for (i, row) in block.rows.iter().enumerate() {
+        if row.flags & UNUSED != 0 || !view.includes(row.born) {
+            continue;
+        }
+        let body = block.body(row);
+        let quantiles = block.quantiles(i, family, now);
+        for (line, value) in lines.iter().zip(quantiles.iter().flatten()) {
+            line.start(out, body);
+            number::float(out, *value);
+        }
+        let (mut count, mut sum) = (0, Sum::default());
+        if view.shows(row.born, row.created, row.flags & SHOWN != 0) {
+            let (counts, total) = histogram::read(block.cells(i));
+            (count, sum) = (counts[0], total);
+        }
+        totals[0].start(out, body);
+        number::sum(out, sum);
+        totals[1].start(out, body);
+        number::whole(out, count);
+    }
 }
 
 impl Line {

@@ -60,7 +60,7 @@ enum Type {
 
 impl Type {
     fn named(name: &[u8]) -> Self {
-        let kinds = [Kind::Counter, Kind::Gauge, Kind::Histogram];
+        let kinds = [Kind::Counter, Kind::Gauge, Kind::Histogram, Kind::Summary];
         let found = kinds.into_iter().find(|kind| kind.as_str().as_bytes() == name);
         found.map_or(Self::Unknown, Self::Is)
     }
@@ -361,11 +361,11 @@ fn resolve(
         _ => None,
     };
     let n_samples = match (family.map(|f| f.kind()), fields.n_observations) {
-        (Some(Kind::Histogram), Some(n)) => {
+        (Some(Kind::Histogram | Kind::Summary), Some(n)) => {
             samples.numbers.truncate(numbers_at + n);
             n
         }
-        (Some(Kind::Histogram), None) => {
+        (Some(Kind::Histogram | Kind::Summary), None) => {
             samples.numbers.push(Number::NOT_A_NUMBER);
             1
         }

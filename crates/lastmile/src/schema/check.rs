@@ -6,6 +6,7 @@ use super::family::{Family, Kind, LeStyle};
 use super::label::{Label, Policy};
 use crate::error::Fault;
 use crate::value::VALUE_MAX;
+use crate::value::summary::IS_BUILT_IN;
 
 /// Longest name of a family or a label, in bytes. Every line of every scrape carries it.
 pub(crate) const NAME_BYTES_MAX: usize = 256;
@@ -65,6 +66,7 @@ pub(super) fn families(families: &[Family]) -> Vec<Fault> {
         }
         labels(family, &mut fault);
         bounds(family, &mut fault);
+        resolution(family, &mut fault);
         values(family, &mut fault);
     }
     faults
@@ -81,7 +83,7 @@ fn name(family: &Family, fault: &mut impl FnMut(&str, String)) {
     if let Some(unit) = &family.unit {
         let base = match family.kind {
             Kind::Counter => family.name.strip_suffix("_total").unwrap_or(&family.name),
-            Kind::Gauge | Kind::Histogram => &family.name,
+            Kind::Gauge | Kind::Histogram | Kind::Summary => &family.name,
         };
         if base.strip_suffix(unit.as_str()).is_none_or(|rest| !rest.ends_with('_')) {
             fault("unit", format!("the name must end in `_{unit}` (before `_total`)"));
@@ -107,6 +109,8 @@ fn labels(family: &Family, fault: &mut impl FnMut(&str, String)) {
             );
         } else if label.name == "le" && family.kind == Kind::Histogram {
             fault(&field, "is kept for a histogram's buckets".to_owned());
+        } else if label.name == "quantile" && family.kind == Kind::Summary {
+            fault(&field, "is kept for a summary's quantiles".to_owned());
         } else if family.labels[..i].iter().any(|earlier| earlier.name == label.name) {
             fault(&field, "is declared twice".to_owned());
         }
@@ -169,6 +173,24 @@ fn bounds(family: &Family, fault: &mut impl FnMut(&str, String)) {
         fault(field, "must be finite; `+Inf` is always there".to_owned());
     } else if !family.bounds.is_sorted_by(|a, b| a < b) {
         fault(field, "must ascend".to_owned());
+    }
+}
+
+fn resolution(family: &Family, fault: &mut impl FnMut(&str, String)) {
+    if family.kind != Kind::Summary {
+        if family.resolution.is_some() {
+            fault("resolution", format!("is for summaries; this is a {}", family.kind));
+        }
+        return;
+    }
+    if !IS_BUILT_IN {
+        fault("type", "needs the feature `summary`".to_owned());
+    }
+    let (resolution, max) = (family.resolution_or_default(), family.value_max());
+    if !resolution.is_finite() || resolution <= 0.0 {
+        fault("resolution", "must be a number above 0".to_owned());
+    } else if max.is_finite() && !(1.0..=VALUE_MAX).contains(&(max / resolution)) {
+        fault("resolution", "must be at most `max`, and at least a 2^53rd of it".to_owned());
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::label::Label;
 use crate::error::Place;
 use crate::value::VALUE_MAX;
+use crate::value::summary::Scale;
 
 /// The type of a metric family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum Kind {
     Gauge,
     /// Counts observations in buckets whose bounds the server owns.
     Histogram,
+    /// Counts observations, and shows quantiles of those of the last minutes.
+    Summary,
 }
 
 impl Kind {
@@ -25,6 +28,7 @@ impl Kind {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
             Self::Histogram => "histogram",
+            Self::Summary => "summary",
         }
     }
 }
@@ -71,6 +75,9 @@ const OBSERVATION_MAX_DEFAULT: f64 = 86_400.0;
 /// … or this many times the highest bound.
 const OBSERVATION_MAX_OVER_BOUND: f64 = 100.0;
 
+/// A summary's values are told apart by this (a millisecond in seconds) unless the family says otherwise.
+const RESOLUTION_DEFAULT: f64 = 0.001;
+
 /// A metric family: its name, type, help and labels, and the bounds on what clients may send to it.
 ///
 /// A builder; mistakes are reported by [`SchemaBuilder::build`](crate::SchemaBuilder::build), all at once.
@@ -97,6 +104,7 @@ pub struct Family {
     pub(crate) max: Option<f64>,
     pub(crate) combine: Option<Combine>,
     pub(crate) ttl: Option<Duration>,
+    pub(crate) resolution: Option<f64>,
     pub(crate) le_style: LeStyle,
     pub(crate) host_only: bool,
     pub(crate) place: Option<Place>,
@@ -115,6 +123,7 @@ impl Family {
             max: None,
             combine: None,
             ttl: None,
+            resolution: None,
             le_style: LeStyle::Canonical,
             host_only: false,
             place: None,
@@ -142,6 +151,23 @@ impl Family {
         let mut family = Self::new(name, Kind::Histogram);
         family.bounds = bounds.into_iter().collect();
         family
+    }
+
+    /// A summary: the quantiles 0.5, 0.75, 0.95 and 0.99 of what was observed in the last 8 to 10 minutes,
+    /// beside the `_sum` and `_count` of all observations ever.
+    ///
+    /// A quantile is within 1 % of the true one, or within half a [`resolution`](Self::resolution) where
+    /// that is more. A series that observed nothing for ten minutes shows none: a NaN is not a number
+    /// that anyone measured. An observation may be as large as 86,400 unless [`max`](Self::max) says
+    /// otherwise; a larger one, which only the host can make, counts as the largest in the quantiles.
+    ///
+    /// Quantiles of several series, or of several aggregators, cannot be joined; where that is wanted,
+    /// declare a histogram. A series is charged from the start for all it may take: 53 KiB by default, and
+    /// 2.5 KiB more for each doubling of `max` or halving of the resolution. Needs the feature `summary`, without
+    /// which [`SchemaBuilder::build`](crate::SchemaBuilder::build) reports a mistake.
+    #[must_use]
+    pub fn summary(name: impl Into<String>) -> Self {
+        Self::new(name, Kind::Summary)
     }
 
     /// The text behind `# HELP`; any UTF-8, escaped where it is exposed.
@@ -172,7 +198,8 @@ impl Family {
         self
     }
 
-    /// Smallest value of one sample; 0 unless said otherwise, and never less for counters and histograms.
+    /// Smallest value of one sample; 0 unless said otherwise, and never less for counters, histograms
+    /// and summaries.
     #[must_use]
     pub fn min(mut self, min: f64) -> Self {
         self.min = Some(min);
@@ -191,6 +218,14 @@ impl Family {
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
+        self
+    }
+
+    /// The difference below which a summary's values are one, 0.001 unless this says otherwise: a
+    /// millisecond for seconds. Finer costs memory, 2.5 KiB a series for each time that it is halved.
+    #[must_use]
+    pub fn resolution(mut self, resolution: f64) -> Self {
+        self.resolution = Some(resolution);
         self
     }
 
@@ -249,7 +284,7 @@ impl Family {
         self.max.unwrap_or(match self.kind {
             Kind::Counter => INCREMENT_MAX_DEFAULT,
             Kind::Gauge => VALUE_MAX,
-            Kind::Histogram => {
+            Kind::Histogram | Kind::Summary => {
                 let highest = self.bounds.last().copied().unwrap_or(0.0);
                 OBSERVATION_MAX_DEFAULT.max(highest * OBSERVATION_MAX_OVER_BOUND).min(VALUE_MAX)
             }
@@ -263,8 +298,17 @@ impl Family {
     pub(crate) fn ttl_or_default(&self) -> Duration {
         self.ttl.unwrap_or(match self.kind {
             Kind::Gauge => GAUGE_TTL_DEFAULT,
-            Kind::Counter | Kind::Histogram => SERIES_TTL_DEFAULT,
+            Kind::Counter | Kind::Histogram | Kind::Summary => SERIES_TTL_DEFAULT,
         })
+    }
+
+    pub(crate) fn resolution_or_default(&self) -> f64 {
+        self.resolution.unwrap_or(RESOLUTION_DEFAULT)
+    }
+
+    /// How a summary's values are counted.
+    pub(crate) fn scale(&self) -> Scale {
+        Scale::new(self.resolution_or_default(), self.value_max())
     }
 
     /// Series that are reserved when the family is declared.
@@ -282,6 +326,9 @@ impl Family {
             Kind::Counter | Kind::Gauge => vec![name.clone()],
             Kind::Histogram => {
                 ["", "_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}")).to_vec()
+            }
+            Kind::Summary => {
+                ["", "_sum", "_count"].map(|suffix| format!("{name}{suffix}")).to_vec()
             }
         }
     }

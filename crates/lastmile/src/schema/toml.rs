@@ -71,11 +71,13 @@ impl Reader<'_> {
             Some("counter") => Some(Kind::Counter),
             Some("gauge") => Some(Kind::Gauge),
             Some("histogram") => Some(Kind::Histogram),
+            Some("summary") => Some(Kind::Summary),
             _ => None,
         };
         let mut family = match kind {
             Some(Kind::Gauge) => Family::gauge(self.family.clone()),
             Some(Kind::Histogram) => Family::histogram(self.family.clone(), []),
+            Some(Kind::Summary) => Family::summary(self.family.clone()),
             _ => Family::counter(self.family.clone()),
         };
         family.place = self.lines.place(fields.get("name").map_or(at.start, |v| v.span().start));
@@ -95,7 +97,7 @@ impl Reader<'_> {
                         self.fault(
                             value.span(),
                             field,
-                            format!("`{other}` is not counter, gauge or histogram"),
+                            format!("`{other}` is not counter, gauge, histogram or summary"),
                         );
                     }
                 }
@@ -114,6 +116,7 @@ impl Reader<'_> {
                 }
                 "min" => family.min = self.number(field, value),
                 "max" => family.max = self.number(field, value),
+                "resolution" => family.resolution = self.number(field, value),
                 "combine" => {
                     family.combine = match self.text(field, value).as_deref() {
                         Some("last") => Some(Combine::Last),

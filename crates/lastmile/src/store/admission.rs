@@ -12,6 +12,7 @@ use crate::push::Refusal;
 use crate::readers::Moment;
 use crate::schema::{Kind, Policy, is_reserved};
 use crate::time::Ticks;
+use crate::value::summary::Rolling;
 use crate::value::{Sum, histogram};
 
 /// What a row takes in a table: 5 bytes a slot, at worst 7/16 full just after it grew.
@@ -213,11 +214,14 @@ impl Store {
 }
 
 /// The bytes that a series takes in all: its row, its key of `key_len` bytes, its cells and its place in
-/// the table. A counter is charged for the wide sum that it may need later, as an existing series is
-/// never refused.
+/// the table. A counter is charged for the wide sum, and a summary for all windows, that it may need
+/// later, as an existing series is never refused.
 pub(super) fn row_bytes(family: &FamilyState, key_len: usize) -> u64 {
     let cells = match family.kind() {
         Kind::Histogram => histogram::n_cells(family.bounds().len()) * size_of::<u64>(),
+        Kind::Summary => {
+            histogram::n_cells(0) * size_of::<u64>() + Rolling::bytes_max(family.scale())
+        }
         Kind::Counter => size_of::<Sum>(),
         Kind::Gauge => 0,
     };

@@ -3,7 +3,8 @@
 //! ```text
 //! keys   app="student"app="teacher"…[pad]       label bodies, escaped, as they are exposed
 //! rows   [value hash created touched off len flags] …   32 bytes each
-//! cells  [buckets… sum] [buckets… sum] …         histograms only, one stride a row
+//! cells  [buckets… sum] [buckets… sum] …         histograms and summaries, one stride a row
+//! rolling [windows] [windows] …                   summaries only
 //! ```
 //! The label body *is* the key: a look-up compares raw values against it between the skeleton bytes it
 //! knows, and a scrape copies it. Order of rows is order of exposition. A block never grows past what
@@ -13,14 +14,21 @@
 use super::family::FamilyState;
 use super::key::Key;
 use crate::exposition::CHUNK_BYTES;
+use crate::push::Number;
 use crate::readers::{Moment, ScrapeNo};
 use crate::schema::Kind;
 use crate::time::Ticks;
 use crate::value::histogram;
+use crate::value::summary::{self, Quantiles, Rolling};
 
 /// Most rows of a block; an index into it fits 8 bits of a row's id.
 pub(super) const ROWS_MAX: usize = 1 << ROW_BITS;
 pub(super) const ROW_BITS: u32 = 8;
+
+/// Most rows of a block of this family.
+fn rows_max(family: &FamilyState) -> usize {
+    if family.kind() == Kind::Summary { summary::ROWS_MAX } else { ROWS_MAX }
+}
 
 /// A row keeps the offset of its key in 16 bits.
 const KEY_BYTES_MAX: usize = 1 << 16;
@@ -57,7 +65,7 @@ pub(crate) struct Row {
 }
 
 /// See the module's text.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Block {
     slot: u32,
     /// Counts the blocks of a shard as they are made; a scrape's cursor.
@@ -68,12 +76,14 @@ pub(crate) struct Block {
     keys: Vec<u8>,
     pub(crate) rows: Vec<Row>,
     cells: Vec<u64>,
+    rolling: Vec<Rolling>,
 }
 
 impl Block {
     pub(super) fn new(family: &FamilyState, seq: u64) -> Self {
         let n_cells = match family.kind() {
             Kind::Histogram => histogram::n_cells(family.bounds().len()),
+            Kind::Summary => histogram::n_cells(0),
             Kind::Counter | Kind::Gauge => 0,
         };
         Self {
@@ -84,6 +94,7 @@ impl Block {
             keys: Vec::new(),
             rows: Vec::new(),
             cells: Vec::new(),
+            rolling: Vec::new(),
         }
     }
 
@@ -106,7 +117,7 @@ impl Block {
     /// Whether a row with a key of `key_len` bytes still fits.
     pub(super) fn has_room(&self, family: &FamilyState, key_len: usize) -> bool {
         self.rows.is_empty()
-            || (self.rows.len() < ROWS_MAX
+            || (self.rows.len() < rows_max(family)
                 && self.keys.len() + key_len < KEY_BYTES_MAX
                 && self.text_bytes_max + family.text().row_bytes_max(key_len) <= CHUNK_BYTES)
     }
@@ -128,6 +139,9 @@ impl Block {
             flags: flags | if key.is_special() { ESCAPED } else { 0 },
         });
         self.cells.resize(self.cells.len() + self.n_cells, 0);
+        if key.family.kind() == Kind::Summary {
+            self.rolling.push(Rolling::default());
+        }
         self.rows.len() - 1
     }
 
@@ -139,6 +153,7 @@ impl Block {
         let mut keys = Vec::with_capacity(self.keys.len());
         let mut rows = Vec::with_capacity(n_kept);
         let mut cells = Vec::with_capacity(n_kept * n_cells);
+        let mut rolling = Vec::new();
         self.text_bytes_max = 0;
         for i in kept() {
             let row = &self.rows[i];
@@ -147,9 +162,10 @@ impl Block {
             self.text_bytes_max += family.text().row_bytes_max(usize::from(row.key_len));
             rows.push(Row { key_offset: offset, ..row.clone() });
             cells.extend_from_slice(self.cells(i));
+            rolling.extend(self.rolling.get_mut(i).map(std::mem::take));
         }
         keys.shrink_to_fit();
-        (self.keys, self.rows, self.cells) = (keys, rows, cells);
+        (self.keys, self.rows, self.cells, self.rolling) = (keys, rows, cells, rolling);
     }
 
     /// No row will be added any more: gives spare capacity back.
@@ -157,6 +173,18 @@ impl Block {
         self.keys.shrink_to_fit();
         self.rows.shrink_to_fit();
         self.cells.shrink_to_fit();
+    }
+
+    /// A copy of what the rows hold, but for the windows of summaries, of which only
+    /// [`quantiles`](Self::quantiles) is ever asked.
+    pub(crate) fn copied(&self) -> Self {
+        Self {
+            keys: self.keys.clone(),
+            rows: self.rows.clone(),
+            cells: self.cells.clone(),
+            rolling: Vec::new(),
+            ..*self
+        }
     }
 
     /// Brings the block into the core's cache: one load a line and none waits for another, so many are
@@ -182,7 +210,7 @@ impl Block {
         &self.keys[offset..offset + usize::from(row.key_len)]
     }
 
-    /// The cells of row `i`; empty unless this is a histogram's block.
+    /// The cells of row `i`; empty unless this is a histogram's or a summary's block.
     #[inline]
     pub(crate) fn cells(&self, i: usize) -> &[u64] {
         &self.cells[i * self.n_cells..(i + 1) * self.n_cells]
@@ -191,5 +219,29 @@ impl Block {
     #[inline]
     pub(super) fn cells_mut(&mut self, i: usize) -> &mut [u64] {
         &mut self.cells[i * self.n_cells..(i + 1) * self.n_cells]
+    }
+
+    /// Counts an observation in row `i` of a summary's block.
+    pub(super) fn observe(&mut self, i: usize, family: &FamilyState, number: &Number, now: Ticks) {
+        histogram::observe(self.cells_mut(i), &[], number.value, number.n);
+        self.rolling[i].observe(family.scale(), number.value, number.n, now);
+    }
+
+    /// What a summary's row observed in the last minutes, if anything.
+    pub(crate) fn quantiles(
+        &self,
+        i: usize,
+        family: &FamilyState,
+        now: Ticks,
+    ) -> Option<Quantiles> {
+        self.rolling.get(i)?.quantiles(family.scale(), now)
+    }
+
+    /// Row `i` has counted nothing yet.
+    pub(super) fn clear_cells(&mut self, i: usize) {
+        self.cells_mut(i).fill(0);
+        if let Some(rolling) = self.rolling.get_mut(i) {
+            *rolling = Rolling::default();
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::push::Refusal;
 use crate::schema::{Combine, Family, Kind, Label, OTHER, Otherwise, Policy};
 use crate::sync::{AtomicU32, Mutex, Ordering};
 use crate::time::{TICKS_PER_SEC, Ticks, duration_ticks};
+use crate::value::summary::Scale;
 
 pub(super) type Seed = foldhash::fast::RandomState;
 
@@ -34,6 +35,7 @@ pub(crate) struct FamilyState {
     min: f64,
     max: f64,
     ttl: Ticks,
+    scale: Scale,
     text: TextParts,
     /// When its series were last looked through for idle ones.
     swept: AtomicU32,
@@ -133,6 +135,7 @@ impl FamilyState {
             min: declared.value_min(),
             max: declared.value_max(),
             ttl: duration_ticks(declared.ttl_or_default()),
+            scale: declared.scale(),
             text: TextParts::new(&declared),
             swept: AtomicU32::new(0),
             overflow: labels.iter().map(|_| OnceLock::new()).collect(),
@@ -196,6 +199,12 @@ impl FamilyState {
     /// How long a series stays without a push, a gauge's value even in a family that is closed.
     pub(crate) fn ttl(&self) -> Ticks {
         self.ttl
+    }
+
+    /// How a summary counts its values.
+    #[inline]
+    pub(crate) fn scale(&self) -> Scale {
+        self.scale
     }
 
     #[inline]

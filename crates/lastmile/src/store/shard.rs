@@ -137,6 +137,11 @@ impl Shard {
                     histogram::observe(cells, family.bounds(), number.value, number.n);
                 }
             }
+            Kind::Summary => {
+                for number in numbers {
+                    block.observe(i, family, number, now.ticks);
+                }
+            }
             Kind::Gauge => {
                 let pin = (row.flags & PINNED != 0).then(|| self.pins.get(&id)).flatten();
                 let mut alone = fresh || (idle > family.ttl() && pin.is_none());
@@ -210,7 +215,7 @@ impl Shard {
             if row.flags & RESERVED != 0 {
                 row.value = 0;
                 row.flags = row.flags & !(WIDE | SHOWN) | UNUSED;
-                block.cells_mut(i).fill(0);
+                block.clear_cells(i);
             } else {
                 *keep = false;
             }
@@ -332,7 +337,7 @@ impl Shard {
         match family.kind() {
             Kind::Counter => add_whole_to_counter(row, &mut self.wide, pin.load()),
             Kind::Gauge => row.value = pin.load(),
-            Kind::Histogram => {}
+            Kind::Histogram | Kind::Summary => {}
         }
         self.pins.remove(&id);
     }

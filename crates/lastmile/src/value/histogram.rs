@@ -51,6 +51,7 @@ pub(crate) fn merge(cells: &mut [u64], other: &[u64]) {
 }
 
 /// The bucket counts and the sum of a row's cells.
+#[inline]
 pub(crate) fn read(cells: &[u64]) -> (&[u64], Sum) {
     let (counts, words) = cells.split_at(cells.len() - Sum::WORDS);
     (counts, Sum::from_words(words.try_into().expect("the cells end with a sum")))

@@ -2,6 +2,7 @@
 
 pub(crate) mod histogram;
 mod sum;
+pub(crate) mod summary;
 
 pub(crate) use sum::Sum;
 

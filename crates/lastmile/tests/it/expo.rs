@@ -42,6 +42,13 @@ pub(crate) struct Family {
     pub(crate) samples: Vec<Sample>,
 }
 
+impl Family {
+    /// Whether a sample of it is a quantile.
+    pub(crate) fn is_quantile(&self, sample: &Sample) -> bool {
+        self.kind == "summary" && sample.name == self.name
+    }
+}
+
 /// Everything in one exposition, in its order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Exposition {
@@ -112,7 +119,7 @@ fn read_line(line: &str, exposition: &mut Exposition) -> Result<(), String> {
     }
     if let Some(rest) = line.strip_prefix("# TYPE ") {
         let (name, kind) = rest.split_once(' ').ok_or("no type")?;
-        if !["counter", "gauge", "histogram"].contains(&kind) {
+        if !["counter", "gauge", "histogram", "summary"].contains(&kind) {
             return Err("an unknown type".to_owned());
         }
         // HELP may be left out, and comes before TYPE if it is there.
@@ -132,6 +139,7 @@ fn read_line(line: &str, exposition: &mut Exposition) -> Result<(), String> {
         sample.name.strip_prefix(family.name.as_str()).ok_or("a sample out of its group")?;
     let suffixes: &[&str] = match family.kind.as_str() {
         "histogram" => &["_bucket", "_sum", "_count"],
+        "summary" => &["", "_sum", "_count"],
         "counter" | "gauge" => &[""],
         _ => return Err("a sample before TYPE".to_owned()),
     };
@@ -237,6 +245,9 @@ fn check(exposition: &Exposition) -> Result<(), String> {
         if family.kind == "histogram" {
             check_histogram(family)?;
         }
+        if family.kind == "summary" {
+            check_summary(family)?;
+        }
     }
     Ok(())
 }
@@ -292,6 +303,39 @@ fn check_histogram(family: &Family) -> Result<(), String> {
         }
         if !seen.insert(labels.clone()) {
             return fault("comes twice", &labels);
+        }
+    }
+    Ok(())
+}
+
+/// One series after the other: all quantiles or none, sum, count.
+fn check_summary(family: &Family) -> Result<(), String> {
+    let fault = |why: &str, sample: &Sample| Err(format!("{sample:?}: {why}"));
+    let mut rest = family.samples.as_slice();
+    while let Some(first) = rest.first() {
+        let n = rest.iter().take_while(|sample| family.is_quantile(sample)).count();
+        let (quantiles, after) = rest.split_at(n);
+        let [sum, count, after @ ..] = after else {
+            return fault("no _sum and _count after the quantiles", first);
+        };
+        rest = after;
+        if !sum.name.ends_with("_sum") || !count.name.ends_with("_count") {
+            return fault("not quantiles, _sum, _count", first);
+        }
+        if sum.labels != count.labels {
+            return fault("_sum or _count of another series", first);
+        }
+        let named: Vec<&str> = quantiles.iter().filter_map(|s| s.label("quantile")).collect();
+        if !named.is_empty() && named != ["0.5", "0.75", "0.95", "0.99"] {
+            return fault("other quantiles", first);
+        }
+        for quantile in quantiles {
+            if quantile.labels.split_last().map(|(_, rest)| rest) != Some(&sum.labels) {
+                return fault("a quantile of another series, or not its last label", quantile);
+            }
+        }
+        if !quantiles.is_sorted_by_key(Sample::value) {
+            return fault("quantiles fall", first);
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lastmile::{Counter, Format, Gauge, Histogram, Scrape, ScrapeOptions};
+use lastmile::{Counter, Format, Gauge, Histogram, Scrape, ScrapeOptions, Summary};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -96,6 +96,7 @@ enum Handle {
     Counter(Counter),
     Gauge(Gauge),
     Histogram(Histogram),
+    Summary(Summary),
 }
 
 struct Model {
@@ -196,6 +197,7 @@ impl Model {
             Kind::Counter => agg.counter(&family.name, &refs).map(Handle::Counter),
             Kind::Gauge(_) => agg.gauge(&family.name, &refs).map(Handle::Gauge),
             Kind::Histogram(_) => agg.histogram(&family.name, &refs).map(Handle::Histogram),
+            Kind::Summary => agg.summary(&family.name, &refs).map(Handle::Summary),
         };
         match (handle, self.pair.twin.bind(f, &labels)) {
             (Ok(handle), Some(key)) => self.handles.push((handle, f, key)),
@@ -229,6 +231,7 @@ impl Model {
             Handle::Histogram(histogram) => {
                 (histogram.observe(amount), twin.count(*f, key, amount))
             }
+            Handle::Summary(summary) => (summary.observe(amount), twin.count(*f, key, amount)),
         };
         assert_eq!(result.map_err(|refusal| refusal.as_str()), twins, "{amount}");
     }
@@ -263,7 +266,9 @@ fn users(text: &[u8]) -> String {
 /// All lines that must never fall: counters, buckets, counts and sums, except our own.
 fn rising(exposition: &expo::Exposition) -> BTreeMap<Series, f64> {
     let families = exposition.families.iter().filter(|f| f.kind != "gauge" && !is_own(&f.name));
-    families.flat_map(|f| &f.samples).map(|sample| (sample.series(), sample.value())).collect()
+    let samples = families.flat_map(|f| f.samples.iter().map(move |sample| (f, sample)));
+    let rising = samples.filter(|(f, sample)| !f.is_quantile(sample));
+    rising.map(|(_, sample)| (sample.series(), sample.value())).collect()
 }
 
 fn sequences() -> impl Strategy<Value = (TestSchema, Vec<Op>)> {

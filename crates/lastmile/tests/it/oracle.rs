@@ -122,6 +122,9 @@ impl Pair {
             let empty = vec![];
             let family = exposition.family(&state.family.name);
             let samples = family.map_or(&empty, |family| &family.samples);
+            let (quantiles, samples): (Vec<expo::Sample>, Vec<expo::Sample>) =
+                samples.iter().cloned().partition(|s| family.is_some_and(|f| f.is_quantile(s)));
+            check_quantiles(state, &quantiles)?;
             if family.is_some_and(|family| family.kind != state.family.kind.as_str()) {
                 return Err(format!("{} has another type", state.family.name));
             }
@@ -129,7 +132,7 @@ impl Pair {
                 let (got, n) = (samples.len(), wanted.len());
                 return Err(format!("{}: {got} samples, the twin has {n}", state.family.name));
             }
-            for sample in samples {
+            for sample in &samples {
                 let le = sample.label("le").map(|le| le.replace("+Inf", "inf"));
                 let le: Option<f64> = le.and_then(|le| le.parse().ok());
                 let mut series = sample.series();
@@ -142,7 +145,7 @@ impl Pair {
                 }
             }
             if !state.family.is_open() && !matches!(state.family.kind, Kind::Gauge(_)) {
-                check_order(state, samples)?;
+                check_order(state, &samples)?;
             }
         }
         self.compare_own(exposition)
@@ -234,6 +237,10 @@ fn expected(state: &crate::twin::FamilyState) -> BTreeMap<Series, Number> {
                 all.insert((format!("{name}_sum"), labels.clone()), Number::Sum(*sum, false));
                 all.insert((format!("{name}_count"), labels), Number::Count(n));
             }
+            (Kind::Summary, Value::Histogram { buckets, sum }) => {
+                all.insert((format!("{name}_sum"), labels.clone()), Number::Sum(*sum, false));
+                all.insert((format!("{name}_count"), labels), Number::Count(buckets[0]));
+            }
             (_, Value::Counter(sum)) => {
                 all.insert((name.clone(), labels), Number::Sum(*sum, true));
             }
@@ -245,6 +252,27 @@ fn expected(state: &crate::twin::FamilyState) -> BTreeMap<Series, Number> {
         }
     }
     all
+}
+
+/// A summary has quantiles where it has observations, as no test of the twin takes minutes; none is
+/// larger than anything that may be observed. How true they are is a law of its own.
+fn check_quantiles(
+    state: &crate::twin::FamilyState,
+    quantiles: &[expo::Sample],
+) -> Result<(), String> {
+    let is_used =
+        |value: &&Value| matches!(value, Value::Histogram { buckets, .. } if buckets[0] > 0);
+    let n_used = match state.family.kind {
+        Kind::Summary => state.series.values().filter(is_used).count(),
+        _ => 0,
+    };
+    if quantiles.len() != 4 * n_used {
+        return Err(format!("{}: {n_used} series, {quantiles:?}", state.family.name));
+    }
+    match quantiles.iter().find(|quantile| quantile.value() > state.family.max) {
+        Some(quantile) => Err(format!("{quantile:?} is more than anybody observed")),
+        None => Ok(()),
+    }
 }
 
 /// The rows of a closed family come in the order of the declared values.

@@ -154,10 +154,9 @@ fn family_of(families: &[Family]) -> impl Strategy<Value = Family> + use<> {
 
 /// Numbers for a sample of this family's type, sometimes for another's: one JSON value.
 fn values(kind: &Kind, element: BoxedStrategy<String>) -> BoxedStrategy<(bool, String)> {
-    let is_histogram = matches!(kind, Kind::Histogram(_));
     let array = vec(element, 0..4).prop_map(|items| (true, format!("[{}]", items.join(","))));
     let single = number_or_worse().prop_map(|value| (false, value));
-    let (usual, other) = match is_histogram {
+    let (usual, other) = match kind.is_observed() {
         true => (array.boxed(), single.boxed()),
         false => (single.boxed(), array.boxed()),
     };

@@ -35,6 +35,7 @@ fn core_family(family: &Family) -> lastmile::Family {
         Kind::Histogram(bounds) => {
             lastmile::Family::histogram(&family.name, bounds.iter().copied())
         }
+        Kind::Summary => lastmile::Family::summary(&family.name),
     };
     let core = core.help(format!("Help of {}.", family.name)).min(family.min).max(family.max);
     family.labels.iter().fold(core, |core, label| core.label(core_label(label)))
@@ -56,6 +57,7 @@ pub(crate) fn family(name: &str, kind: Kind, labels: Vec<Label>) -> Family {
         Kind::Counter => 10_000.0,
         Kind::Gauge(_) => 9_007_199_254_740_992.0,
         Kind::Histogram(bounds) => bounds.iter().fold(86_400.0, |max, b| f64::max(max, 100.0 * b)),
+        Kind::Summary => 86_400.0,
     };
     Family { name: name.to_owned(), kind, labels, min: 0.0, max }
 }
@@ -170,13 +172,32 @@ pub(crate) fn tiny() -> TestSchema {
     TestSchema { families, series_per_family: 4 }
 }
 
+/// Whether the crate under test was built with summaries; asked of itself, as the fuzz targets share
+/// this file and not its features.
+pub(crate) fn has_summaries() -> bool {
+    Schema::builder().family(lastmile::Family::summary("s")).build().is_ok()
+}
+
+/// Summaries beside what could be taken for their samples.
+fn summaries() -> TestSchema {
+    let families = vec![
+        family("wait_seconds", Kind::Summary, vec![]),
+        family("step_seconds", Kind::Summary, vec![strict("phase", &["dns", "tcp"])]),
+        family("view_seconds", Kind::Summary, vec![open("page", 2), closed("device", &["phone"])]),
+        family("plain_total", Kind::Counter, vec![open("quantile", 2)]),
+    ];
+    TestSchema { families, series_per_family: 8 }
+}
+
 pub(crate) fn every_schema() -> Vec<TestSchema> {
-    vec![all_closed(), roomy(), all_open(), mixed(), gauges(), tiny()]
+    let mut schemas = vec![all_closed(), roomy(), all_open(), mixed(), gauges(), tiny()];
+    schemas.extend(has_summaries().then(summaries));
+    schemas
 }
 
 /// A family of every kind, for tables of inputs and for the fuzz targets.
 pub(crate) fn everything() -> TestSchema {
-    let families = vec![
+    let mut families = vec![
         family("plain_total", Kind::Counter, vec![]),
         family("loads", Kind::Counter, vec![closed("app", &["student", "teacher"])]),
         family("strict_total", Kind::Counter, vec![strict("app", &["student", "teacher"])]),
@@ -192,5 +213,8 @@ pub(crate) fn everything() -> TestSchema {
         family("users", Kind::Gauge(Combine::Last), vec![]),
         family("worst_seconds", Kind::Gauge(Combine::Max), vec![open("page", 2)]),
     ];
+    if has_summaries() {
+        families.push(family("rolling_seconds", Kind::Summary, vec![open("page", 2)]));
+    }
     TestSchema { families, series_per_family: 8 }
 }

@@ -54,6 +54,33 @@ fn toml_faults_have_file_line_family_and_field() {
 }
 
 #[test]
+fn summaries_have_faults_of_their_own() {
+    let family = |rest: &str| format!("[[family]]\nname = \"x\"\ntype = \"summary\"\n{rest}");
+    let text = family("resolution = 0.01");
+    if !crate::schemas::has_summaries() {
+        let fault = "m.toml:2: family `x`, field `type`: needs the feature `summary`";
+        let error = Schema::builder().toml("m.toml", &text).build().unwrap_err();
+        return assert_eq!(error.to_string(), fault);
+    }
+    Schema::builder().toml("m.toml", &text).build().unwrap();
+    let resolution = &["m.toml:2: family `x`, field `resolution`:"][..];
+    for wrong in ["0", "-1", "nan", "inf", "86401", "1e-12", "1e-300"] {
+        toml(&family(&format!("resolution = {wrong}")), resolution);
+    }
+    toml(&family("resolution = \"1ms\""), &["m.toml:4: family `x`, field `resolution`:"]);
+    toml(&family("bounds = [1]"), &["m.toml:4: family `x`, field `bounds`:"]);
+    toml(&family("min = -1"), &["m.toml:2: family `x`, field `min`:"]);
+    toml(
+        &family("labels = [{ name = \"quantile\", max_values = 3 }]"),
+        &["m.toml:2: family `x`, field `labels.quantile`:"],
+    );
+    let other = "[[family]]\nname = \"y\"\ntype = \"histogram\"\nbounds = [1]\nresolution = 1";
+    toml(other, &["m.toml:2: family `y`, field `resolution`:"]);
+    let twice = family("[[family]]\nname = \"x_count\"\ntype = \"counter\"\n");
+    toml(&twice, &["m.toml:5: family `x_count`, field `name`: exposes `x_count`"]);
+}
+
+#[test]
 fn every_fault_is_named_at_once() {
     let text = "\
 [[family]]

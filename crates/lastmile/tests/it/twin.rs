@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Gauge(Combine),
     /// With its bounds.
     Histogram(Vec<f64>),
+    /// Its `_count` and `_sum`; the quantiles have laws of their own.
+    Summary,
 }
 
 impl Kind {
@@ -29,6 +31,19 @@ impl Kind {
             Kind::Counter => "counter",
             Kind::Gauge(_) => "gauge",
             Kind::Histogram(_) => "histogram",
+            Kind::Summary => "summary",
+        }
+    }
+
+    /// Whether it takes observations, which come as lists.
+    pub(crate) fn is_observed(&self) -> bool {
+        matches!(self, Kind::Histogram(_) | Kind::Summary)
+    }
+
+    fn bounds(&self) -> &[f64] {
+        match self {
+            Kind::Histogram(bounds) => bounds,
+            _ => &[],
         }
     }
 }
@@ -98,7 +113,7 @@ pub(crate) enum Value {
     Counter(Exact),
     /// Nothing until it is set.
     Gauge(Option<f64>),
-    /// Per bucket, not cumulated; the last is above every bound.
+    /// Per bucket, not cumulated; the last is above every bound. Of a summary, that one alone.
     Histogram {
         buckets: Vec<u64>,
         sum: Exact,
@@ -212,9 +227,8 @@ impl Twin {
             _ => None,
         };
         let family = name.and_then(|name| self.family(name));
-        let is_histogram =
-            family.map(|f| matches!(self.families[f].family.kind, Kind::Histogram(_)));
-        let samples: Vec<Option<&Json<'_>>> = match (is_histogram, observations) {
+        let is_observed = family.map(|f| self.families[f].family.kind.is_observed());
+        let samples: Vec<Option<&Json<'_>>> = match (is_observed, observations) {
             (Some(false), _) => vec![field("inc")],
             (Some(true), Some(items)) => items.iter().map(Some).collect(),
             (None, Some(items)) if !items.is_empty() => items.iter().map(Some).collect(),
@@ -349,7 +363,9 @@ impl Twin {
             let f = self.family(&name).ok_or("unknown_family")?;
             let family = &self.families[f].family;
             match (&family.kind, json) {
-                (Kind::Histogram(_), Json::Number(_)) => return Err("type_mismatch"),
+                (Kind::Histogram(_) | Kind::Summary, Json::Number(_)) => {
+                    return Err("type_mismatch");
+                }
                 (Kind::Counter | Kind::Gauge(_), Json::Array(_)) => return Err("type_mismatch"),
                 _ => {}
             }
@@ -508,8 +524,8 @@ impl RowMut<'_> {
                     (Combine::Max, Some(before)) => before.max(value),
                 });
             }
-            (Kind::Histogram(bounds), Value::Histogram { buckets, sum }) => {
-                let above = bounds.iter().filter(|&&bound| value > bound).count();
+            (kind, Value::Histogram { buckets, sum }) => {
+                let above = kind.bounds().iter().filter(|&&bound| value > bound).count();
                 buckets[above] += times;
                 sum.add(value, times);
             }
@@ -524,8 +540,9 @@ impl Family {
         match &self.kind {
             Kind::Counter => Value::Counter(Exact::default()),
             Kind::Gauge(_) => Value::Gauge(None),
-            Kind::Histogram(bounds) => {
-                Value::Histogram { buckets: vec![0; bounds.len() + 1], sum: Exact::default() }
+            kind @ (Kind::Histogram(_) | Kind::Summary) => {
+                let buckets = vec![0; kind.bounds().len() + 1];
+                Value::Histogram { buckets, sum: Exact::default() }
             }
         }
     }

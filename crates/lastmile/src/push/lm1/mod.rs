@@ -423,7 +423,7 @@ fn resolve_any(
 /// Whether a family of this type takes values of this shape.
 fn fits(kind: Kind, shape: Shape) -> bool {
     match kind {
-        Kind::Histogram => matches!(shape, Shape::List(_)),
+        Kind::Histogram | Kind::Summary => matches!(shape, Shape::List(_)),
         Kind::Counter | Kind::Gauge => matches!(shape, Shape::One),
     }
 }

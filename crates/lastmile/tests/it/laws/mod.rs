@@ -6,6 +6,8 @@ mod limits;
 mod numbers;
 mod recorders;
 mod scrapes;
+#[cfg(feature = "summary")]
+mod summaries;
 mod threads;
 
 use lastmile::{Aggregator, Family, Format, Limits, Schema, Source};

@@ -116,6 +116,11 @@ fn a_visitor_sees_what_is_exposed() {
                     add("_sum", None, sum);
                     add("_count", None, n as f64);
                 }
+                Value::Summary { quantiles, count, sum } => {
+                    add("_sum", None, sum);
+                    add("_count", None, count as f64);
+                    assert_eq!(quantiles.len(), 4 * usize::from(count > 0));
+                }
                 other => panic!("{other:?}"),
             }
         }
