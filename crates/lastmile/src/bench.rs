@@ -31,6 +31,19 @@ impl Aggregator {
         Ok(batch)
     }
 
+    /// Takes the keyed hash of each series of the batch anew, as decoding it did. Other stores hash when
+    /// a sample is added, so a comparison with them has to count this too.
+    #[doc(hidden)]
+    pub fn hash_batch(&self, batch: &mut DecodedBatch) {
+        let DecodedBatch { body, samples } = batch;
+        for idx in 0..samples.entries.len() {
+            let entry = samples.entries[idx];
+            let family = self.store().catalog().family(entry.family);
+            let key = samples.key(family, body, entry.values_at as usize, 0);
+            samples.entries[idx].hash = family.hash(&key);
+        }
+    }
+
     /// Counts what the batch holds, as often as it is called; gives the samples counted.
     #[doc(hidden)]
     pub fn apply_batch(&self, batch: &mut DecodedBatch, now: Timestamp) -> u64 {
