@@ -33,6 +33,11 @@ pub(crate) const ALL: &[Proof] = &[
         about: "CPU per push beside the same server discarding the body, and other servers",
         run: peers,
     },
+    Proof {
+        name: "store-peers",
+        about: "the store beside other libraries in process, as a table; `-- --rounds N` (3)",
+        run: store_peers,
+    },
 ];
 
 /// How long each fuzz target runs if `--minutes` does not say.
@@ -128,7 +133,16 @@ fn instructions(tree: &Tree, options: &ProofOptions) -> Result<(), Failure> {
 }
 
 fn peers(tree: &Tree, options: &ProofOptions) -> Result<(), Failure> {
-    let mut command = tree.cargo("run --release --manifest-path benches/peers/Cargo.toml --");
+    run_peers(tree, "", options)
+}
+
+fn store_peers(tree: &Tree, options: &ProofOptions) -> Result<(), Failure> {
+    run_peers(tree, "store", options)
+}
+
+fn run_peers(tree: &Tree, mode: &str, options: &ProofOptions) -> Result<(), Failure> {
+    let run = format!("run --release --manifest-path benches/peers/Cargo.toml -- {mode}");
+    let mut command = tree.cargo(&run);
     command.args(&options.rest);
     shell::run(command)
 }

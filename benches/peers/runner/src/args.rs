@@ -3,6 +3,8 @@ use crate::Result;
 /// What the command line asks for.
 #[derive(Debug)]
 pub(crate) struct Args {
+    /// Whether libraries are measured in process, and not servers.
+    pub(crate) store: bool,
     scenarios: Vec<String>,
     engines: Vec<String>,
     pub(crate) n_rounds: usize,
@@ -14,11 +16,14 @@ impl Args {
     /// # Errors
     ///
     /// On a flag that does not exist or has no value.
-    pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Self> {
+    pub(crate) fn parse(args: impl Iterator<Item = String>) -> Result<Self> {
+        let mut args = args.peekable();
+        let store = args.next_if(|arg| arg == "store").is_some();
         let mut parsed = Self {
+            store,
             scenarios: Vec::new(),
             engines: Vec::new(),
-            n_rounds: 15,
+            n_rounds: if store { 3 } else { 15 },
             n_pushes: 60_000,
             n_connections: 32,
         };
@@ -28,8 +33,8 @@ impl Args {
                 "--scenario" => parsed.scenarios.push(value),
                 "--engine" => parsed.engines.push(value),
                 "--rounds" => parsed.n_rounds = value.parse()?,
-                "--pushes" => parsed.n_pushes = value.parse()?,
-                "--connections" => parsed.n_connections = value.parse()?,
+                "--pushes" if !store => parsed.n_pushes = value.parse()?,
+                "--connections" if !store => parsed.n_connections = value.parse()?,
                 _ => return Err(format!("`{flag}` is not a flag\n{USAGE}").into()),
             }
         }
@@ -50,4 +55,5 @@ impl Args {
 
 const USAGE: &str = "\
 usage: cargo run --release -- [--scenario NAME]… [--engine NAME]…
-                              [--rounds 15] [--pushes 60000] [--connections 32]";
+                              [--rounds 15] [--pushes 60000] [--connections 32]
+       cargo run --release -- store [--scenario NAME]… [--engine NAME]… [--rounds 3]";

@@ -64,19 +64,7 @@ impl Engine {
     }
 
     pub(crate) fn build(&self, root: &Path) -> Result<()> {
-        let Some((program, args)) = self.about.build.split_first() else {
-            return Ok(());
-        };
-        let status = Command::new(program)
-            .args(args)
-            .current_dir(&self.folder)
-            .env("CARGO_TARGET_DIR", target(root))
-            .status()
-            .map_err(|error| format!("`{program}`: {error}"))?;
-        if !status.success() {
-            return Err(format!("building `{}` failed", self.name).into());
-        }
-        Ok(())
+        build(root, &self.folder, &self.about.build)
     }
 
     /// Starts the server on the core that the calling thread is pinned to.
@@ -144,6 +132,23 @@ impl Engine {
     }
 }
 
+/// Runs an engine's `build` in its folder.
+pub(crate) fn build(root: &Path, folder: &Path, build: &[String]) -> Result<()> {
+    let Some((program, args)) = build.split_first() else {
+        return Ok(());
+    };
+    let status = Command::new(program)
+        .args(args)
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", target(root))
+        .status()
+        .map_err(|error| format!("`{program}`: {error}"))?;
+    if !status.success() {
+        return Err(format!("building {} failed", folder.display()).into());
+    }
+    Ok(())
+}
+
 /// The address on the next line that starts with `side`.
 fn address(lines: &mut Lines<impl BufRead>, side: &str) -> Result<SocketAddr> {
     loop {
@@ -158,7 +163,7 @@ fn address(lines: &mut Lines<impl BufRead>, side: &str) -> Result<SocketAddr> {
 }
 
 /// Cargo's target folder: the one that the runner itself was built into.
-fn target(root: &Path) -> PathBuf {
+pub(crate) fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 

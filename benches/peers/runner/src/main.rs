@@ -1,4 +1,5 @@
-//! Sends the same pushes to every engine and prints what each takes: `cargo run --release`.
+//! Sends the same pushes to every engine and prints what each takes: `cargo run --release`. With
+//! `store` as the first argument, measures libraries in process instead: see [`store`].
 //!
 //! Each round starts every engine once, in turn, on the first core, and sends it a fixed number of
 //! pushes from the second over 32 connections that stay open, each with one push under way. The
@@ -10,6 +11,7 @@ mod engine;
 mod load;
 mod process;
 mod scenario;
+mod store;
 mod table;
 
 use std::path::Path;
@@ -53,6 +55,9 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the runner has a parent")?;
+    if args.store {
+        return store::run(root, args);
+    }
     let scenarios = scenario::load_all(&root.join("scenarios"))?;
     let engines = engine::load_all(&root.join("engines"))?;
     let scenarios: Vec<&Scenario> =

@@ -8,12 +8,7 @@ use crate::{BASELINE, Run};
 
 /// Prints what a number cannot be read without.
 pub(crate) fn print_host(args: &Args, server_core: Core, load_core: Core) {
-    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpuinfo
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or("unknown processor", |(_, model)| model);
-    println!("host    {model}, server on core {server_core}, load on core {load_core}");
+    println!("host    {}, server on core {server_core}, load on core {load_core}", processor());
     println!("commit  {}", output("git", &["describe", "--always", "--dirty", "--abbrev=12"]));
     println!("rustc   {}", output("rustc", &["--version"]));
     println!(
@@ -22,7 +17,18 @@ pub(crate) fn print_host(args: &Args, server_core: Core, load_core: Core) {
     );
 }
 
-fn output(program: &str, args: &[&str]) -> String {
+/// The processor's name.
+pub(crate) fn processor() -> String {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown processor", |(_, model)| model)
+        .to_owned()
+}
+
+/// What a program prints.
+pub(crate) fn output(program: &str, args: &[&str]) -> String {
     let output =
         Command::new(program).args(args).output().ok().filter(|output| output.status.success());
     output.map_or_else(
@@ -87,7 +93,7 @@ pub(crate) fn print(scenario: &Scenario, runs: &[(&Engine, Vec<Run>)]) {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
