@@ -1,5 +1,6 @@
-use std::fs;
-use std::time::Duration;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
@@ -21,6 +22,41 @@ pub(crate) fn cpu_nanos(work: impl FnOnce()) -> f64 {
     let start = thread_cpu();
     work();
     (thread_cpu() - start).as_nanos() as f64
+}
+
+/// Wall time of the calling thread but for that in which it was ready to run and something else had its
+/// core. What it sleeps for a lock counts, what a busy machine does to it does not.
+#[derive(Debug)]
+pub(crate) struct Stopwatch {
+    start: Instant,
+    /// Source: the kernel's `Documentation/scheduler/sched-stats.rst`, "/proc/<pid>/schedstat": the
+    /// second number is the time spent waiting on a runqueue, in nanoseconds.
+    schedstat: File,
+    waited_before: Duration,
+}
+
+impl Stopwatch {
+    /// Starts. It is of use to the thread that started it alone.
+    pub(crate) fn start() -> Result<Self> {
+        let schedstat = File::open("/proc/thread-self/schedstat")?;
+        let waited_before = waited(&schedstat);
+        Ok(Self { start: Instant::now(), schedstat, waited_before })
+    }
+
+    /// Takes about a microsecond.
+    pub(crate) fn elapsed(&self) -> Duration {
+        // In this order: what it waits in between only makes the time shorter than it was.
+        let elapsed = self.start.elapsed();
+        elapsed.saturating_sub(waited(&self.schedstat) - self.waited_before)
+    }
+}
+
+fn waited(schedstat: &File) -> Duration {
+    let mut text = [0; 64];
+    let n_bytes = schedstat.read_at(&mut text, 0).expect("it was opened");
+    let text = str::from_utf8(&text[..n_bytes]).expect("it is digits");
+    let nanos = text.split(' ').nth(1).and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.expect("it has three numbers"))
 }
 
 /// Memory of this process that is resident. It counts what a series really takes, the allocator's own

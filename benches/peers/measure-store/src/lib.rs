@@ -55,7 +55,7 @@ fn run<S: Store>(args: &Args) -> Result<()> {
             "hot_two" => print(measure, hot_two(&mut state)?),
             "known_two" => print(measure, known_two(&mut state)?),
             "stall" | "stall_alone" => {
-                let latency = stall(&mut state, measure == "stall");
+                let latency = stall(&mut state, measure == "stall")?;
                 let micros = |nanos: u64| nanos as f64 / 1e3;
                 print(&format!("{measure}_p999"), micros(latency.value_at_quantile(0.999)));
                 print(&format!("{measure}_max"), micros(latency.max()));

@@ -1,11 +1,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::clock::Stopwatch;
 use crate::ingest::State;
 use crate::workload::Draw;
-use crate::{BATCH_LEN, Sink, Store};
+use crate::{BATCH_LEN, Result, Sink, Store};
 
 /// How long batches come.
 const TIME: Duration = Duration::from_secs(2);
@@ -25,7 +26,7 @@ const SCRAPE_EVERY: Duration = Duration::from_millis(50);
 /// Batches are due at a fixed pace, as pushes come, whether or not the last one is done. Were the next
 /// sent only when the last is done, a stall of 100 ms would be one slow batch among many quick ones, and
 /// no quantile would show it.
-pub(crate) fn stall<S: Store>(state: &mut State<S>, scrapes: bool) -> Histogram<u64> {
+pub(crate) fn stall<S: Store>(state: &mut State<S>, scrapes: bool) -> Result<Histogram<u64>> {
     let mut draw = Draw::new(state.n_series, 3);
     let mut known: Vec<S::Batch> = (0..1000).map(|_| state.store.batch(&draw.batch())).collect();
     let n_batches = (TIME.as_nanos() / BATCH_EVERY.as_nanos()) as usize;
@@ -38,7 +39,7 @@ pub(crate) fn stall<S: Store>(state: &mut State<S>, scrapes: bool) -> Histogram<
         .collect();
     state.n_series += new.len();
 
-    let stop = AtomicBool::new(false);
+    let (stop, watch) = (AtomicBool::new(false), Stopwatch::start()?);
     let (store, scratch) = (&state.store, &mut state.scratch);
     let latency = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -48,23 +49,22 @@ pub(crate) fn stall<S: Store>(state: &mut State<S>, scrapes: bool) -> Histogram<
             }
         });
         let mut latency = Histogram::new(3).expect("3 digits are allowed");
-        let start = Instant::now();
         let mut new = new.iter_mut();
         for n_sent in 0..n_batches {
             let due = BATCH_EVERY * u32::try_from(n_sent).expect("there are few");
             // Not by sleeping: a thread that wakes up late would be counted as a stall.
-            while start.elapsed() < due {
+            while watch.elapsed() < due {
                 std::hint::spin_loop();
             }
             let n_known = known.len();
             let batch = if n_sent % NEW_EVERY == NEW_EVERY - 1 { new.next() } else { None };
             store.push(scratch, batch.unwrap_or(&mut known[n_sent % n_known]));
-            let nanos = (start.elapsed() - due).as_nanos();
+            let nanos = watch.elapsed().saturating_sub(due).as_nanos();
             latency.record(nanos.try_into().expect("it ends within centuries")).expect("resizes");
         }
         stop.store(true, Ordering::Relaxed);
         latency
     });
     state.n_added += (n_batches * BATCH_LEN) as u64;
-    latency
+    Ok(latency)
 }

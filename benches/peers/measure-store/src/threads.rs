@@ -1,8 +1,7 @@
 use std::hint::black_box;
 use std::sync::Barrier;
-use std::time::Instant;
 
-use crate::clock::{cpu_nanos, pin_to_nth_core};
+use crate::clock::{Stopwatch, cpu_nanos, pin_to_nth_core};
 use crate::ingest::State;
 use crate::workload::Draw;
 use crate::{BATCH_LEN, Result, Store};
@@ -26,7 +25,7 @@ pub(crate) fn bound<S: Store>(state: &mut State<S>) -> f64 {
     nanos / N_INC as f64
 }
 
-/// Wall time of `inc` on one handle that two threads share.
+/// Time of `inc` on one handle that two threads share.
 pub(crate) fn bound_two<S: Store>(state: &mut State<S>) -> Result<f64> {
     let counter = state.store.counter();
     let nanos = two_threads([(), ()], |()| {
@@ -38,7 +37,7 @@ pub(crate) fn bound_two<S: Store>(state: &mut State<S>) -> Result<f64> {
     Ok(nanos / N_INC as f64)
 }
 
-/// Wall time of a push of one sample while another thread pushes to the same series.
+/// Time of a push of one sample while another thread pushes to the same series.
 pub(crate) fn hot_two<S: Store>(state: &mut State<S>) -> Result<f64> {
     let store = &state.store;
     let threads = [(); 2].map(|()| (store.scratch(), store.batch(&[0])));
@@ -51,7 +50,7 @@ pub(crate) fn hot_two<S: Store>(state: &mut State<S>) -> Result<f64> {
     Ok(nanos / N_PUSHES as f64)
 }
 
-/// Wall time of a sample while another thread pushes batches to series of the same store.
+/// Time of a sample while another thread pushes batches to series of the same store.
 pub(crate) fn known_two<S: Store>(state: &mut State<S>) -> Result<f64> {
     let store = &state.store;
     let n_series = state.n_series;
@@ -71,8 +70,8 @@ pub(crate) fn known_two<S: Store>(state: &mut State<S>) -> Result<f64> {
     Ok(nanos / n_samples as f64)
 }
 
-/// Runs `work` on two threads that start together, each on a core of its own. The wall time of the slower
-/// one, in nanoseconds: CPU time would not show what a thread sleeps for a lock.
+/// Runs `work` on two threads that start together, each on a core of its own. The time of the slower one,
+/// in nanoseconds: wall time, as CPU time would not show what a thread sleeps for a lock.
 fn two_threads<T: Send>(of_each: [T; 2], work: impl Fn(T) + Sync) -> Result<f64> {
     let barrier = Barrier::new(2);
     let (barrier, work) = (&barrier, &work);
@@ -81,11 +80,11 @@ fn two_threads<T: Send>(of_each: [T; 2], work: impl Fn(T) + Sync) -> Result<f64>
         let threads = of_each.map(|own| {
             n += 1;
             scope.spawn(move || {
-                let pinned = pin_to_nth_core(n - 1).map_err(|error| error.to_string());
+                let ready = pin_to_nth_core(n - 1).map_err(|error| error.to_string());
                 barrier.wait();
-                let start = Instant::now();
+                let watch = Stopwatch::start().map_err(|error| error.to_string());
                 work(own);
-                pinned.map(|()| start.elapsed().as_nanos() as f64)
+                ready.and(watch).map(|watch| watch.elapsed().as_nanos() as f64)
             })
         });
         let mut slower = 0.0_f64;
