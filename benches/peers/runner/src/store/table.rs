@@ -52,7 +52,7 @@ pub(super) fn print(
         args.n_rounds
     );
     println!("In parentheses: the ratio to lastmile, median of the ratios in each round;");
-    println!("**bold** where lastmile loses.\n");
+    println!("**bold** where lastmile loses by 2 % or more.\n");
 
     let titles: Vec<&str> = engines.iter().map(|engine| engine.title.as_str()).collect();
     println!("| what | {} |", titles.join(" | "));
