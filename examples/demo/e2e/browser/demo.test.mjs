@@ -4,24 +4,20 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { startDemo } from "../support/aggregator.mjs";
-import { openPage, startBrowser } from "../support/browser.mjs";
-import { rise, startPrometheus } from "../support/prometheus.mjs";
+import { openPage } from "../support/browser.mjs";
+import { keeper } from "../support/processes.mjs";
+import { rise } from "../support/prometheus.mjs";
+import { startWatching } from "../support/watch.mjs";
 
 let demo;
 let prometheus;
 let browser;
+const kept = keeper();
 before(async () => {
-  demo = await startDemo();
-  prometheus = await startPrometheus({ demo: demo.metricsUrl });
-  // Closed families are there at 0 before anybody came, so that the first click is a rise.
-  await prometheus.untilNumber("sum(usage_total) + sum(client_page_loads_total)", 0);
-  browser = await startBrowser();
+  demo = kept.add(await startDemo());
+  ({ prometheus, browser } = await startWatching(kept, demo.metricsUrl));
 });
-after(async () => {
-  await browser?.close();
-  await prometheus?.stop();
-  await demo?.stop();
-});
+after(kept.stop);
 
 describe("the demo's page", () => {
   let opened;

@@ -4,31 +4,24 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { DEMO_SCHEMA, startAggregator, startDemo } from "../support/aggregator.mjs";
-import { openPage, startBrowser } from "../support/browser.mjs";
-import { until } from "../support/processes.mjs";
-import { rise, startPrometheus } from "../support/prometheus.mjs";
+import { openPage } from "../support/browser.mjs";
+import { keeper, until } from "../support/processes.mjs";
+import { rise } from "../support/prometheus.mjs";
 import { startProxy } from "../support/proxy.mjs";
+import { startWatching } from "../support/watch.mjs";
 
-let aggregator;
 let proxy;
 let demo;
 let prometheus;
 let browser;
+const kept = keeper();
 before(async () => {
-  aggregator = await startAggregator("--default-schema", "--schema", DEMO_SCHEMA);
-  proxy = await startProxy(aggregator.publicUrl);
-  demo = await startDemo("--aggregator", proxy.url);
-  prometheus = await startPrometheus({ aggregator: aggregator.metricsUrl });
-  await prometheus.untilNumber("sum(usage_total) + sum(client_page_loads_total)", 0);
-  browser = await startBrowser();
+  const aggregator = kept.add(await startAggregator("--default-schema", "--schema", DEMO_SCHEMA));
+  proxy = kept.add(await startProxy(aggregator.publicUrl));
+  demo = kept.add(await startDemo("--aggregator", proxy.url));
+  ({ prometheus, browser } = await startWatching(kept, aggregator.metricsUrl));
 });
-after(async () => {
-  await browser?.close();
-  await prometheus?.stop();
-  await demo?.stop();
-  await proxy?.stop();
-  await aggregator?.stop();
-});
+after(kept.stop);
 
 describe("a page of another origin", () => {
   let opened;

@@ -2,6 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const running = new Set();
@@ -19,8 +20,18 @@ export const fromXtask = (name) => {
   return value;
 };
 
+/** A port that was free a moment ago, for a program that must be told one. */
+export const freePort = async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+};
+
 /**
- * Starts `program` and gives `{ output(), ended, stop() }`. `output()` is all it printed so far, on
+ * Starts `program` and gives `{ output(), ended, stop(), kill() }`. `output()` is all it printed so far, on
  * both streams; `ended` says whether it is gone.
  */
 export const launch = (program, args) => {
@@ -38,6 +49,13 @@ export const launch = (program, args) => {
       const status = await Promise.race([gone, sleep(STOP_MILLIS, undefined, { ref: false })]);
       if (status === undefined) child.kill("SIGKILL");
       return (await gone)[0];
+    },
+    /** SIGKILL: it has no time to put anything in order. */
+    kill: async () => {
+      if (launched.ended) return;
+      const gone = once(child, "exit");
+      child.kill("SIGKILL");
+      await gone;
     },
   };
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => { text += chunk; });
@@ -71,3 +89,19 @@ export const untilPrinted = (launched, pattern) =>
     if (!match && launched.ended) throw new Error(`it ended, having printed:\n${launched.output()}`);
     return match ?? undefined;
   });
+
+/**
+ * Keeps what was started: `add(thing)` gives the thing back, and `stop()` stops all, the last first.
+ */
+export const keeper = () => {
+  const kept = [];
+  return {
+    add: (thing) => {
+      kept.push(thing);
+      return thing;
+    },
+    stop: async () => {
+      while (kept.length > 0) await kept.pop().stop();
+    },
+  };
+};

@@ -1,53 +1,57 @@
-// A real Prometheus that scrapes every second, and its HTTP API.
+// A real Prometheus and its HTTP API.
 
 import { execFile } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { launch, until } from "./processes.mjs";
+import { freePort, launch, until } from "./processes.mjs";
 
-const SCRAPE_SECONDS = 1;
-
-/** A port that was free a moment ago: Prometheus does not say which one it got for port 0. */
-const freePort = async () => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-};
-
-/** Starts a Prometheus whose jobs scrape `{ job: metricsUrl }`, and waits until all are up. */
-export const startPrometheus = async (jobs) => {
+/**
+ * Starts a Prometheus whose jobs scrape `{ job: metricsUrl }`, and waits until all are up. It scrapes
+ * every `seconds`. Each of the sets in `labels` makes a target of its own of every job; `reachable` is
+ * false for targets that nobody serves, which are waited for until they were found to be down.
+ */
+export const startPrometheus = async (jobs, options = {}) => {
+  const { seconds = 1, labels = [{}], reachable = true } = options;
   const folder = await mkdtemp(join(tmpdir(), "lastmile-prometheus-"));
   const config = {
-    global: { scrape_interval: `${SCRAPE_SECONDS}s` },
+    global: { scrape_interval: `${seconds}s` },
     scrape_configs: Object.entries(jobs).map(([job, metricsUrl]) => {
       const { host, pathname } = new URL(metricsUrl);
-      return { job_name: job, metrics_path: pathname, static_configs: [{ targets: [host] }] };
+      const targets = labels.map((set) => ({ targets: [host], labels: set }));
+      return { job_name: job, metrics_path: pathname, static_configs: targets };
     }),
   };
   const configFile = join(folder, "prometheus.yml");
   await writeFile(configFile, JSON.stringify(config)); // JSON is YAML
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const program = launch("prometheus", [
-    `--config.file=${configFile}`,
-    `--storage.tsdb.path=${join(folder, "data")}`,
-    `--web.listen-address=127.0.0.1:${port}`,
-    "--scrape.discovery-reload-interval=1s", // a hidden flag: it begins to scrape after 1 s, not 5
-    "--log.level=warn",
-  ]);
+  let program;
 
   const prometheus = {
+    seconds,
+
     stop: async () => {
       await program.stop();
       await rm(folder, { recursive: true, force: true });
+    },
+
+    /** Ends the program, which `resume()` starts again on the data it had. */
+    pause: () => program.stop(),
+    resume: async () => {
+      program = launch("prometheus", [
+        `--config.file=${configFile}`,
+        `--storage.tsdb.path=${join(folder, "data")}`,
+        `--web.listen-address=127.0.0.1:${port}`,
+        "--scrape.discovery-reload-interval=1s", // a hidden flag: it begins to scrape 4 s earlier
+        "--log.level=warn",
+      ]);
+      const ready = () => fetch(`${url}/-/ready`).then((answer) => answer.ok || undefined, () => {
+        if (program.ended) throw new Error(`prometheus ended:\n${program.output()}`);
+      });
+      await until("prometheus is ready", ready);
     },
 
     /** An instant query's result: `[{ metric, value: [time, text] }]`, or `values` for a range. */
@@ -72,20 +76,27 @@ export const startPrometheus = async (jobs) => {
         last = await prometheus.number(promql);
         return last === wanted ? last : undefined;
       };
-      await until(promql, look).catch((error) => {
+      await until(promql, look, { seconds: 20 + 2 * seconds }).catch((error) => {
         throw new Error(`${error.message}: ${last} instead of ${wanted}\n${program.output()}`);
       });
     },
 
     /** Long enough for two more scrapes: what was counted twice would show by then. */
-    twoScrapes: () => sleep(2.2 * SCRAPE_SECONDS * 1000),
+    twoScrapes: () => sleep(2.2 * seconds * 1000),
+
+    /** Every scrape so far, as `{ at, took, up }`: two times in milliseconds, and whether it worked. */
+    scrapes: async () => {
+      const [up] = await prometheus.query("up[1h]");
+      const [durations] = await prometheus.query("scrape_duration_seconds[1h]");
+      const took = new Map(durations?.values);
+      const whole = (up?.values ?? []).filter(([at]) => took.has(at));
+      return whole.map(([at, value]) => ({ at: at * 1000, took: took.get(at) * 1000, up: value === "1" }));
+    },
   };
 
-  const ready = () => fetch(`${url}/-/ready`).then((answer) => answer.ok || undefined, () => {
-    if (program.ended) throw new Error(`prometheus ended:\n${program.output()}`);
-  });
-  await until("prometheus is ready", ready);
-  await prometheus.untilNumber("sum(up)", Object.keys(jobs).length);
+  await prometheus.resume();
+  const nTargets = Object.keys(jobs).length * labels.length;
+  await prometheus.untilNumber(reachable ? "sum(up)" : "count(up == 0)", nTargets);
   return prometheus;
 };
 
