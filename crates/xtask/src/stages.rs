@@ -75,6 +75,12 @@ pub(crate) const ALL: &[Stage] = &[
         run: naughty,
     },
     Stage {
+        name: "readers",
+        about: "real Prometheus servers side by side: each computes every increment, and none twice",
+        needs: &[NODE, PROMETHEUS],
+        run: readers,
+    },
+    Stage {
         name: "browser",
         about: "page to PromQL, in a real Chromium with a real Prometheus",
         needs: &[NODE, NPM, Need::NodeModules, PROMETHEUS, CHROMIUM],
@@ -143,25 +149,33 @@ fn peers(tree: &Tree) -> Result<(), Failure> {
 }
 
 fn conformance(tree: &Tree) -> Result<(), Failure> {
-    node_tests(tree, "conformance")
+    node_tests(tree, "conformance", &[])
 }
 
 fn naughty(tree: &Tree) -> Result<(), Failure> {
-    node_tests(tree, "naughty")
+    node_tests(tree, "naughty", &[])
+}
+
+/// Side by side, as they mostly wait for scrapes; a minute, or three where a busy machine made them
+/// start over twice.
+fn readers(tree: &Tree) -> Result<(), Failure> {
+    node_tests(tree, "readers", &["--test-concurrency=8", "--test-timeout=300000"])
 }
 
 fn browser(tree: &Tree) -> Result<(), Failure> {
-    node_tests(tree, "browser")
+    node_tests(tree, "browser", &[])
 }
 
 /// Builds the programs under test, then runs every test file in one folder of `examples/demo/e2e`.
-fn node_tests(tree: &Tree, folder: &str) -> Result<(), Failure> {
+/// The last of two equal options counts.
+fn node_tests(tree: &Tree, folder: &str, options: &[&str]) -> Result<(), Failure> {
     // With the tests, though only the programs are needed: it is what `tests` built, where without
     // them the dependencies would have other features and be built once more.
     shell::run(tree.cargo_locked("build --workspace --all-features --bins --tests"))?;
     let mut node = Command::new("node");
     node.current_dir(tree.e2e())
         .args(["--test", "--test-reporter=spec", "--test-timeout=120000"])
+        .args(options)
         .args(test_files(&tree.e2e().join(folder)))
         .env("E2E_AGGREGATOR", tree.binary("lastmile-aggregator"))
         .env("E2E_DEMO", tree.binary("lastmile-demo"))

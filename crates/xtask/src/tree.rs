@@ -32,7 +32,7 @@ impl Tree {
         }
     }
 
-    /// The folder of the browser and conformance tests.
+    /// The folder of the end-to-end tests.
     pub(crate) fn e2e(&self) -> PathBuf {
         self.root.join("examples/demo/e2e")
     }

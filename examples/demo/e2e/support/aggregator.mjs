@@ -9,12 +9,17 @@ export const DEMO_SCHEMA = fileURLToPath(new URL("../../schema", import.meta.url
 
 const FREE = "127.0.0.1:0";
 
-/** The standalone aggregator: `{ publicUrl, metricsUrl, stop() }`. */
-export const startAggregator = async (...args) => {
-  const program = launch(fromXtask("E2E_AGGREGATOR"), ["--public", FREE, "--private", FREE, ...args]);
+/** The standalone aggregator: `{ publicUrl, metricsUrl, stop(), kill() }`. */
+export const startAggregator = (...args) => startAggregatorAt(FREE, FREE, ...args);
+
+/** The same where it is told to listen: at two addresses, each a host and a port. */
+export const startAggregatorAt = async (publicAt, privateAt, ...args) => {
+  const addresses = ["--public", publicAt, "--private", privateAt];
+  const program = launch(fromXtask("E2E_AGGREGATOR"), [...addresses, ...args]);
   const [, publicUrl] = await untilPrinted(program, /^public\s+(http:\S+)$/m);
   const [, metricsUrl] = await untilPrinted(program, /^private\s+(http:\S+)$/m);
-  return { publicUrl: publicUrl.replace(/\/$/, ""), metricsUrl, stop: program.stop };
+  const { stop, kill } = program;
+  return { publicUrl: publicUrl.replace(/\/$/, ""), metricsUrl, stop, kill };
 };
 
 /** The demo: `{ url, metricsUrl, stop() }`. */
