@@ -24,7 +24,7 @@ mod rows;
 #[path = "../../crates/lastmile/tests/it/schemas.rs"]
 mod schemas;
 #[allow(dead_code)]
-#[path = "../../crates/lastmile/tests/it/twin.rs"]
+#[path = "../../crates/lastmile/tests/it/twin/mod.rs"]
 mod twin;
 
 mod escaping;

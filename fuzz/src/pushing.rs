@@ -73,8 +73,8 @@ fn users(mut exposition: Exposition) -> Vec<expo::Family> {
 fn squeezed(format: Format, body: &[u8], accepted: [u64; 2], roomy: Exposition) {
     let mut schema = everything();
     for label in schema.families.iter_mut().flat_map(|family| &mut family.labels) {
-        if let Policy::Open { max_values, .. } = &mut label.policy {
-            *max_values = 2;
+        if let Policy::Open(open) = &mut label.policy {
+            open.max_values = 2;
         }
     }
     schema.series_per_family = 24;

@@ -1,7 +1,8 @@
 //! `GET /metrics`: the core's chunks as the frames of a body.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
@@ -46,9 +47,9 @@ pub(crate) fn answer(
     peer: Option<SocketAddr>,
     now: Timestamp,
 ) -> Response<ResponseBody> {
-    let mut options = ScrapeOptions::text();
-    if let Some(peer) = peer.filter(|_| request.contains_key(SCRAPE_TIMEOUT)) {
-        options = options.reader(peer);
+    let mut options = ScrapeOptions::text().clock(monotonic);
+    if let (Some(peer), Some(timeout)) = (peer, request.get(SCRAPE_TIMEOUT)) {
+        options = options.reader(peer, seconds(timeout));
     }
     let content_type = HeaderValue::from_static(options.content_type());
     let body = if method == Method::HEAD {
@@ -63,4 +64,15 @@ pub(crate) fn answer(
     // Label values come from strangers; a browser must not guess that they are a page.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// Time since this was first asked.
+fn monotonic() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
+}
+
+/// What a header says in seconds, which may have a fraction.
+fn seconds(header: &HeaderValue) -> Option<Duration> {
+    Duration::try_from_secs_f64(header.to_str().ok()?.trim().parse().ok()?).ok()
 }

@@ -8,7 +8,7 @@ use crate::handle::{Counter, Gauge, Histogram, Summary};
 use crate::limit::Limits;
 use crate::own::{self, Own};
 use crate::push::{self, DecodeError, Format, PushReport, Source};
-use crate::schema::{Family, Kind, Schema, is_reserved};
+use crate::schema::{Family, Kind, Schema};
 use crate::store::{Pin, Store};
 use crate::sync::{AtomicU32, Ordering};
 use crate::time::{Ticks, Timestamp, ticks};
@@ -98,10 +98,7 @@ impl Aggregator {
     /// # Errors
     /// [`Error::is_limit`] when the series that the schema declares, or the room that folding needs,
     /// exceed the limits; the error names every such family.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "callers hand both over; a reload will keep them"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "callers hand both over")]
     pub fn new(schema: Schema, limits: Limits, now: Timestamp) -> Result<Self, Error> {
         Self::with_shards(&schema, &limits, now, None)
     }
@@ -209,10 +206,10 @@ impl Aggregator {
 
     fn bind(&self, name: &str, kind: Kind, labels: &[(&str, &str)]) -> Result<Arc<Pin>, Error> {
         let store = &self.inner.store;
-        let family = store
-            .catalog()
+        let catalog = store.lease();
+        let family = catalog
             .find(name)
-            .filter(|family| !is_reserved(family.declared().name()))
+            .filter(|family| !family.is_own())
             .ok_or_else(|| Error::from(Repr::UnknownFamily(name.to_owned())))?;
         if family.kind() != kind {
             return Err(Error::handle(name, format!("is a {}, not a {kind}", family.kind())));
@@ -227,6 +224,54 @@ impl Aggregator {
         self.inner.tick(now);
     }
 
+    /// Puts another schema in place, at `now`. A family that is declared as before, but for its help, the
+    /// bounds on its values, its time to live, or how many values of a label have a place, keeps its series
+    /// with their values and start times. Any other starts anew from 0, and its old series leave with what
+    /// was not scraped yet; so do those of families that are gone, and of a summary with another `max`, on
+    /// which its windows depend. Handles to series that left work on, unseen, and are counted in
+    /// `lastmile_detached_series`. The limits stay as they are.
+    ///
+    /// Pushes go on meanwhile, each under the schema that it began with, and the reload waits for those
+    /// under way. Cost: a look at every series that leaves, and the making of those that are reserved.
+    ///
+    /// # Errors
+    /// [`Error::is_limit`] when what the schema declares anew does not fit beside what is there; nothing
+    /// changed then.
+    ///
+    /// ```
+    /// # use lastmile::{Aggregator, Family, Format, Limits, Schema, Source, Timestamp};
+    /// # let now = Timestamp::new(0, std::time::Duration::ZERO);
+    /// let loads = Family::counter("app_loads_total");
+    /// let agg = Aggregator::new(
+    ///     Schema::builder().family(loads.clone()).family(Family::counter("old_total")).build()?,
+    ///     Limits::default(),
+    ///     now,
+    /// )?;
+    /// agg.push(Format::Lm1, br#"{"lm":1,"m":{"app_loads_total":3}}"#, &Source::default(), now).unwrap();
+    ///
+    /// let schema = Schema::builder().family(loads).family(Family::counter("new_total")).build()?;
+    /// agg.reload(&schema, now)?;
+    /// let mut text = Vec::new();
+    /// agg.encode_to(&mut text, now).unwrap();
+    /// let text = String::from_utf8(text).unwrap();
+    /// assert!(text.contains("app_loads_total 3\n") && text.contains("new_total 0\n"));
+    /// assert!(!text.contains("old_total"));
+    /// # Ok::<(), lastmile::Error>(())
+    /// ```
+    pub fn reload(&self, schema: &Schema, now: Timestamp) -> Result<(), Error> {
+        let Inner { store, own, .. } = &*self.inner;
+        let now = self.inner.ticks(now);
+        let own_families = store.catalog();
+        store.reload(
+            schema.families().cloned(),
+            now,
+            |family| own.begin(store, &own_families, family, now),
+            |family| own.end(store, family, now),
+        )?;
+        own.reloaded(store);
+        Ok(())
+    }
+
     /// Shows every family and every exposed series to `visitor`, in the order of exposition.
     ///
     /// The values are copied out block by block; no lock is held while the visitor runs.
@@ -234,7 +279,7 @@ impl Aggregator {
         visit::visit(&self.inner.store, self.inner.ticks(now), visitor);
     }
 
-    #[cfg(feature = "bench")]
+    #[cfg(any(feature = "bench", all(test, shuttle)))]
     pub(crate) fn store(&self) -> &Store {
         &self.inner.store
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::aggregator::Aggregator;
-use crate::push::{self, Counts, DecodeError, Format, Samples};
+use crate::push::{self, Counts, DecodeError, Format, Samples, Source};
 use crate::time::Timestamp;
 
 /// A body that is decoded once, to be applied any number of times.
@@ -36,9 +36,10 @@ impl Aggregator {
     #[doc(hidden)]
     pub fn hash_batch(&self, batch: &mut DecodedBatch) {
         let DecodedBatch { body, samples } = batch;
+        let catalog = self.store().lease();
         for idx in 0..samples.entries.len() {
             let entry = samples.entries[idx];
-            let family = self.store().catalog().family(entry.family);
+            let family = catalog.family(entry.family);
             let key = samples.key(family, body, entry.values_at as usize, 0);
             samples.entries[idx].hash = family.hash(&key);
         }
@@ -48,7 +49,9 @@ impl Aggregator {
     #[doc(hidden)]
     pub fn apply_batch(&self, batch: &mut DecodedBatch, now: Timestamp) -> u64 {
         let mut counts = Counts::default();
-        self.store().apply(&mut batch.samples, &batch.body, self.ticks(now), &mut counts);
+        let store = self.store();
+        let arrival = store.arrival(&Source::default(), self.ticks(now));
+        store.apply(&store.lease(), &mut batch.samples, &batch.body, &arrival, &mut counts);
         batch.samples.misses.clear();
         counts.accepted()
     }

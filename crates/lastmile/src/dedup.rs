@@ -14,12 +14,12 @@
 //!              lane × 64: first ─► … ─► last          through `next`, oldest first
 //! ```
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 
 use crate::push::Source;
-use crate::sync::{AtomicU32, CachePadded, Mutex, Ordering};
+use crate::sync::{AtomicU32, CachePadded, Mutex, Ordering, RandomState};
 use crate::time::{TICKS_PER_SEC, Ticks};
 
 /// How long an id is remembered while there is room. A client gives a batch up after 5 minutes.
@@ -36,6 +36,9 @@ const BYTES_MAX: u64 = 4 << 30;
 
 /// What an id takes: its entry, its place in a table that is at worst 7/16 full, and among the free ones.
 const ID_BYTES: usize = size_of::<Entry>() + 12 + 4;
+
+/// Ids that one shard forgets in one go, which takes about 50 µs.
+const FORGET_MAX: usize = 512;
 
 /// No entry.
 const NONE: u32 = u32::MAX;
@@ -144,8 +147,11 @@ impl Ids {
         f64::from(self.window.load(Ordering::Relaxed)) / f64::from(TICKS_PER_SEC)
     }
 
-    /// Time passes: a window that memory cut short grows again as ids stay.
+    /// Time passes: ids grow too old, and a window that memory cut short grows again as ids stay.
     pub(crate) fn tick(&self, now: Ticks) {
+        for shard in &self.shards {
+            shard.0.lock().forget(now);
+        }
         let before = self.window_at.fetch_max(now, Ordering::Relaxed);
         let grown = self.window.load(Ordering::Relaxed).saturating_add(now.saturating_sub(before));
         self.window.store(grown.min(WINDOW), Ordering::Relaxed);
@@ -206,6 +212,17 @@ impl Shard {
         let entries = &self.entries;
         self.table.insert_unique(id as u64, i, |i| entries[*i as usize].id as u64);
         Claim::New
+    }
+
+    /// Drops ids that are too old, a few at a time, so that no push waits for long. Those that come drop
+    /// two each in any case; this is for the time when none do.
+    fn forget(&mut self, now: Ticks) {
+        let mut left = FORGET_MAX;
+        for lane in 0..self.lanes.len() {
+            while left > 0 && self.drop_oldest_if(lane, |age| age > WINDOW, now).is_some() {
+                left -= 1;
+            }
+        }
     }
 
     /// Drops the oldest id of a lane if its age is one that goes; gives the age.

@@ -24,16 +24,14 @@ impl Clone for Bound {
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        if !self.pin.release() {
-            self.agg.store().unbind(&self.pin, self.agg.latest());
-        }
+        self.agg.store().unbind(&self.pin, || self.agg.latest());
     }
 }
 
 impl Bound {
     fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let family = self.agg.store().catalog().family(self.pin.slot());
-        f.debug_struct(name).field("family", &family.declared().name()).finish_non_exhaustive()
+        let family = self.pin.family().declared().name();
+        f.debug_struct(name).field("family", &family).finish_non_exhaustive()
     }
 }
 
@@ -170,7 +168,7 @@ impl Histogram {
 
     /// The family's upper bounds.
     pub(crate) fn bounds(&self) -> Box<[f64]> {
-        self.0.agg.store().catalog().family(self.0.pin.slot()).bounds().into()
+        self.0.pin.family().bounds().into()
     }
 
     /// Adds cells that a recorder collected, laid out as the row's are.

@@ -8,8 +8,11 @@ mod error;
 mod exposition;
 mod handle;
 mod limit;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
 mod own;
 mod push;
+mod rate;
 mod readers;
 mod recorder;
 mod schema;
@@ -30,6 +33,8 @@ pub use limit::Limits;
 pub use push::{DecodeError, DecodeReason, Format, LineError, PushReport, Refusal, Source};
 pub use readers::Hold;
 pub use recorder::{CounterId, HistogramId, Recorder};
-pub use schema::{Combine, Family, Kind, Label, Otherwise, Schema, SchemaBuilder};
+pub use schema::{
+    AdmitBy, Combine, Family, Kind, Label, Otherwise, Schema, SchemaBuilder, ValueFrom,
+};
 pub use time::Timestamp;
 pub use visit::{SeriesView, Value, Visitor};

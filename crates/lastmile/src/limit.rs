@@ -18,6 +18,7 @@ pub struct Limits {
     series_per_family: u32,
     hold: Hold,
     ids_bytes: u64,
+    new_series_per_second: Option<u32>,
 }
 
 /// 64 MiB hold about 500,000 counter series with prefixes of 94 bytes.
@@ -37,6 +38,7 @@ impl Default for Limits {
             series_per_family: SERIES_PER_FAMILY_DEFAULT,
             hold: Hold::default(),
             ids_bytes: IDS_BYTES_DEFAULT,
+            new_series_per_second: None,
         }
     }
 }
@@ -54,6 +56,20 @@ impl Limits {
     pub fn series_per_family(mut self, series: u32) -> Self {
         self.series_per_family = series;
         self
+    }
+
+    /// New series that one source may bring about in a second, and as many at once; not limited unless this
+    /// says so. A source is the prefix of a client's address, /32 or /56, and all pushes without one are one
+    /// source; what is more counts as `other`. Wrong behind a proxy that is not declared, where all clients
+    /// are one source.
+    #[must_use]
+    pub fn new_series_per_second(mut self, series: u32) -> Self {
+        self.new_series_per_second = Some(series);
+        self
+    }
+
+    pub(crate) fn new_series_per_second_max(&self) -> Option<u32> {
+        self.new_series_per_second
     }
 
     /// Bytes for the ids of batches, beside those for series; 0 counts every batch as new, and more than 4 GiB

@@ -8,8 +8,9 @@ use crate::dedup::Ids;
 use crate::error::Error;
 use crate::push::{DecodeError, DecodeReason, Format, PushReport, Refusal};
 use crate::schema::{Family, Label, NAME_BYTES_MAX};
-use crate::store::{Pin, Store};
-use crate::time::{Ticks, Timestamp};
+use crate::store::{Catalog, FamilyState, LabelMeters, Meters, Pin, Store};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::time::{TICKS_PER_SEC, Ticks, Timestamp};
 
 /// Durations of scrapes, in seconds: from a console's to the largest that Prometheus waits for by default.
 const SCRAPE_BOUNDS: [f64; 9] = [0.001, 0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0, 10.0];
@@ -20,6 +21,7 @@ const RECORD_HELP: &str = "the number of times clients have posted to /record. \
 
 /// The families, which follow those of the schema.
 pub(crate) fn families() -> Vec<Family> {
+    let name = |label: &str| Label::open(label, u32::MAX).max_bytes(NAME_BYTES_MAX);
     let format = || Label::closed_exactly("format", Format::ALL.map(Format::as_str));
     vec![
         Family::gauge("lastmile_build_info")
@@ -53,9 +55,34 @@ pub(crate) fn families() -> Vec<Family> {
             .help("How long a batch id is remembered; less than 600 while memory for ids is short."),
         Family::gauge("lastmile_readers").help("Scrapers that are there and whose view is kept."),
         Family::counter("lastmile_overflow_total")
-            .help("Samples counted under `other` because a limit left their value no place of its own; while this grows, the series of single values are lower bounds.")
-            .label(Label::open("family", u32::MAX).max_bytes(NAME_BYTES_MAX))
-            .label(Label::open("label", u32::MAX).max_bytes(NAME_BYTES_MAX)),
+            .help("Samples counted under `other` because a limit left their value no place of its own, or because it still waits for one; while this grows, the series of single values are lower bounds.")
+            .label(name("family"))
+            .label(name("label")),
+        Family::gauge("lastmile_label_values")
+            .help("Values of an open label that have a place of their own.")
+            .label(name("family"))
+            .label(name("label")),
+        Family::gauge("lastmile_label_values_limit")
+            .help("Values of an open label that may have a place of their own.")
+            .label(name("family"))
+            .label(name("label")),
+        Family::gauge("lastmile_series")
+            .help("Series of a family, those included that are reserved for what folds.")
+            .label(name("family")),
+        Family::gauge("lastmile_series_limit").help("Series that one family may have."),
+        Family::gauge("lastmile_series_bytes")
+            .unit("bytes")
+            .help("Bytes that the series of a family take, with the values of their labels.")
+            .label(name("family")),
+        Family::gauge("lastmile_used_bytes")
+            .unit("bytes")
+            .help("Bytes that all series take together."),
+        Family::gauge("lastmile_limit_bytes")
+            .unit("bytes")
+            .help("Bytes that all series may take together."),
+        Family::counter("lastmile_reloads_total").help("Schemas that were put in place of another."),
+        Family::gauge("lastmile_detached_series")
+            .help("Series that the host holds and that no schema declares any more; they are not exposed."),
         Family::counter("lastmile_series_expired_total")
             .help("Series that left because nobody pushed to them for their time to live."),
         Family::counter("lastmile_scrapes_total")
@@ -64,6 +91,9 @@ pub(crate) fn families() -> Vec<Family> {
         Family::histogram("lastmile_scrape_seconds", SCRAPE_BOUNDS)
             .unit("seconds")
             .help("Time from the start of a scrape until the reader had all of it."),
+        Family::gauge("lastmile_scrape_lock_seconds")
+            .unit("seconds")
+            .help("Longest time that a scrape held a lock, which pushes to the same shard then waited for, in this minute or the one before."),
         Family::counter("metrics_aggregator_record_total").help(RECORD_HELP),
     ]
 }
@@ -74,12 +104,45 @@ pub(crate) struct Own {
     formats: [OwnFormat; Format::ALL.len()],
     refused: [Arc<Pin>; Refusal::ALL.len()],
     expired: Arc<Pin>,
+    reloads: Arc<Pin>,
+    detached: Arc<Pin>,
+    used_bytes: Arc<Pin>,
     window: Arc<Pin>,
     readers: Arc<Pin>,
     scrapes_complete: Arc<Pin>,
     scrapes_aborted: Arc<Pin>,
     scrape_seconds: Arc<Pin>,
+    lock_seconds: Arc<Pin>,
+    holds: Holds,
     record: Arc<Pin>,
+}
+
+/// The longest lock hold of this minute and of the one before, in nanoseconds.
+#[derive(Debug, Default)]
+struct Holds {
+    now: AtomicU64,
+    before: AtomicU64,
+    minute: AtomicU32,
+}
+
+impl Holds {
+    fn add(&self, held: Duration) {
+        let nanos = u64::try_from(held.as_nanos()).unwrap_or(u64::MAX);
+        // Most holds are not the longest, and only look.
+        if nanos > self.now.load(Ordering::Relaxed) {
+            self.now.fetch_max(nanos, Ordering::Relaxed);
+        }
+    }
+
+    /// The longest in seconds, once a minute that is over was put aside.
+    fn longest(&self, now: Ticks) -> f64 {
+        let minute = now / (60 * TICKS_PER_SEC);
+        if self.minute.swap(minute, Ordering::Relaxed) != minute {
+            self.before.store(self.now.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        }
+        let nanos = self.now.load(Ordering::Relaxed).max(self.before.load(Ordering::Relaxed));
+        Duration::from_nanos(nanos).as_secs_f64()
+    }
 }
 
 /// Those that are kept by format.
@@ -94,26 +157,19 @@ struct OwnFormat {
 }
 
 impl Own {
-    /// Binds them all, and gives every label that can overflow its counter.
+    /// Binds them all, and those about each family.
     pub(crate) fn bind(store: &Store, ids: &Ids) -> Result<Self, Error> {
-        let counter = |name: &str, labels: &[(&str, &str)]| bind(store, name, labels);
-        bind(store, "lastmile_build_info", &[("version", env!("CARGO_PKG_VERSION"))])?
-            .store(1.0_f64.to_bits());
-        for family in store.catalog().families() {
-            let declared = family.declared();
-            if crate::schema::is_reserved(declared.name()) {
-                continue;
-            }
-            for (i, label) in declared.labels().iter().enumerate() {
-                if !label.is_closed() {
-                    let labels = [("family", declared.name()), ("label", label.name())];
-                    family.set_overflow(i, counter("lastmile_overflow_total", &labels)?);
-                }
-            }
-        }
+        let catalog = store.catalog();
+        let bind = |name: &str, labels: &[(&str, &str)]| bind(store, &catalog, name, labels, 0);
+        let set = |name: &str, labels: &[(&str, &str)], value: f64| {
+            bind(name, labels).inspect(|pin| pin.store(value.to_bits()))
+        };
+        set("lastmile_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0)?;
+        set("lastmile_series_limit", &[], f64::from(store.series_per_family()))?;
+        set("lastmile_limit_bytes", &[], store.bytes_max() as f64)?;
         let of_format = |format: Format| {
             let format = ("format", format.as_str());
-            let by_format = |name: &str| counter(name, &[format]);
+            let by_format = |name: &str| bind(name, &[format]);
             Ok::<_, Error>(OwnFormat {
                 pushes: by_format("lastmile_pushes_total")?,
                 bytes: by_format("lastmile_push_bytes_total")?,
@@ -121,27 +177,86 @@ impl Own {
                 without_id: by_format("lastmile_batches_without_id_total")?,
                 duplicates: by_format("lastmile_duplicate_batches_total")?,
                 errors: each(DecodeReason::ALL, |reason| {
-                    counter("lastmile_push_errors_total", &[format, ("reason", reason.as_str())])
+                    bind("lastmile_push_errors_total", &[format, ("reason", reason.as_str())])
                 })?,
             })
         };
-        Ok(Self {
+        let own = Self {
             formats: each(Format::ALL, of_format)?,
             refused: each(Refusal::ALL, |why| {
-                counter("lastmile_refused_total", &[("reason", why.as_str())])
+                bind("lastmile_refused_total", &[("reason", why.as_str())])
             })?,
-            window: {
-                let window = bind(store, "lastmile_dedup_window_seconds", &[])?;
-                window.store(ids.window_secs().to_bits());
-                window
-            },
-            readers: bind(store, "lastmile_readers", &[])?,
-            expired: counter("lastmile_series_expired_total", &[])?,
-            scrapes_complete: counter("lastmile_scrapes_total", &[("result", "complete")])?,
-            scrapes_aborted: counter("lastmile_scrapes_total", &[("result", "aborted")])?,
-            scrape_seconds: bind(store, "lastmile_scrape_seconds", &[])?,
-            record: counter("metrics_aggregator_record_total", &[])?,
-        })
+            window: set("lastmile_dedup_window_seconds", &[], ids.window_secs())?,
+            readers: bind("lastmile_readers", &[])?,
+            expired: bind("lastmile_series_expired_total", &[])?,
+            reloads: bind("lastmile_reloads_total", &[])?,
+            detached: bind("lastmile_detached_series", &[])?,
+            used_bytes: bind("lastmile_used_bytes", &[])?,
+            scrapes_complete: bind("lastmile_scrapes_total", &[("result", "complete")])?,
+            scrapes_aborted: bind("lastmile_scrapes_total", &[("result", "aborted")])?,
+            scrape_seconds: bind("lastmile_scrape_seconds", &[])?,
+            lock_seconds: bind("lastmile_scrape_lock_seconds", &[])?,
+            holds: Holds::default(),
+            record: bind("metrics_aggregator_record_total", &[])?,
+        };
+        for family in catalog.families().iter().filter(|family| !family.is_own()) {
+            own.begin(store, &catalog, family, 0)?;
+        }
+        own.look(store);
+        Ok(own)
+    }
+
+    /// Binds what is told about one family.
+    pub(crate) fn begin(
+        &self,
+        store: &Store,
+        catalog: &Catalog,
+        family: &FamilyState,
+        now: Ticks,
+    ) -> Result<(), Error> {
+        let declared = family.declared();
+        let of_family = ("family", declared.name());
+        let bind = |name: &str, labels: &[(&str, &str)]| bind(store, catalog, name, labels, now);
+        let labels = declared.labels().iter().map(|label| {
+            label.as_open().map(|_| {
+                let labels = [of_family, ("label", label.name())];
+                Ok::<_, Error>(LabelMeters {
+                    overflow: bind("lastmile_overflow_total", &labels)?,
+                    values: bind("lastmile_label_values", &labels)?,
+                    limit: bind("lastmile_label_values_limit", &labels)?,
+                })
+            })
+        });
+        family.incarnation().set_meters(Meters {
+            series: bind("lastmile_series", &[of_family])?,
+            bytes: bind("lastmile_series_bytes", &[of_family])?,
+            labels: labels.map(Option::transpose).collect::<Result<_, _>>()?,
+        });
+        Ok(())
+    }
+
+    /// A family is gone, and what is told about it with it.
+    pub(crate) fn end(&self, store: &Store, family: &FamilyState, now: Ticks) {
+        let Some(meters) = family.incarnation().meters() else { return };
+        let of_label =
+            |label: &LabelMeters| [&label.overflow, &label.values, &label.limit].map(Arc::clone);
+        let of_labels = meters.labels.iter().flatten().flat_map(of_label);
+        for pin in [&meters.series, &meters.bytes].map(Arc::clone).into_iter().chain(of_labels) {
+            store.unbind(&pin, || now);
+        }
+    }
+
+    /// Looks at how full everything is.
+    fn look(&self, store: &Store) {
+        self.detached.store((store.n_detached() as f64).to_bits());
+        self.used_bytes.store((store.bytes_used() as f64).to_bits());
+        store.lease().families().iter().for_each(|family| family.meter());
+    }
+
+    /// Another schema is in place.
+    pub(crate) fn reloaded(&self, store: &Store) {
+        self.reloads.add(1);
+        self.look(store);
     }
 
     /// Counts a body that came.
@@ -181,6 +296,14 @@ impl Own {
         self.expired.add(n_expired);
         self.window.store(agg.ids().window_secs().to_bits());
         self.readers.store((agg.store().readers().n_live(now) as f64).to_bits());
+        self.lock_seconds.store(self.holds.longest(now).to_bits());
+        self.look(agg.store());
+    }
+
+    /// A scrape held a lock for so long.
+    #[inline]
+    pub(crate) fn held(&self, held: Duration) {
+        self.holds.add(held);
     }
 
     pub(crate) fn scrape_completed(&self, agg: &Inner, took: Duration, now: Timestamp) {
@@ -194,9 +317,14 @@ impl Own {
 }
 
 /// Binds a series of one of the families above.
-fn bind(store: &Store, name: &str, labels: &[(&str, &str)]) -> Result<Arc<Pin>, Error> {
-    let family = store.catalog().find(name);
-    store.bind(family.expect("it is one of its own"), labels, 0)
+fn bind(
+    store: &Store,
+    catalog: &Catalog,
+    name: &str,
+    labels: &[(&str, &str)],
+    now: Ticks,
+) -> Result<Arc<Pin>, Error> {
+    store.bind(catalog.find(name).expect("it is one of its own"), labels, now)
 }
 
 /// Maps an array, stopping at the first error.
@@ -206,4 +334,20 @@ fn each<T, U, const N: usize>(
 ) -> Result<[U; N], Error> {
     let all = from.into_iter().map(f).collect::<Result<Vec<U>, Error>>()?;
     Ok(all.try_into().unwrap_or_else(|_| unreachable!("as many came out as went in")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_hold_is_forgotten_after_two_minutes() {
+        let holds = Holds::default();
+        let at = |secs: Ticks| holds.longest(secs * TICKS_PER_SEC);
+        holds.add(Duration::from_micros(20));
+        holds.add(Duration::from_micros(10));
+        assert_eq!((at(0), at(59), at(60), at(119)), (20e-6, 20e-6, 20e-6, 20e-6));
+        holds.add(Duration::from_micros(5));
+        assert_eq!((at(119), at(121), at(181)), (20e-6, 5e-6, 0.0));
+    }
 }

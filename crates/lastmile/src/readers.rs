@@ -6,10 +6,13 @@
 //! that had begun when it was created; both happen so that "began after" is a comparison of two numbers.
 //!
 //! A reader new to the table cannot be told what an earlier connection of the same Prometheus saw. It is
-//! shown a row at 0 only if nobody was ever shown the row's value and it is young: then no one can see
-//! a fall that did not happen, and in doubt a reader loses what every other exporter loses.
+//! shown a row at 0 only if the row is young and nobody was ever shown its value who might have been the
+//! same: then no one can see a fall that did not happen, and in doubt a reader loses what every other
+//! exporter loses. Who scrapes with another timeout is somebody else: so a Prometheus that scrapes every
+//! second takes nothing from one that scrapes every five, though both are new after a restart.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::sync::{AtomicU32, Mutex, Ordering};
 use crate::time::{TICKS_PER_SEC, Ticks};
@@ -43,8 +46,14 @@ const GAP_MAX: Ticks = 600 * TICKS_PER_SEC;
 /// A row is young for so long: two of Prometheus' default intervals.
 const YOUNG: Ticks = 120 * TICKS_PER_SEC;
 
+/// Timeouts that readers are told apart by: a row has a bit for each, and further ones share the last.
+const KINDS_MAX: usize = 8;
+
 /// The number of a scrape: how many had begun when it did, itself included.
 pub(crate) type ScrapeNo = u32;
+
+/// Not a number that any scrape gets: of rows that are not there for anyone yet.
+pub(crate) const NOT_BORN: ScrapeNo = ScrapeNo::MAX;
 
 /// When something happens to a row: in time, and in the order of scrapes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,7 +72,36 @@ pub(crate) struct Readers {
     /// taken, as the shard's lock orders both; so relaxed reads are never too old for their purpose, and
     /// one that is old only holds a row for one scrape longer.
     begun: AtomicU32,
-    table: Mutex<Vec<Reader>>,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    readers: Vec<Reader>,
+    /// The timeouts that readers came with, in the order they first did.
+    kinds: Vec<Option<Duration>>,
+}
+
+impl Table {
+    /// The kind of readers with this timeout, as one of [`KINDS_MAX`] bits.
+    fn kind(&mut self, timeout: Option<Duration>) -> u8 {
+        let known = self.kinds.iter().position(|kind| *kind == timeout);
+        let at = known.unwrap_or_else(|| {
+            if self.kinds.len() < KINDS_MAX {
+                self.kinds.push(timeout);
+            }
+            self.kinds.len() - 1
+        });
+        1 << at
+    }
+}
+
+/// Who reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) addr: SocketAddr,
+    /// How long it waits for a scrape, if it said so.
+    pub(crate) timeout: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -89,6 +127,8 @@ struct Completed {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
     reader: Option<SocketAddr>,
+    /// The kinds of readers that this one may be.
+    kinds: u8,
     no: ScrapeNo,
     began: Ticks,
     shows: Shows,
@@ -99,8 +139,8 @@ enum Shows {
     /// Live values, which nobody relies on.
     Live,
     /// Rows created before the scrape of this number; of a reader of whose rhythm nothing is known, or
-    /// that has left it, also those that any reader was shown. It may be one of several connections
-    /// that one Prometheus uses in turn, which another was shown the value on.
+    /// that has left it, also those that any reader of its kind was shown. It may be one of several
+    /// connections that one Prometheus uses in turn, which was shown the value on another.
     Before { no: ScrapeNo, or_shown: bool },
     /// What a reader new to the table sees.
     Settled,
@@ -123,26 +163,28 @@ impl Seen {
 
 impl Readers {
     pub(crate) fn new(hold: Hold) -> Self {
-        Self { hold, begun: AtomicU32::new(0), table: Mutex::new(Vec::new()) }
+        Self { hold, begun: AtomicU32::new(0), table: Mutex::new(Table::default()) }
     }
 
     /// The number of the last scrape that has begun: what a row remembers when it is created.
     ///
     /// Should the numbers ever run out, after 2^32 scrapes, new rows are shown at their value at once.
     pub(crate) fn begun(&self) -> ScrapeNo {
-        self.begun.load(Ordering::Relaxed).min(ScrapeNo::MAX - 1)
+        self.begun.load(Ordering::Relaxed).min(NOT_BORN - 1)
     }
 
     /// A scrape begins.
-    pub(crate) fn begin(&self, reader: Option<SocketAddr>, now: Ticks) -> View {
+    pub(crate) fn begin(&self, reader: Option<Peer>, now: Ticks) -> View {
         let mut table = self.table.lock();
         let no = self.begun.load(Ordering::Relaxed).saturating_add(1);
         self.begun.store(no, Ordering::Relaxed);
-        let live = View { reader: None, no, began: now, shows: Shows::Live };
-        let Some(addr) = reader else {
+        let live = View { reader: None, kinds: u8::MAX, no, began: now, shows: Shows::Live };
+        let Some(Peer { addr, timeout }) = reader else {
             let shows = if self.hold == Hold::Everyone { Shows::Settled } else { Shows::Live };
             return View { shows, ..live };
         };
+        let kinds = table.kind(timeout);
+        let table = &mut table.readers;
         // Who was away for long is as good as new: its port may be another's by now.
         table.retain(|reader| reader.addr != addr || reader.is_live(now));
         let known = table.iter_mut().find(|reader| reader.addr == addr);
@@ -169,12 +211,12 @@ impl Readers {
             (_, Some(completed)) => Shows::Before { no: completed.no, or_shown },
             (_, None) => Shows::Settled,
         };
-        View { reader, shows, ..live }
+        View { reader: Some(addr), kinds, shows, ..live }
     }
 
     /// The reader has all of that scrape.
     pub(crate) fn complete(&self, view: &View) {
-        let mut table = self.table.lock();
+        let table = &mut self.table.lock().readers;
         let Some(reader) = table.iter_mut().find(|reader| Some(reader.addr) == view.reader) else {
             return;
         };
@@ -191,14 +233,14 @@ impl Readers {
 
     /// What the live readers have read. One that never completed a scrape holds nothing up.
     pub(crate) fn seen(&self, now: Ticks) -> Seen {
-        let table = self.table.lock();
+        let table = &self.table.lock().readers;
         let live = table.iter().filter(|reader| reader.is_live(now));
         Seen(live.filter_map(|reader| reader.completed).collect())
     }
 
     /// How many readers are live.
     pub(crate) fn n_live(&self, now: Ticks) -> usize {
-        self.table.lock().iter().filter(|reader| reader.is_live(now)).count()
+        self.table.lock().readers.iter().filter(|reader| reader.is_live(now)).count()
     }
 }
 
@@ -210,9 +252,11 @@ impl Reader {
 }
 
 impl View {
-    /// Whether this scrape shows the value of a row, rather than 0.
+    /// Whether this scrape shows the value of a row, rather than 0. `shown` has a bit for each kind of
+    /// reader that was shown it.
     #[inline]
-    pub(crate) fn shows(&self, born: ScrapeNo, created: Ticks, was_shown: bool) -> bool {
+    pub(crate) fn shows(&self, born: ScrapeNo, created: Ticks, shown: u8) -> bool {
+        let was_shown = shown & self.kinds != 0;
         match self.shows {
             Shows::Before { no, or_shown } => born < no || (or_shown && was_shown),
             Shows::Live => true,
@@ -227,9 +271,9 @@ impl View {
         born < self.no
     }
 
-    /// Whether a reader relies on what this scrape shows.
-    pub(crate) fn is_reader(&self) -> bool {
-        self.reader.is_some()
+    /// The kind of reader that relies on what this scrape shows; of no reader none.
+    pub(crate) fn reader_kind(&self) -> u8 {
+        if self.reader.is_some() { self.kinds } else { 0 }
     }
 }
 
@@ -237,8 +281,12 @@ impl View {
 mod tests {
     use super::*;
 
-    fn addr(port: u16) -> Option<SocketAddr> {
-        Some(([10, 0, 0, 1], port).into())
+    fn addr(port: u16) -> Option<Peer> {
+        Some(Peer { addr: ([10, 0, 0, 1], port).into(), timeout: None })
+    }
+
+    fn with_timeout(port: u16, secs: u64) -> Option<Peer> {
+        addr(port).map(|peer| Peer { timeout: Some(Duration::from_secs(secs)), ..peer })
     }
 
     /// A scrape that begins and ends at `now`.
@@ -257,27 +305,53 @@ mod tests {
         }
         let running = readers.begin(addr(1), 20);
         let born = readers.begun();
-        assert!(!running.shows(born, 20, false));
+        assert!(!running.shows(born, 20, 0));
         assert!(!running.includes(born) && running.includes(born - 1));
         readers.complete(&running);
         let first = readers.begin(addr(1), 30);
-        assert!(!first.shows(born, 20, false), "the scrape that ran had begun before the row");
+        assert!(!first.shows(born, 20, 0), "the scrape that ran had begun before the row");
         let aborted = readers.begin(addr(1), 31);
-        assert!(!aborted.shows(born, 20, false), "an aborted scrape showed nothing");
+        assert!(!aborted.shows(born, 20, 0), "an aborted scrape showed nothing");
         readers.complete(&first);
-        assert!(readers.begin(addr(1), 40).shows(born, 20, false));
-        assert!(!readers.begin(addr(2), 21).shows(born, 20, true), "each reader has its own view");
-        assert!(readers.begin(None, 42).shows(born, 20, false), "a person sees live values");
+        assert!(readers.begin(addr(1), 40).shows(born, 20, 0));
+        assert!(
+            !readers.begin(addr(2), 21).shows(born, 20, u8::MAX),
+            "each reader has its own view"
+        );
+        assert!(readers.begin(None, 42).shows(born, 20, 0), "a person sees live values");
     }
 
     #[test]
     fn a_new_reader_sees_what_is_old_or_was_shown() {
         let readers = Readers::new(Hold::Readers);
         let view = readers.begin(addr(1), 5_000);
-        assert!(!view.shows(0, 5_000, false));
-        assert!(!view.shows(0, 5_000 - YOUNG + 1, false));
-        assert!(view.shows(0, 5_000 - YOUNG, false));
-        assert!(view.shows(0, 5_000, true));
+        assert!(!view.shows(0, 5_000, 0));
+        assert!(!view.shows(0, 5_000 - YOUNG + 1, 0));
+        assert!(view.shows(0, 5_000 - YOUNG, 0));
+        assert!(view.shows(0, 5_000, u8::MAX));
+    }
+
+    #[test]
+    fn who_waits_otherwise_is_somebody_else() {
+        let readers = Readers::new(Hold::Readers);
+        for now in [100, 110] {
+            let view = readers.begin(with_timeout(1, 1), now);
+            readers.complete(&view);
+        }
+        let fast = readers.begin(with_timeout(1, 1), 120).reader_kind();
+        let slow = readers.begin(with_timeout(2, 5), 121);
+        assert!(!slow.shows(0, 100, fast), "it was another who was shown the row");
+        assert!(slow.shows(0, 100, slow.reader_kind()), "this may be it on another connection");
+        readers.complete(&slow);
+        let born = readers.begun();
+        let second = readers.begin(with_timeout(2, 5), 171);
+        assert!(!second.shows(born, 122, fast), "its rhythm is not known, but who it is not");
+        assert!(readers.begin(with_timeout(3, 1), 122).shows(0, 100, fast));
+        assert_eq!(readers.begin(None, 123).reader_kind(), 0);
+        let kinds: Vec<u8> = (10..30)
+            .map(|n| readers.begin(with_timeout(n, u64::from(n)), 130).reader_kind())
+            .collect();
+        assert!(kinds[..6].windows(2).all(|pair| pair[0] != pair[1]) && kinds[6..] == [128; 14]);
     }
 
     #[test]
@@ -289,12 +363,12 @@ mod tests {
         scrape(&readers, 1, 400);
         let born = readers.begun();
         scrape(&readers, 1, 550);
-        assert!(readers.begin(addr(1), 700).shows(born, 410, false));
-        assert!(readers.begin(addr(2), 1_000).shows(born, 410, true), "no fall");
+        assert!(readers.begin(addr(1), 700).shows(born, 410, 0));
+        assert!(readers.begin(addr(2), 1_000).shows(born, 410, u8::MAX), "no fall");
         // A port that was someone's long ago.
         let readers = Readers::new(Hold::Readers);
         scrape(&readers, 1, 100);
-        assert!(readers.begin(addr(1), 72_000).shows(readers.begun(), 71_000, true));
+        assert!(readers.begin(addr(1), 72_000).shows(readers.begun(), 71_000, u8::MAX));
     }
 
     #[test]
@@ -334,6 +408,6 @@ mod tests {
         for port in 1..1_000 {
             scrape(&readers, port, Ticks::from(port));
         }
-        assert_eq!(readers.table.lock().len(), READERS_MAX);
+        assert_eq!(readers.table.lock().readers.len(), READERS_MAX);
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::handle::{Counter, Histogram};
 use crate::push::Refusal;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::unique;
 use crate::value::histogram;
 
 /// Counts in one worker's own memory until it is flushed, for callers to whom even an atomic addition,
@@ -85,10 +85,7 @@ impl Recorder {
     /// A recorder of nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        // Only that no two are equal matters, which holds in any ordering.
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { number, counters: Vec::new(), histograms: Vec::new() }
+        Self { number: unique(), counters: Vec::new(), histograms: Vec::new() }
     }
 
     /// The id under which this recorder counts for a counter.

@@ -56,6 +56,10 @@ struct Flags {
     #[arg(long, value_name = "N", env = "LASTMILE_LIMITS_SERIES_PER_FAMILY", hide_env = true)]
     limits_series_per_family: Option<String>,
 
+    /// Let one client bring about at most this many new series a second [default: any number]
+    #[arg(long, value_name = "N", env = "LASTMILE_LIMITS_NEW_SERIES_PER_SECOND", hide_env = true)]
+    limits_new_series_per_second: Option<String>,
+
     /// Keep ids of batches in at most this much, so that a repeated one is not counted [default: 32MiB]
     #[arg(long, value_name = "SIZE", env = "LASTMILE_LIMITS_IDS_BYTES", hide_env = true)]
     limits_ids_bytes: Option<String>,
@@ -88,13 +92,17 @@ const FILE_HELP: &str = r#"A file for --config, in which every key is optional:
   [limits]
   bytes = "64MiB"
   series_per_family = 10000
+  new_series_per_second = 10            # of one client; any number without this
   ids_bytes = "32MiB"
 
   [[family]]
   name = "page_views_total"
   type = "counter"
   help = "Views by page and device."
-  labels = [{ name = "page", max_values = 100 }, { name = "device", values = ["phone", "desktop"] }]
+  labels = [
+    { name = "page", max_values = 100, admit_after = 3, template = true, pin = ["/"] },
+    { name = "device", values = ["phone", "desktop"] },
+  ]
 
 Families of one's own replace the built-in ones, unless default_schema is true."#;
 
@@ -109,6 +117,7 @@ pub(crate) struct Args {
     pub(crate) private: Option<Given>,
     pub(crate) limits_bytes: Option<Given>,
     pub(crate) limits_series_per_family: Option<Given>,
+    pub(crate) limits_new_series_per_second: Option<Given>,
     pub(crate) limits_ids_bytes: Option<Given>,
     pub(crate) hold: Option<Given>,
     pub(crate) log: Option<Given>,
@@ -156,6 +165,10 @@ impl Args {
             limits_series_per_family: given(
                 "limits_series_per_family",
                 flags.limits_series_per_family,
+            ),
+            limits_new_series_per_second: given(
+                "limits_new_series_per_second",
+                flags.limits_new_series_per_second,
             ),
             limits_ids_bytes: given("limits_ids_bytes", flags.limits_ids_bytes),
             hold: given("hold", flags.hold),

@@ -59,6 +59,8 @@ impl Config {
         let limits_bytes = args.limits_bytes.and_then(|given| size(&given, &mut faults));
         let limits_series =
             args.limits_series_per_family.and_then(|given| count(&given, &mut faults));
+        let limits_new_series =
+            args.limits_new_series_per_second.and_then(|given| count(&given, &mut faults));
         let limits_ids = args.limits_ids_bytes.and_then(|given| size(&given, &mut faults));
         let hold = args.hold.or(file.hold).and_then(|given| hold(&given, &mut faults));
         let aggregator = schema.build().and_then(|schema| {
@@ -68,6 +70,9 @@ impl Config {
             }
             if let Some(series) = limits_series {
                 limits = limits.series_per_family(series);
+            }
+            if let Some(series) = limits_new_series {
+                limits = limits.new_series_per_second(series);
             }
             if let Some(bytes) = limits_ids {
                 limits = limits.ids_bytes(bytes);

@@ -8,14 +8,17 @@ pub(crate) use text::TextParts;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::aggregator::Inner;
-use crate::readers::View;
+use crate::readers::{Peer, View};
+use crate::store::Catalog;
+use crate::sync::unlock_fair;
 use crate::time::{Ticks, Timestamp};
 
 /// Bytes of a chunk: large enough that a lock is taken rarely, small enough for a core's second-level
 /// cache and for a lock hold of about 10 µs.
-pub(crate) const CHUNK_BYTES: usize = 64 << 10;
+pub(crate) const CHUNK_BYTES: usize = if cfg!(all(test, shuttle)) { 256 } else { 64 << 10 };
 
 /// Source: Prometheus docs/instrumenting/exposition_formats.md; Prometheus 3 drops a target whose
 /// Content-Type it does not know.
@@ -26,25 +29,37 @@ const TEXT_0_0_4: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// ```
 /// use lastmile::ScrapeOptions;
 ///
-/// let options = ScrapeOptions::text().reader("10.0.0.7:40112".parse().unwrap());
+/// let peer = "10.0.0.7:40112".parse().unwrap();
+/// let options = ScrapeOptions::text().reader(peer, Some(std::time::Duration::from_secs(10)));
 /// assert_eq!(options.content_type(), "text/plain; version=0.0.4; charset=utf-8");
 /// ```
 #[derive(Clone, Debug)]
 pub struct ScrapeOptions {
-    reader: Option<SocketAddr>,
+    reader: Option<Peer>,
+    clock: Option<fn() -> Duration>,
 }
 
 impl ScrapeOptions {
     /// Prometheus text 0.0.4.
     #[must_use]
     pub fn text() -> Self {
-        Self { reader: None }
+        Self { reader: None, clock: None }
     }
 
-    /// Says who reads: a Prometheus, by the address and port of its connection.
+    /// Says who reads: a Prometheus, by the address and port of its connection, and by how long it says
+    /// that it waits (`X-Prometheus-Scrape-Timeout-Seconds`), which tells two of them apart that are new.
     #[must_use]
-    pub fn reader(mut self, peer: SocketAddr) -> Self {
-        self.reader = Some(peer);
+    pub fn reader(mut self, addr: SocketAddr, timeout: Option<Duration>) -> Self {
+        self.reader = Some(Peer { addr, timeout });
+        self
+    }
+
+    /// Measures with this monotonic clock how long the scrape holds a lock, for
+    /// `lastmile_scrape_lock_seconds`; the core has no clock of its own. It is read twice a block of up to 256
+    /// series.
+    #[must_use]
+    pub fn clock(mut self, clock: fn() -> Duration) -> Self {
+        self.clock = Some(clock);
         self
     }
 
@@ -79,6 +94,8 @@ impl ScrapeOptions {
 /// ```
 pub struct Scrape {
     agg: Arc<Inner>,
+    /// The families that were declared when it began.
+    catalog: Arc<Catalog>,
     options: ScrapeOptions,
     started: Timestamp,
     now: Ticks,
@@ -104,8 +121,11 @@ impl Scrape {
     pub(crate) fn new(agg: Arc<Inner>, options: ScrapeOptions, started: Timestamp) -> Self {
         let now = agg.ticks(started);
         let view = agg.store().readers().begin(options.reader, now);
+        let catalog = agg.store().catalog();
+        agg.store().begin_walk();
         Self {
             agg,
+            catalog,
             options,
             started,
             now,
@@ -141,15 +161,15 @@ impl Scrape {
             self.spilled += n;
             return n;
         }
-        let agg = Arc::clone(&self.agg);
-        let store = agg.store();
+        let store = self.agg.store();
         let mut end = 0;
-        while let Some(family) = store.catalog().families().get(self.at.family) {
+        while let Some(family) = self.catalog.families().get(self.at.family) {
             if self.at.shard == store.n_shards() {
                 self.at = Cursor { family: self.at.family + 1, ..Cursor::default() };
                 continue;
             }
             let mut shard = store.shard(self.at.shard);
+            let held_since = self.options.clock.map(|clock| clock());
             let Some(block) = shard.block_after(family.slot(), self.at.block) else {
                 self.at.shard += 1;
                 self.at.block = 0;
@@ -172,12 +192,15 @@ impl Scrape {
             let header_done = &mut self.at.header_done;
             text::block(&mut out, family, &mut shard, block, &self.view, self.now, header_done);
             let written = out.end();
+            unlock_fair(shard);
+            if let (Some(clock), Some(since)) = (self.options.clock, held_since) {
+                self.agg.own().held(clock().saturating_sub(since));
+            }
             self.at.block = seq;
             if !is_large {
                 end = written;
                 continue;
             }
-            drop(shard);
             self.spill.truncate(written);
             self.spilled = 0;
             if written > 0 {
@@ -190,6 +213,7 @@ impl Scrape {
     /// The reader has all of it, at `now`.
     pub fn complete(mut self, now: Timestamp) {
         self.completed = true;
+        self.agg.store().end_walk();
         self.agg.store().readers().complete(&self.view);
         let took = now.mono().saturating_sub(self.started.mono());
         self.agg.own().scrape_completed(&self.agg, took, now);
@@ -200,6 +224,7 @@ impl Scrape {
 impl Drop for Scrape {
     fn drop(&mut self) {
         if !self.completed {
+            self.agg.store().end_walk();
             self.agg.own().scrape_aborted();
         }
     }

@@ -12,7 +12,7 @@ use super::number::{self, canonical, javascript};
 use super::{Out, Piece};
 use crate::readers::View;
 use crate::schema::{Family, Kind, LeStyle};
-use crate::store::{Block, CounterValue, FamilyState, Row, SHOWN, Shard, UNUSED};
+use crate::store::{Block, CounterValue, FamilyState, Row, Shard, UNUSED};
 use crate::time::Ticks;
 use crate::value::summary::QUANTILES;
 use crate::value::{Sum, histogram};
@@ -118,7 +118,7 @@ pub(super) fn block(
     now: Ticks,
     header_done: &mut bool,
 ) {
-    if view.is_reader() {
+    if view.reader_kind() != 0 {
         shard.mark_shown(block_id, view);
     }
     let block = shard.block(block_id);
@@ -135,7 +135,7 @@ pub(super) fn block(
         out.put(text.header());
         *header_done = true;
     }
-    let held = |row: &Row| !view.shows(row.born, row.created, row.flags & SHOWN != 0);
+    let held = |row: &Row| !view.shows(row.born, row.created, row.shown());
     let mut local = out.reborrow();
     // A loop for each type, rather than the question with every row.
     match family.kind() {
@@ -209,7 +209,7 @@ fn summaries(out: &mut Out<'_>, family: &FamilyState, block: &Block, view: &View
             number::float(out, *value);
         }
         let (mut count, mut sum) = (0, Sum::default());
-        if view.shows(row.born, row.created, row.flags & SHOWN != 0) {
+        if view.shows(row.born, row.created, row.shown()) {
             let (counts, total) = histogram::read(block.cells(i));
             (count, sum) = (counts[0], total);
         }

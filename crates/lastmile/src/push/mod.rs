@@ -12,12 +12,12 @@ mod swar;
 pub use error::{DecodeError, DecodeReason};
 pub(crate) use report::Counts;
 pub use report::{LineError, PushReport, Refusal};
-pub(crate) use samples::{Number, Samples};
+pub(crate) use samples::{Entry, Number, Samples};
 pub use source::Source;
 pub(crate) use source::address_prefix;
 
 use crate::dedup::{Claim, Ids};
-use crate::store::{BODY_BYTES_END, Store};
+use crate::store::{BODY_BYTES_END, Catalog, Store};
 use crate::time::Ticks;
 
 /// The format of a push.
@@ -55,42 +55,55 @@ pub(crate) fn push(
     if body.len() >= BODY_BYTES_END {
         return Err(DecodeError::new(DecodeReason::TooLarge, BODY_BYTES_END, ""));
     }
+    let intake = Intake { store, ids, catalog: &store.lease(), body, source, now };
     Samples::with(|samples| {
         let mut report = PushReport::default();
         match format {
-            Format::Lm1 => lm1::push(store, ids, body, source, samples, now, &mut report)?,
+            Format::Lm1 => lm1::push(&intake, samples, &mut report)?,
             Format::Record => {
                 let mut counts = Counts::default();
-                record::decode(store.catalog(), body, samples, &mut counts)?;
+                samples.begin(intake.catalog, source);
+                record::decode(intake.catalog, body, samples, &mut counts)?;
                 let id = source.batch_key().map(|key| (key, 0));
                 let claim = id.map(|id| ids.claim(format.as_str(), id, body, source, now));
-                finish_batch(store, claim, body, samples, now, counts, &mut report);
+                intake.finish_batch(claim, samples, counts, &mut report);
             }
         }
         Ok(report)
     })
 }
 
-/// Applies a decoded batch, unless its id was seen before.
-fn finish_batch(
-    store: &Store,
-    claim: Option<Claim>,
-    body: &[u8],
-    samples: &mut Samples,
+/// One push on its way in.
+struct Intake<'a> {
+    store: &'a Store,
+    ids: &'a Ids,
+    catalog: &'a Catalog,
+    body: &'a [u8],
+    source: &'a Source<'a>,
     now: Ticks,
-    mut counts: Counts,
-    report: &mut PushReport,
-) {
-    match claim {
-        None | Some(Claim::New) => {
-            store.apply(samples, body, now, &mut counts);
-            report.batch(&counts, claim.is_some());
-        }
-        Some(Claim::Duplicate) => report.duplicate(counts.total() + samples.n_numbers()),
-        Some(Claim::Conflict) => {
-            let mut conflict = Counts::default();
-            conflict.refuse(Refusal::IdConflict, counts.total() + samples.n_numbers());
-            report.batch(&conflict, true);
+}
+
+impl Intake<'_> {
+    /// Applies a decoded batch, unless its id was seen before.
+    fn finish_batch(
+        &self,
+        claim: Option<Claim>,
+        samples: &mut Samples,
+        mut counts: Counts,
+        report: &mut PushReport,
+    ) {
+        match claim {
+            None | Some(Claim::New) => {
+                let arrival = self.store.arrival(self.source, self.now);
+                self.store.apply(self.catalog, samples, self.body, &arrival, &mut counts);
+                report.batch(&counts, claim.is_some());
+            }
+            Some(Claim::Duplicate) => report.duplicate(counts.total() + samples.n_numbers()),
+            Some(Claim::Conflict) => {
+                let mut conflict = Counts::default();
+                conflict.refuse(Refusal::IdConflict, counts.total() + samples.n_numbers());
+                report.batch(&conflict, true);
+            }
         }
     }
 }
@@ -103,12 +116,11 @@ pub(crate) fn decode(
     body: &[u8],
     samples: &mut Samples,
 ) -> Result<(), DecodeError> {
-    let mut counts = Counts::default();
+    let (mut counts, catalog) = (Counts::default(), store.catalog());
+    samples.begin(&catalog, &Source::default());
     match format {
-        Format::Lm1 => {
-            lm1::line(store.catalog(), body, 0, body.len(), samples, &mut counts).map(drop)
-        }
-        Format::Record => record::decode(store.catalog(), body, samples, &mut counts),
+        Format::Lm1 => lm1::line(&catalog, body, 0, body.len(), samples, &mut counts).map(drop),
+        Format::Record => record::decode(&catalog, body, samples, &mut counts),
     }
 }
 

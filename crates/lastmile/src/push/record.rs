@@ -356,11 +356,11 @@ fn resolve(
     samples: &mut Samples,
     counts: &mut Counts,
 ) {
-    let family = match fields.name {
-        Name::Is(name) => catalog.slot(samples.bytes(body, name)).map(|slot| catalog.family(slot)),
+    let target = match fields.name {
+        Name::Is(name) => catalog.target(samples.bytes(body, name)),
         _ => None,
     };
-    let n_samples = match (family.map(|f| f.kind()), fields.n_observations) {
+    let n_samples = match (target.map(|t| t.family.kind()), fields.n_observations) {
         (Some(Kind::Histogram | Kind::Summary), Some(n)) => {
             samples.numbers.truncate(numbers_at + n);
             n
@@ -377,19 +377,19 @@ fn resolve(
         (None, n) => n.unwrap_or(1).max(1),
     };
     let values_at = samples.values.len();
-    let resolved = match (fields.name, family) {
+    let resolved = match (fields.name, target) {
         _ if !fields.labels_ok => Err(Refusal::Malformed),
         (Name::Absent | Name::NotText, _) => Err(Refusal::Malformed),
         (Name::Is(_), None) => Err(Refusal::UnknownFamily),
-        (Name::Is(_), Some(family)) => match fields.kind {
+        (Name::Is(_), Some(target)) => match fields.kind {
             Type::Unknown => Err(Refusal::TypeMismatch),
-            Type::Is(kind) if kind != family.kind() => Err(Refusal::TypeMismatch),
-            _ if samples.resolve_labels_in_order(family, body) => Ok(family),
-            _ => samples.resolve_labels_in_any_order(family, body).map(|()| family),
+            Type::Is(kind) if kind != target.family.kind() => Err(Refusal::TypeMismatch),
+            _ if samples.resolve_labels_in_order(&target, body) => Ok(target),
+            _ => samples.resolve_labels_in_any_order(&target, body).map(|()| target),
         },
     };
     match resolved {
-        Ok(family) => samples.finish_entry(family, body, values_at, numbers_at, counts),
+        Ok(target) => samples.finish_entry(&target, body, values_at, numbers_at, counts),
         Err(why) => {
             counts.refuse(why, n_samples as u64);
             samples.numbers.truncate(numbers_at);

@@ -5,12 +5,14 @@ use std::cell::Cell;
 
 use super::json::{RawStr, unescape};
 use super::report::{Counts, Refusal};
-use crate::schema::{Kind, LABELS_MAX};
-use crate::store::{FamilyState, Key, Text, Texts, same};
+use super::source::Source;
+use crate::schema::{Kind, LABELS_MAX, UNKNOWN, ValueFrom, is_template, template_into};
+use crate::store::{Catalog, FamilyState, Key, Target, Text, Texts, same};
 
-/// A family's slot and the samples of one of its series.
+/// The samples of one series.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
+    /// The position of its family in the catalog.
     pub(crate) family: u32,
     pub(crate) hash: u64,
     /// Where its label values start, in schema order.
@@ -19,6 +21,8 @@ pub(crate) struct Entry {
     pub(crate) n_numbers: u32,
     /// Next entry of the same shard.
     pub(crate) next: u32,
+    /// The row that it may belong to.
+    pub(crate) row: u32,
 }
 
 /// One value, and how often it came: the pair's count times the weight. Before it is checked it may
@@ -67,6 +71,8 @@ pub(crate) struct Samples {
     pub(crate) entries: Vec<Entry>,
     /// Entries whose series was not found.
     pub(crate) misses: Vec<u32>,
+    /// What the server sets on labels, in the order of [`Catalog::served`].
+    served: Vec<Text>,
 }
 
 /// Buffers of more bytes than this are given back after the push that grew them.
@@ -80,7 +86,6 @@ impl Samples {
     /// Runs `f` with this thread's buffers, empty. A push from within a push would get new ones.
     pub(crate) fn with<R>(f: impl FnOnce(&mut Self) -> R) -> R {
         let mut samples = KEPT.take().unwrap_or_default();
-        samples.clear();
         let result = f(&mut samples);
         if samples.kept_bytes() <= KEPT_BYTES_MAX {
             KEPT.set(Some(samples));
@@ -88,9 +93,73 @@ impl Samples {
         result
     }
 
-    pub(crate) fn clear(&mut self) {
+    fn clear(&mut self) {
         self.arena.clear();
+        self.served.clear();
         self.clear_entries();
+    }
+
+    /// Forgets the batch before, for one that this source sent.
+    #[inline]
+    pub(crate) fn begin(&mut self, catalog: &Catalog, source: &Source<'_>) {
+        self.clear();
+        if !catalog.served().is_empty() {
+            self.serve(catalog, source);
+        }
+    }
+
+    fn serve(&mut self, catalog: &Catalog, source: &Source<'_>) {
+        for from in catalog.served() {
+            let value = match from {
+                ValueFrom::Header(name) => source.header_value(name),
+                ValueFrom::Origin => source.origin_value(),
+                ValueFrom::Key => source.key_value(),
+                ValueFrom::Const(value) => Some(value.as_str()),
+            };
+            let start = self.arena.len();
+            self.arena.extend_from_slice(value.unwrap_or(UNKNOWN).as_bytes());
+            self.served.push(Text::in_arena(&self.arena, start));
+        }
+    }
+
+    /// Puts the values that the server sets beside those of the client.
+    #[inline]
+    pub(crate) fn fill_served(&mut self, target: &Target<'_>, values_at: usize) {
+        for (label, served) in target.served {
+            self.values[values_at + usize::from(*label)] = self.served[*served as usize];
+        }
+    }
+
+    /// Replaces the paths among an entry's values by their templates, where the schema says so. Done for
+    /// what is not found alone: what is stored is a template.
+    pub(crate) fn make_templates(&mut self, catalog: &Catalog, body: &[u8], entry: usize) {
+        let Entry { family, values_at, .. } = self.entries[entry];
+        let family = catalog.family(family);
+        if self.template_values(family, body, values_at as usize) {
+            let hash = family.hash(&self.key(family, body, values_at as usize, 0));
+            self.entries[entry].hash = hash;
+        }
+    }
+
+    /// The same for the values that start at `values_at`: whether any was replaced.
+    fn template_values(&mut self, family: &FamilyState, body: &[u8], values_at: usize) -> bool {
+        let mut changed = false;
+        let mut labels = family.templated();
+        while labels != 0 {
+            let value = &mut self.values[values_at + labels.trailing_zeros() as usize];
+            labels &= labels - 1;
+            let path = Texts { body, arena: &self.arena }.get(*value);
+            if is_template(path) {
+                continue;
+            }
+            let mut template = Vec::with_capacity(path.len());
+            template_into(path, &mut template);
+            let start = self.arena.len();
+            self.arena.extend_from_slice(&template);
+            *value = Text::in_arena(&self.arena, start);
+            changed = true;
+        }
+        changed
     }
 
     /// Forgets the entries and keeps the texts.
@@ -143,44 +212,57 @@ impl Samples {
     /// if they came in an order that clients use: the schema's, or sorted by name. Each label then came
     /// once.
     #[inline]
-    pub(crate) fn resolve_labels_in_order(&mut self, family: &FamilyState, body: &[u8]) -> bool {
-        let n_labels = family.labels().len();
-        if self.labels.len() != n_labels {
+    pub(crate) fn resolve_labels_in_order(&mut self, target: &Target<'_>, body: &[u8]) -> bool {
+        let family = target.family;
+        let (sent, sorted) = (family.sent(), family.sorted());
+        if self.labels.len() != sent.len() {
             return false;
         }
         let at = self.values.len();
         let texts = Texts { body, arena: &self.arena };
-        let label = |i: usize| family.labels()[i].name.as_bytes();
-        let names = || self.labels.iter().map(|(name, _)| texts.get(*name));
-        if names().enumerate().all(|(i, name)| same(name, label(i))) {
-            self.values.extend(self.labels.iter().map(|(_, value)| *value));
-            return true;
-        }
-        let sorted = family.sorted();
-        if names().zip(sorted).all(|(name, i)| same(name, label(usize::from(*i)))) {
-            self.values.resize(at + n_labels, Text::EMPTY);
-            for ((_, value), i) in self.labels.iter().zip(sorted) {
-                self.values[at + usize::from(*i)] = *value;
+        let names = self.labels.iter().map(|(name, _)| texts.get(*name));
+        if target.served.is_empty() {
+            let mut declared = family.labels().iter().map(|label| label.name.as_bytes());
+            if names.clone().all(|name| declared.next().is_some_and(|label| same(name, label))) {
+                self.values.extend(self.labels.iter().map(|(_, value)| *value));
+                return true;
             }
-            return true;
         }
-        false
+        let are = |order: &[u8]| {
+            let label = |i: &u8| family.labels()[usize::from(*i)].name.as_bytes();
+            names.clone().zip(order).all(|(name, i)| same(name, label(i)))
+        };
+        let order = if are(sorted) {
+            sorted
+        } else if are(sent) {
+            sent
+        } else {
+            return false;
+        };
+        self.values.resize(at + family.labels().len(), Text::EMPTY);
+        for ((_, value), i) in self.labels.iter().zip(order) {
+            self.values[at + usize::from(*i)] = *value;
+        }
+        self.fill_served(target, at);
+        true
     }
 
     /// The same for any order; of a label that came twice the last value counts.
     ///
     /// # Errors
-    /// When a label is missing or not declared.
+    /// When a label is missing or not declared, or is for the server to set.
     #[cold]
     pub(crate) fn resolve_labels_in_any_order(
         &mut self,
-        family: &FamilyState,
+        target: &Target<'_>,
         body: &[u8],
     ) -> Result<(), Refusal> {
+        let family = target.family;
         let at = self.values.len();
         let texts = Texts { body, arena: &self.arena };
         let position = |name: Text| {
-            family.labels().iter().position(|label| label.name.as_bytes() == texts.get(name))
+            let mut sent = family.sent().iter().map(|i| usize::from(*i));
+            sent.find(|i| family.labels()[*i].name.as_bytes() == texts.get(name))
         };
         if self.labels.iter().any(|(name, _)| position(*name).is_none()) {
             return Err(Refusal::UnknownLabel);
@@ -193,7 +275,8 @@ impl Samples {
                 seen |= 1 << i;
             }
         }
-        if seen.count_ones() as usize == family.labels().len() {
+        self.fill_served(target, at);
+        if seen.count_ones() as usize == family.sent().len() {
             Ok(())
         } else {
             Err(Refusal::MissingLabel)
@@ -236,12 +319,13 @@ impl Samples {
     #[inline]
     pub(crate) fn finish_entry(
         &mut self,
-        family: &FamilyState,
+        target: &Target<'_>,
         body: &[u8],
         values_at: usize,
         numbers_at: usize,
         counts: &mut Counts,
     ) {
+        let family = target.family;
         let check = |number: &Number| number.check(family);
         if self.numbers[numbers_at..].iter().any(|number| check(number).is_err()) {
             self.refuse_numbers(family, body, values_at, numbers_at, counts);
@@ -253,13 +337,25 @@ impl Samples {
         }
         let hash = family.hash(&self.key(family, body, values_at, 0));
         self.entries.push(Entry {
-            family: family.slot(),
+            family: target.position,
             hash,
             values_at: values_at as u32,
             numbers_at: numbers_at as u32,
             n_numbers: n_numbers as u32,
             next: u32::MAX,
+            row: u32::MAX,
         });
+    }
+
+    /// Whether the policies let the values in that start at `values_at`.
+    pub(crate) fn check_values(
+        &mut self,
+        family: &FamilyState,
+        body: &[u8],
+        values_at: usize,
+    ) -> Result<(), Refusal> {
+        self.template_values(family, body, values_at);
+        family.check_values(&self.key(family, body, values_at, 0))
     }
 
     /// Counts and removes the numbers that the family's bounds refuse.
@@ -272,7 +368,7 @@ impl Samples {
         numbers_at: usize,
         counts: &mut Counts,
     ) {
-        if let Err(why) = family.check_values(&self.key(family, body, values_at, 0)) {
+        if let Err(why) = self.check_values(family, body, values_at) {
             counts.refuse(why, (self.numbers.len() - numbers_at) as u64);
             self.numbers.truncate(numbers_at);
             return;

@@ -14,6 +14,7 @@ pub struct Source<'a> {
     origin: Option<&'a str>,
     key: Option<&'a str>,
     idempotency_key: Option<&'a str>,
+    headers: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Source<'a> {
@@ -44,6 +45,20 @@ impl<'a> Source<'a> {
     pub fn idempotency_key(mut self, key: &'a str) -> Self {
         self.idempotency_key = Some(key);
         self
+    }
+
+    /// Headers of the request that labels are set from, by their names in lower case: only what a proxy
+    /// that the host trusts has put there, as anyone else can send what they like.
+    #[must_use]
+    pub fn headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// The first header of this name among those that [`headers`](Self::headers) set.
+    #[must_use]
+    pub fn header_value(&self, name: &str) -> Option<&'a str> {
+        self.headers.iter().find(|(given, _)| *given == name).map(|(_, value)| *value)
     }
 
     /// What [`addr`](Self::addr) set.

@@ -35,8 +35,13 @@ const EVENTS_MAX: f64 = 1_000.0;
 /// 1,000 multiplies them.
 const USER_SECONDS_MAX: f64 = 100_000.0;
 
+/// A path, of which `lastmile.js` sends the template already. What comes once is mostly mistyped or made up.
 fn page() -> Label {
-    Label::open("page", 100).max_bytes(81)
+    Label::open("page", 100)
+        .template()
+        .pattern("^/[A-Za-z0-9/_.:~-]{0,80}$")
+        .max_bytes(81)
+        .admit_after(3)
 }
 
 fn target() -> Label {

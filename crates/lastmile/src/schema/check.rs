@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::family::{Family, Kind, LeStyle};
-use super::label::{Label, Policy};
+use super::label::{Label, OTHER, Open, Policy, ValueFrom};
+use super::pattern::Pattern;
+use super::template::is_template;
 use crate::error::Fault;
 use crate::value::VALUE_MAX;
 use crate::value::summary::IS_BUILT_IN;
@@ -21,6 +23,10 @@ const BOUNDS_MAX: usize = 128;
 /// Longest label body of a row, escaped, in bytes; a row keeps the length of its key in 16 bits, and
 /// 8 such rows still fit one block of keys.
 pub(crate) const BODY_BYTES_MAX: usize = 8_192;
+
+/// Most batches or sources that a value must come from before it takes a place; sources are told apart by
+/// 64 bits.
+const ADMIT_AFTER_MAX: u32 = 32;
 
 /// Names that the aggregator keeps for its own families.
 pub(crate) fn is_reserved(name: &str) -> bool {
@@ -119,8 +125,11 @@ fn labels(family: &Family, fault: &mut impl FnMut(&str, String)) {
     let body_bytes: usize = family
         .labels
         .iter()
-        .map(|label| label.name.len() + r#"="","#.len() + 2 * label.value_bytes_max())
-        .sum();
+        .map(|label| {
+            let value = label.value_bytes_max().saturating_mul(2);
+            value.saturating_add(label.name.len() + r#"="","#.len())
+        })
+        .fold(0, usize::saturating_add);
     if body_bytes > BODY_BYTES_MAX {
         fault(
             "labels",
@@ -143,15 +152,78 @@ fn policy(label: &Label, fault: &mut impl FnMut(String)) {
                 }
             }
         }
-        Policy::Open { max_values, max_bytes } => {
-            if *max_values == 0 {
-                fault("max_values must be at least 1".to_owned());
-            }
-            if *max_bytes == 0 {
-                fault("max_bytes must be at least 1".to_owned());
-            }
+        Policy::Open(open) => open_policy(open, fault),
+    }
+    match &label.value_from {
+        Some(ValueFrom::Header(name)) if !is_header_name(name) => {
+            fault("from must name a header in lower case: header:x-country".to_owned());
+        }
+        Some(ValueFrom::Const(value)) if !takes(label, value) => {
+            fault(format!("does not take `{value}`, which is set on every series"));
+        }
+        _ => {}
+    }
+}
+
+/// Whether a value stays as it is under a label's policy.
+fn takes(label: &Label, value: &str) -> bool {
+    match &label.policy {
+        Policy::Closed { values, .. } => values.iter().any(|listed| listed == value),
+        Policy::Open(open) => {
+            let pattern = open.pattern.as_deref().map(Pattern::new);
+            value.len() <= open.max_bytes
+                && (!open.template || is_template(value.as_bytes()))
+                && !matches!(pattern, Some(Ok(pattern)) if !pattern.matches(value.as_bytes()))
         }
     }
+}
+
+fn open_policy(open: &Open, fault: &mut impl FnMut(String)) {
+    if open.max_values == 0 {
+        fault("max_values must be at least 1".to_owned());
+    }
+    if open.max_bytes == 0 {
+        fault("max_bytes must be at least 1".to_owned());
+    }
+    if !(1..=ADMIT_AFTER_MAX).contains(&open.admit_after) {
+        fault(format!("admit_after must be 1 to {ADMIT_AFTER_MAX}"));
+    }
+    if open.pin.len() > open.max_values as usize {
+        let (n, max) = (open.pin.len(), open.max_values);
+        fault(format!("pins {n} values, and max_values is {max}"));
+    }
+    let pattern = match open.pattern.as_deref().map(Pattern::new) {
+        Some(Ok(pattern)) => Some(pattern),
+        Some(Err(why)) => {
+            fault(format!("pattern: {why}"));
+            None
+        }
+        None => None,
+    };
+    for (i, value) in open.pin.iter().enumerate() {
+        // A value that the other rules change would keep a place that nothing can use.
+        let why = if open.pin[..i].contains(value) {
+            "twice"
+        } else if value == OTHER {
+            "which has a place in any case"
+        } else if value.len() > open.max_bytes {
+            "which is longer than max_bytes"
+        } else if open.template && !is_template(value.as_bytes()) {
+            "which the template changes"
+        } else if pattern.as_ref().is_some_and(|pattern| !pattern.matches(value.as_bytes())) {
+            "which does not match the pattern"
+        } else {
+            continue;
+        };
+        fault(format!("pins `{value}`, {why}"));
+    }
+}
+
+/// Source: RFC 9110 §5.6.2, "token", in the lower case that HTTP/2 sends.
+fn is_header_name(name: &str) -> bool {
+    let is_token =
+        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !name.is_empty() && name.bytes().all(is_token)
 }
 
 fn bounds(family: &Family, fault: &mut impl FnMut(&str, String)) {
@@ -189,8 +261,11 @@ fn resolution(family: &Family, fault: &mut impl FnMut(&str, String)) {
     let (resolution, max) = (family.resolution_or_default(), family.value_max());
     if !resolution.is_finite() || resolution <= 0.0 {
         fault("resolution", "must be a number above 0".to_owned());
-    } else if max.is_finite() && !(1.0..=VALUE_MAX).contains(&(max / resolution)) {
-        fault("resolution", "must be at most `max`, and at least a 2^53rd of it".to_owned());
+    } else if max.is_finite() && !(2.0..=VALUE_MAX).contains(&(max / resolution)) {
+        fault(
+            "resolution",
+            "must be at most half of `max`, and at least a 2^53rd of it".to_owned(),
+        );
     }
 }
 

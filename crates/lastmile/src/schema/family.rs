@@ -92,7 +92,7 @@ const RESOLUTION_DEFAULT: f64 = 0.001;
 ///     .max(3_600.0);
 /// assert_eq!(family.kind(), Kind::Histogram);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Family {
     pub(crate) name: String,
     pub(crate) kind: Kind,
@@ -317,6 +317,23 @@ impl Family {
             .iter()
             .map(|label| label.reserved_values().count() as u64)
             .fold(1, u64::saturating_mul)
+    }
+
+    /// Whether both are declared alike, wherever they stand.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let strip = |family: &Self| Self { place: None, ..family.clone() };
+        strip(self) == strip(other)
+    }
+
+    /// Whether a series of this family as it was is one of this family as it is.
+    pub(crate) fn keeps_series_of(&self, before: &Self) -> bool {
+        let labels = || self.labels.iter().zip(&before.labels);
+        self.kind == before.kind
+            && self.bounds == before.bounds
+            && self.le_style == before.le_style
+            && (self.kind != Kind::Summary || self.scale() == before.scale())
+            && self.labels.len() == before.labels.len()
+            && labels().all(|(label, before)| label.keeps_series_of(before))
     }
 
     /// The names under which this family's samples are exposed.

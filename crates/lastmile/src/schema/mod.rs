@@ -5,6 +5,8 @@ mod browser;
 mod check;
 mod family;
 mod label;
+mod pattern;
+mod template;
 #[cfg(feature = "toml")]
 mod toml;
 
@@ -13,8 +15,10 @@ use std::sync::Arc;
 pub(crate) use check::{LABELS_MAX, NAME_BYTES_MAX, is_reserved};
 pub(crate) use family::LeStyle;
 pub use family::{Combine, Family, Kind};
-pub use label::{Label, Otherwise};
-pub(crate) use label::{OTHER, Policy};
+pub use label::{AdmitBy, Label, Otherwise, ValueFrom};
+pub(crate) use label::{OTHER, Open, Policy, UNKNOWN};
+pub(crate) use pattern::Pattern;
+pub(crate) use template::{is_template, template_into};
 
 use crate::error::{Error, Fault, Place, Repr};
 use crate::limit::Limits;

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::family::{Combine, Family, Kind};
-use super::label::{Label, OTHER, Otherwise};
+use super::label::{AdmitBy, Label, OTHER, Otherwise, ValueFrom};
 use super::{Lines, SchemaBuilder};
 use crate::error::Fault;
 
@@ -118,22 +118,12 @@ impl Reader<'_> {
                 "max" => family.max = self.number(field, value),
                 "resolution" => family.resolution = self.number(field, value),
                 "combine" => {
-                    family.combine = match self.text(field, value).as_deref() {
-                        Some("last") => Some(Combine::Last),
-                        Some("min") => Some(Combine::Min),
-                        Some("max") => Some(Combine::Max),
-                        Some(other) => {
-                            self.fault(
-                                value.span(),
-                                field,
-                                format!("`{other}` is not last, min or max"),
-                            );
-                            None
-                        }
-                        None => None,
-                    }
+                    const WORDS: [(&str, Combine); 3] =
+                        [("last", Combine::Last), ("min", Combine::Min), ("max", Combine::Max)];
+                    family.combine = self.one_of(field, value, &WORDS);
                 }
                 "ttl" => family.ttl = self.duration(field, value),
+                "host_only" => family.host_only = self.boolean(field, value).unwrap_or(false),
                 other => self.fault(key.span(), other, "is not a field of a family"),
             }
         }
@@ -148,65 +138,52 @@ impl Reader<'_> {
             self.fault(value.span(), "labels", "a label is written { name = \"…\", values = […] }");
             return None;
         };
-        let (mut name, mut values, mut max_values) = (None, None, None);
-        let (mut otherwise, mut max_bytes) = (None, None);
+        let mut given = Given::default();
         for (key, value) in fields {
             let key_name = key.get_ref().as_ref();
             let field = format!("labels.{key_name}");
             match key_name {
-                "name" => name = self.text(&field, value),
-                "values" => values = Some(self.list(&field, value, |r, v| r.text(&field, v))),
-                "max_values" => max_values = self.whole(&field, value),
-                "max_bytes" => max_bytes = self.whole(&field, value),
+                "name" => given.name = self.text(&field, value),
+                "values" => given.values = Some(self.list(&field, value, |r, v| r.text(&field, v))),
+                "max_values" => given.max_values = self.count(&field, value),
+                "max_bytes" => given.max_bytes = self.whole(&field, value),
+                "pin" => given.pin = Some(self.list(&field, value, |r, v| r.text(&field, v))),
+                "admit_after" => given.admit_after = self.count(&field, value),
+                "admit_by" => {
+                    const WORDS: [(&str, AdmitBy); 2] =
+                        [("batch", AdmitBy::Batch), ("source", AdmitBy::Source)];
+                    given.admit_by = self.one_of(&field, value, &WORDS);
+                }
+                "pattern" => given.pattern = self.text(&field, value),
+                "template" => given.template = self.boolean(&field, value),
+                "from" => given.from = self.value_from(&field, value),
                 "otherwise" => {
-                    otherwise = match self.text(&field, value).as_deref() {
-                        Some(OTHER) => Some(Otherwise::Other),
-                        Some("refuse") => Some(Otherwise::Refuse),
-                        Some(what) => {
-                            self.fault(
-                                value.span(),
-                                &field,
-                                format!("`{what}` is not other or refuse"),
-                            );
-                            None
-                        }
-                        None => None,
-                    }
+                    const WORDS: [(&str, Otherwise); 2] =
+                        [(OTHER, Otherwise::Other), ("refuse", Otherwise::Refuse)];
+                    given.otherwise = self.one_of(&field, value, &WORDS);
                 }
                 _ => self.fault(key.span(), &field, "is not a field of a label"),
             }
         }
-        let Some(name) = name else {
-            self.fault(value.span(), "labels.name", "is missing");
-            return None;
+        let mut fault = |field: &str, why: &str| self.fault(value.span(), field, why);
+        given.into_label(&mut fault)
+    }
+
+    /// `header:NAME`, `origin`, `key` or `const:VALUE`.
+    fn value_from(&mut self, field: &str, value: &Value<'_>) -> Option<ValueFrom> {
+        let text = self.text(field, value)?;
+        let from = match (text.as_str(), text.split_once(':')) {
+            ("origin", _) => Some(ValueFrom::Origin),
+            ("key", _) => Some(ValueFrom::Key),
+            (_, Some(("header", name))) => Some(ValueFrom::Header(name.to_owned())),
+            (_, Some(("const", value))) => Some(ValueFrom::Const(value.to_owned())),
+            _ => None,
         };
-        let label = match (values, max_values) {
-            (Some(values), None) => {
-                if max_bytes.is_some() {
-                    self.fault(value.span(), "labels.max_bytes", "is for labels with max_values");
-                }
-                Label::closed(name, values).otherwise(otherwise.unwrap_or(Otherwise::Other))
-            }
-            (None, Some(max_values)) => {
-                if otherwise.is_some() {
-                    self.fault(value.span(), "labels.otherwise", "is for labels with values");
-                }
-                let label = Label::open(name, u32::try_from(max_values).unwrap_or(u32::MAX));
-                match max_bytes {
-                    Some(bytes) => label.max_bytes(usize::try_from(bytes).unwrap_or(usize::MAX)),
-                    None => label,
-                }
-            }
-            _ => {
-                self.fault(
-                    value.span(),
-                    &format!("labels.{name}"),
-                    "needs either `values`, a closed set, or `max_values`, the size of an open one",
-                );
-                return None;
-            }
-        };
-        Some(label)
+        if from.is_none() {
+            let why = format!("`{text}` is not header:NAME, origin, key or const:VALUE");
+            self.fault(value.span(), field, why);
+        }
+        from
     }
 
     fn limits(&mut self, value: &Value<'_>) {
@@ -229,9 +206,13 @@ impl Reader<'_> {
                     }
                 }
                 "series_per_family" => {
-                    if let Some(n) = self.whole(&field, value) {
-                        self.into.limits =
-                            limits.series_per_family(u32::try_from(n).unwrap_or(u32::MAX));
+                    if let Some(n) = self.count(&field, value) {
+                        self.into.limits = limits.series_per_family(n);
+                    }
+                }
+                "new_series_per_second" => {
+                    if let Some(n) = self.count(&field, value) {
+                        self.into.limits = limits.new_series_per_second(n);
                     }
                 }
                 _ => self.fault(key.span(), &field, "is not a limit"),
@@ -280,6 +261,41 @@ impl Reader<'_> {
         number
     }
 
+    /// A whole number that nobody needs larger than `u32` can say.
+    fn count(&mut self, field: &str, value: &Value<'_>) -> Option<u32> {
+        self.whole(field, value).map(|n| u32::try_from(n).unwrap_or(u32::MAX))
+    }
+
+    fn boolean(&mut self, field: &str, value: &Value<'_>) -> Option<bool> {
+        let given = value.get_ref().as_bool();
+        if given.is_none() {
+            let why = format!("must be true or false, not {}", value.get_ref().type_str());
+            self.fault(value.span(), field, why);
+        }
+        given
+    }
+
+    /// One of a few words, and what it stands for.
+    fn one_of<T: Copy>(
+        &mut self,
+        field: &str,
+        value: &Value<'_>,
+        words: &[(&str, T)],
+    ) -> Option<T> {
+        let text = self.text(field, value)?;
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        if found.is_none() {
+            let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let (last, first) = names.split_last().unwrap_or((&"", &[]));
+            self.fault(
+                value.span(),
+                field,
+                format!("`{text}` is not {} or {last}", first.join(", ")),
+            );
+        }
+        found
+    }
+
     fn list<T>(
         &mut self,
         field: &str,
@@ -319,6 +335,93 @@ impl Reader<'_> {
             self.fault(value.span(), field, "must be a duration, as 500ms, 90s, 5m or 2h");
         }
         ms.map(Duration::from_millis)
+    }
+}
+
+/// The fields of a label as a file gives them.
+#[derive(Default)]
+struct Given {
+    name: Option<String>,
+    values: Option<Vec<String>>,
+    max_values: Option<u32>,
+    max_bytes: Option<u64>,
+    pin: Option<Vec<String>>,
+    admit_after: Option<u32>,
+    admit_by: Option<AdmitBy>,
+    pattern: Option<String>,
+    template: Option<bool>,
+    from: Option<ValueFrom>,
+    otherwise: Option<Otherwise>,
+}
+
+impl Given {
+    /// The label, unless what it is cannot be told.
+    fn into_label(self, fault: &mut impl FnMut(&str, &str)) -> Option<Label> {
+        let Some(name) = self.name else {
+            fault("labels.name", "is missing");
+            return None;
+        };
+        let for_open = [
+            ("max_bytes", self.max_bytes.is_some()),
+            ("pin", self.pin.is_some()),
+            ("admit_after", self.admit_after.is_some()),
+            ("admit_by", self.admit_by.is_some()),
+            ("pattern", self.pattern.is_some()),
+            ("template", self.template.is_some()),
+        ];
+        if self.max_values.is_none() {
+            for (field, _) in for_open.iter().filter(|(_, given)| *given) {
+                fault(&format!("labels.{field}"), "is for labels with max_values");
+            }
+        }
+        let label = match (self.values, self.max_values, &self.from) {
+            (None, None, Some(ValueFrom::Const(value))) => {
+                if self.otherwise.is_some() {
+                    let why = "is for labels with values, or with a pattern";
+                    fault("labels.otherwise", why);
+                }
+                return Some(Label::constant(name, value.clone()));
+            }
+            (Some(values), None, _) => Label::closed(name, values),
+            (None, Some(max_values), _) => {
+                if self.otherwise.is_some() && self.pattern.is_none() {
+                    let why = "is for labels with values, or with a pattern";
+                    fault("labels.otherwise", why);
+                }
+                if self.admit_by.is_some() && self.admit_after.is_none() {
+                    fault("labels.admit_by", "is for labels with admit_after");
+                }
+                let mut label = Label::open(name, max_values)
+                    .pin(self.pin.unwrap_or_default())
+                    .admit_after(self.admit_after.unwrap_or(1))
+                    .admit_by(self.admit_by.unwrap_or_default());
+                if let Some(bytes) = self.max_bytes {
+                    label = label.max_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+                }
+                if let Some(pattern) = self.pattern {
+                    label = label.pattern(pattern);
+                }
+                if self.template == Some(true) {
+                    label = label.template();
+                }
+                label
+            }
+            _ => {
+                fault(
+                    &format!("labels.{name}"),
+                    "needs either `values`, a closed set, or `max_values`, the size of an open one",
+                );
+                return None;
+            }
+        };
+        let label = match self.otherwise {
+            Some(otherwise) => label.otherwise(otherwise),
+            None => label,
+        };
+        Some(match self.from {
+            Some(from) => label.value_from(from),
+            None => label,
+        })
     }
 }
 

@@ -23,7 +23,7 @@ use crate::value::summary::{self, Quantiles, Rolling};
 
 /// Most rows of a block; an index into it fits 8 bits of a row's id.
 pub(super) const ROWS_MAX: usize = 1 << ROW_BITS;
-pub(super) const ROW_BITS: u32 = 8;
+pub(super) const ROW_BITS: u32 = if cfg!(all(test, shuttle)) { 1 } else { 8 };
 
 /// Most rows of a block of this family.
 fn rows_max(family: &FamilyState) -> usize {
@@ -41,8 +41,10 @@ pub(crate) const ESCAPED: u16 = 2;
 pub(crate) const WIDE: u16 = 4;
 /// A bound handle holds the row; see [`Pin`](super::pin::Pin).
 pub(crate) const PINNED: u16 = 8;
-/// A reader has been shown the row's value.
-pub(crate) const SHOWN: u16 = 16;
+/// A bit for each kind of reader that has been shown the row's value.
+pub(super) const SHOWN: u16 = 0xff00;
+/// Where those bits start.
+const SHOWN_SHIFT: u32 = 8;
 /// The row was made with its family, for what folds: it never leaves, it only starts again.
 pub(crate) const RESERVED: u16 = 32;
 
@@ -62,6 +64,20 @@ pub(crate) struct Row {
     key_offset: u16,
     key_len: u16,
     pub(crate) flags: u16,
+}
+
+impl Row {
+    /// The kinds of readers that have been shown the row's value.
+    #[inline]
+    pub(crate) fn shown(&self) -> u8 {
+        (self.flags >> SHOWN_SHIFT) as u8
+    }
+
+    /// These have been, too.
+    #[inline]
+    pub(super) fn mark_shown(&mut self, kinds: u8) {
+        self.flags |= u16::from(kinds) << SHOWN_SHIFT;
+    }
 }
 
 /// See the module's text.
@@ -166,6 +182,28 @@ impl Block {
         }
         keys.shrink_to_fit();
         (self.keys, self.rows, self.cells, self.rolling) = (keys, rows, cells, rolling);
+    }
+
+    /// Whether the rows of another block of the family may join these.
+    pub(super) fn takes(&self, other: &Self, family: &FamilyState) -> bool {
+        // Half full, or each row that comes and goes would part them and join them again. The models' blocks
+        // are too small to have halves.
+        let n_rows = if cfg!(all(test, shuttle)) { ROWS_MAX } else { rows_max(family) / 2 };
+        self.rows.len() + other.rows.len() <= n_rows
+            && self.keys.len() + other.keys.len() < KEY_BYTES_MAX
+            && self.text_bytes_max + other.text_bytes_max <= CHUNK_BYTES
+    }
+
+    /// Adds the rows of another block, in order.
+    pub(super) fn append(&mut self, mut other: Self) {
+        let offset = self.keys.len() as u16;
+        self.keys.append(&mut other.keys);
+        self.rows.extend(
+            other.rows.into_iter().map(|row| Row { key_offset: row.key_offset + offset, ..row }),
+        );
+        self.cells.append(&mut other.cells);
+        self.rolling.append(&mut other.rolling);
+        self.text_bytes_max += other.text_bytes_max;
     }
 
     /// No row will be added any more: gives spare capacity back.

@@ -3,46 +3,76 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, OnceLock};
 
-use hashbrown::{HashMap, HashSet};
-
+use super::admission::Admission;
 use super::key::Key;
 use super::pin::Pin;
+use super::policy::Policies;
 use crate::exposition::TextParts;
 use crate::push::Refusal;
-use crate::schema::{Combine, Family, Kind, Label, OTHER, Otherwise, Policy};
-use crate::sync::{AtomicU32, Mutex, Ordering};
+use crate::schema::{Combine, Family, Kind, Label, is_reserved};
+use crate::sync::{AtomicBool, AtomicU32, FastRandomState, Mutex, Ordering};
 use crate::time::{TICKS_PER_SEC, Ticks, duration_ticks};
 use crate::value::summary::Scale;
 
-pub(super) type Seed = foldhash::fast::RandomState;
+pub(super) type Seed = FastRandomState;
 
-/// One family of an aggregator. Its slot is its id: never reused, not even when a reload removes it.
+/// One family as it is declared now, and its incarnation.
 #[derive(Debug)]
 pub(crate) struct FamilyState {
-    slot: u32,
     declared: Family,
     seed: Seed,
     /// What stands before each value in a label body: `app="`, then `",page="`.
     literals: Vec<Box<[u8]>>,
-    /// Positions of the labels in the order of their names, as clients sort them.
+    /// Positions of the labels that clients send, in the order of the schema.
+    sent: Vec<u8>,
+    /// The same in the order of their names, as clients sort them.
     sorted: Vec<u8>,
-    /// What stands before each value in an `lm1` key, in that order.
+    /// What stands before each of their values in an `lm1` key, in that order.
     key_literals: Vec<KeyLiteral>,
-    /// The listed values of each closed label; `None` for an open one.
-    listed: Vec<Option<HashSet<Box<[u8]>, Seed>>>,
-    /// A bit for each open label.
-    open: u32,
+    pub(super) policies: Policies,
     min: f64,
     max: f64,
     ttl: Ticks,
     scale: Scale,
     text: TextParts,
+    /// Whether it is one of the aggregator's own, which no client can grow: the limits are not for it.
+    own: bool,
+    incarnation: Arc<Incarnation>,
+}
+
+/// What lives as long as the rows of a family do. A reload that changes how a family looks or what it
+/// accepts keeps it; one that changes what a series of it is begins another.
+#[derive(Debug)]
+pub(crate) struct Incarnation {
+    /// Its id, which its rows carry and no other incarnation ever gets.
+    slot: u32,
+    /// Its rows are gone or go with their last handle: no schema in force declares it.
+    retired: AtomicBool,
     /// When its series were last looked through for idle ones.
     swept: AtomicU32,
-    /// For each label, the counter of samples that went to `other` for want of a place.
-    overflow: Vec<OnceLock<Arc<Pin>>>,
+    /// The aggregator's own metrics about it.
+    meters: OnceLock<Meters>,
     /// Held while a series is created, before any shard's lock and never behind one.
     pub(super) admission: Mutex<Admission>,
+}
+
+/// The aggregator's own metrics about one family.
+#[derive(Debug)]
+pub(crate) struct Meters {
+    pub(crate) series: Arc<Pin>,
+    pub(crate) bytes: Arc<Pin>,
+    /// By label; of closed ones nothing.
+    pub(crate) labels: Vec<Option<LabelMeters>>,
+}
+
+/// The aggregator's own metrics about one open label.
+#[derive(Debug)]
+pub(crate) struct LabelMeters {
+    /// Samples that went to `other` for want of a place.
+    pub(crate) overflow: Arc<Pin>,
+    /// Values that have a place, and how many may.
+    pub(crate) values: Arc<Pin>,
+    pub(crate) limit: Arc<Pin>,
 }
 
 /// `;app=`: what stands before a value in an `lm1` key, and which label it is.
@@ -87,16 +117,55 @@ impl KeyLiteral {
     }
 }
 
-/// What limits the series of a family.
-#[derive(Debug, Default)]
-pub(super) struct Admission {
-    pub(super) n_series: u32,
-    /// The values of each open label that have a place, and how many series carry each.
-    pub(super) values: Vec<HashMap<Box<[u8]>, u32, Seed>>,
+impl Incarnation {
+    /// A family's rows begin, with places for what its labels pin.
+    fn new(slot: u32, declared: &Family, seed: &Seed) -> Self {
+        Self {
+            slot,
+            retired: AtomicBool::new(false),
+            swept: AtomicU32::new(0),
+            meters: OnceLock::new(),
+            admission: Mutex::new(Admission::new(declared, seed)),
+        }
+    }
+
+    /// Whether no schema in force declares it. Read and written under the lock of the shard that asks.
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that the series were looked through at `now`, unless another thread was first.
+    fn mark_swept(&self, before: Ticks, now: Ticks) -> bool {
+        self.swept.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// The aggregator's own metrics about the family, once they are bound.
+    pub(crate) fn meters(&self) -> Option<&Meters> {
+        self.meters.get()
+    }
+
+    pub(crate) fn set_meters(&self, meters: Meters) {
+        let _ = self.meters.set(meters);
+    }
 }
 
 impl FamilyState {
+    /// A family that begins.
     pub(super) fn new(slot: u32, declared: Family, seed: Seed) -> Self {
+        let incarnation = Arc::new(Incarnation::new(slot, &declared, &seed));
+        Self::of(incarnation, declared, seed)
+    }
+
+    /// The same series, declared otherwise.
+    pub(super) fn redeclared(&self, declared: Family) -> Self {
+        Self::of(Arc::clone(&self.incarnation), declared, self.seed.clone())
+    }
+
+    fn of(incarnation: Arc<Incarnation>, declared: Family, seed: Seed) -> Self {
         let labels = declared.labels();
         let literals = labels
             .iter()
@@ -106,48 +175,64 @@ impl FamilyState {
                 format!("{before}{}=\"", label.name()).into_bytes().into_boxed_slice()
             })
             .collect();
-        let mut sorted: Vec<u8> = (0..labels.len() as u8).collect();
+        let is_sent = |i: &u8| labels[usize::from(*i)].value_from.is_none();
+        let sent: Vec<u8> = (0..labels.len() as u8).filter(is_sent).collect();
+        let mut sorted = sent.clone();
         sorted.sort_by_key(|i| labels[usize::from(*i)].name());
         let key_literals =
             sorted.iter().map(|i| KeyLiteral::new(labels[usize::from(*i)].name(), *i)).collect();
-        let listed = labels
-            .iter()
-            .map(|label| {
-                label.is_closed().then(|| {
-                    let mut set = HashSet::with_hasher(seed.clone());
-                    set.extend(label.reserved_values().map(|v| v.as_bytes().into()));
-                    set
-                })
-            })
-            .collect();
-        let open = (0..labels.len()).filter(|i| !labels[*i].is_closed()).fold(0, |m, i| m | 1 << i);
-        let admission = Admission {
-            n_series: 0,
-            values: labels.iter().map(|_| HashMap::with_hasher(seed.clone())).collect(),
-        };
         Self {
-            slot,
             literals,
+            sent,
             sorted,
             key_literals,
-            listed,
-            open,
+            policies: Policies::new(labels, &seed),
             min: declared.value_min(),
             max: declared.value_max(),
-            ttl: duration_ticks(declared.ttl_or_default()),
+            // Time is known to a tenth of a second.
+            ttl: duration_ticks(declared.ttl_or_default()).max(1),
             scale: declared.scale(),
             text: TextParts::new(&declared),
-            swept: AtomicU32::new(0),
-            overflow: labels.iter().map(|_| OnceLock::new()).collect(),
-            admission: Mutex::new(admission),
+            own: is_reserved(&declared.name),
+            incarnation,
             seed,
             declared,
         }
     }
 
     #[inline]
+    pub(crate) fn incarnation(&self) -> &Arc<Incarnation> {
+        &self.incarnation
+    }
+
+    pub(super) fn seed(&self) -> &Seed {
+        &self.seed
+    }
+
+    /// Whether it is one of the aggregator's own, which are exempt from the limits.
+    pub(crate) fn is_own(&self) -> bool {
+        self.own
+    }
+
+    /// The id of its incarnation.
+    #[inline]
     pub(crate) fn slot(&self) -> u32 {
-        self.slot
+        self.incarnation.slot
+    }
+
+    /// Sets the metrics about what its series take of the limits.
+    pub(crate) fn meter(&self) {
+        let Some(meters) = self.incarnation.meters() else { return };
+        let set = |pin: &Pin, value: f64| pin.store(value.to_bits());
+        let admission = self.incarnation.admission.lock();
+        set(&meters.series, f64::from(admission.n_series));
+        set(&meters.bytes, admission.bytes as f64);
+        for (i, label) in self.labels().iter().enumerate() {
+            if let (Some(meters), Some(open)) = (&meters.labels[i], label.as_open()) {
+                set(&meters.values, admission.n_values(i) as f64);
+                set(&meters.limit, f64::from(open.max_values));
+            }
+        }
     }
 
     #[inline]
@@ -174,6 +259,13 @@ impl FamilyState {
         &self.key_literals
     }
 
+    /// Positions of the labels that clients send, in the order of the schema.
+    #[inline]
+    pub(crate) fn sent(&self) -> &[u8] {
+        &self.sent
+    }
+
+    /// The same in the order of their names.
     #[inline]
     pub(crate) fn sorted(&self) -> &[u8] {
         &self.sorted
@@ -191,9 +283,9 @@ impl FamilyState {
     /// Whether the series should be looked through for idle ones: eight times in their time to live, so
     /// that none stays much longer, and once a second at most.
     pub(super) fn sweep_is_due(&self, now: Ticks) -> bool {
-        let swept = self.swept.load(Ordering::Relaxed);
+        let swept = self.incarnation.swept.load(Ordering::Relaxed);
         let due = now.saturating_sub(swept) >= (self.ttl / 8).max(TICKS_PER_SEC);
-        due && self.swept.compare_exchange(swept, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        due && self.incarnation.mark_swept(swept, now)
     }
 
     /// How long a series stays without a push, a gauge's value even in a family that is closed.
@@ -213,15 +305,22 @@ impl FamilyState {
     }
 
     /// A bit for each open label.
+    #[inline]
     pub(super) fn open(&self) -> u32 {
-        self.open
+        self.policies.open
+    }
+
+    /// A bit for each label whose values are paths to be made templates.
+    #[inline]
+    pub(crate) fn templated(&self) -> u32 {
+        self.policies.templated
     }
 
     /// The keyed hash of a series: its slot and its length-framed values.
     #[inline]
     pub(crate) fn hash(&self, key: &Key<'_>) -> u64 {
         let mut hasher = self.seed.build_hasher();
-        hasher.write_u32(self.slot);
+        hasher.write_u32(self.slot());
         for i in 0..key.values.len() {
             let value = key.value(i);
             hasher.write(value);
@@ -243,57 +342,5 @@ impl FamilyState {
         } else {
             Refusal::TooSmall
         })
-    }
-
-    /// Whether the policies let these label values in, as themselves or as `other`.
-    pub(crate) fn check_values(&self, key: &Key<'_>) -> Result<(), Refusal> {
-        self.fold_unlisted(key).map(drop)
-    }
-
-    /// The labels whose value the policies replace by `other`, before any limit is asked: a bit each.
-    pub(super) fn fold_unlisted(&self, key: &Key<'_>) -> Result<u32, Refusal> {
-        for (i, label) in self.labels().iter().enumerate() {
-            if let Policy::Open { max_bytes, .. } = label.policy
-                && key.value(i).len() > max_bytes
-            {
-                return Err(Refusal::LabelTooLong);
-            }
-        }
-        let mut folded = 0;
-        for (i, label) in self.labels().iter().enumerate() {
-            let value = key.value(i);
-            match (&label.policy, &self.listed[i]) {
-                (Policy::Closed { otherwise, .. }, Some(listed)) => {
-                    if !listed.contains(value) {
-                        match otherwise {
-                            Otherwise::Other => folded |= 1 << i,
-                            Otherwise::Refuse => return Err(Refusal::LabelValue),
-                        }
-                    }
-                }
-                _ => {
-                    if value == OTHER.as_bytes() {
-                        folded |= 1 << i;
-                    }
-                }
-            }
-        }
-        Ok(folded)
-    }
-
-    /// Which counter counts samples whose value of label `i` found no place.
-    pub(crate) fn set_overflow(&self, i: usize, pin: Arc<Pin>) {
-        let _ = self.overflow[i].set(pin);
-    }
-
-    /// Counts `n` samples for each of these labels, whose value found no place.
-    pub(super) fn count_overflow(&self, labels: u32, n: u64) {
-        for (i, pin) in self.overflow.iter().enumerate() {
-            if labels & (1 << i) != 0
-                && let Some(pin) = pin.get()
-            {
-                pin.add(n);
-            }
-        }
     }
 }

@@ -1,8 +1,9 @@
 //! Shards, blocks, rows: where series live, and nothing else knows how.
 //!
 //! ```text
-//! Store ─┬─ Catalog ── FamilyState …      what is declared: policies, literals, text; admission of series
-//!        ├─ ByteBudget                    bytes in use against the limit
+//! Store ─┬─ InForce ── Catalog ── FamilyState …   what is declared now: policies, literals, text
+//!        │                        └ Incarnation   what lives as long as its rows: admission of series
+//!        ├─ ByteBudget                            bytes in use against the limit
 //!        └─ Shard × 2^k (one lock each) ─┬─ table: hash → row id
 //!                                        └─ blocks of rows, by family, in the order of exposition
 //! ```
@@ -13,32 +14,43 @@
 //! **Locks.** A family's admission before a shard, never the other way round, never two shards at once.
 
 mod admission;
+mod apply;
+mod bind;
 mod block;
+mod candidates;
+mod catalog;
 mod expiry;
 mod family;
 mod key;
 mod pin;
+mod policy;
+mod reload;
 mod shard;
+mod sweep;
+mod table;
+mod wide;
 
-pub(crate) use block::{Block, Row, SHOWN, UNUSED};
-pub(crate) use family::FamilyState;
+pub(crate) use admission::Arrival;
+pub(crate) use block::{Block, Row, UNUSED};
+pub(crate) use catalog::{Catalog, Lease, Target};
+pub(crate) use family::{FamilyState, LabelMeters, Meters};
 pub(crate) use key::{BODY_BYTES_END, Key, Text, Texts, body_values, same};
 pub(crate) use pin::Pin;
-pub(crate) use shard::{CounterValue, Shard};
+pub(crate) use shard::Shard;
+pub(crate) use wide::CounterValue;
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-
+use self::catalog::InForce;
 use self::family::Seed;
 use crate::error::{Error, Repr};
 use crate::limit::{ByteBudget, Limits};
-use crate::push::{Counts, Number, Refusal, Samples};
+use crate::push::{Source, address_prefix};
+use crate::rate::Rate;
 use crate::readers::{Moment, Readers};
-use crate::schema::{Family, Kind};
-use crate::sync::{CachePadded, Mutex, MutexGuard};
+use crate::schema::Family;
+use crate::sync::{AtomicU32, AtomicU64, CachePadded, Mutex, MutexGuard, Ordering};
 use crate::time::Ticks;
-use crate::value::Sum;
 
 /// Most shards; a push marks the ones it touches in 64 bits.
 const SHARDS_MAX: usize = 64;
@@ -49,47 +61,29 @@ const SHARDS_MIN: usize = 16;
 /// Shards for each core: two pushes then rarely want the same lock.
 const SHARDS_PER_CORE: usize = 4;
 
-/// No entry.
-const NONE: u32 = u32::MAX;
-
-/// The declared families, by slot and by name.
-#[derive(Debug)]
-pub(crate) struct Catalog {
-    families: Vec<Arc<FamilyState>>,
-    by_name: HashMap<Box<[u8]>, u32, Seed>,
-}
-
-impl Catalog {
-    /// The family in a slot.
-    #[inline]
-    pub(crate) fn family(&self, slot: u32) -> &Arc<FamilyState> {
-        &self.families[slot as usize]
-    }
-
-    /// The slot of a name that clients may use.
-    #[inline]
-    pub(crate) fn slot(&self, name: &[u8]) -> Option<u32> {
-        self.by_name.get(name).copied()
-    }
-
-    /// The family of a name, whoever may use it. Looks at one after the other.
-    pub(crate) fn find(&self, name: &str) -> Option<&Arc<FamilyState>> {
-        self.families.iter().find(|family| family.declared().name() == name)
-    }
-
-    /// All families in the order of exposition.
-    pub(crate) fn families(&self) -> &[Arc<FamilyState>] {
-        &self.families
-    }
-}
+/// One in so many shards has series of a given open family. A push that names several of its series then
+/// takes few locks, and waits for the memory of several rows at a time under each.
+const SHARDS_PER_SPREAD: usize = 8;
 
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Store {
-    catalog: Catalog,
+    in_force: InForce,
+    /// The id of the next incarnation of a family; held while a schema is put in place.
+    next_slot: Mutex<u32>,
+    seed: Seed,
     shards: Box<[CachePadded<Mutex<Shard>>]>,
+    /// One less than the shards that the series of an open family are spread over.
+    spread: usize,
     budget: ByteBudget,
     series_per_family: u32,
+    new_series: Option<Rate>,
+    /// Batches that brought a value that waits for a place.
+    batches: AtomicU32,
+    /// Rows of families that are gone, held by handles.
+    n_detached: AtomicU64,
+    /// Walks over the rows that are under way: of scrapes and visitors.
+    n_walks: AtomicU32,
     readers: Readers,
 }
 
@@ -104,33 +98,50 @@ impl Store {
         n_shards: Option<usize>,
     ) -> Result<Self, Error> {
         let seed = Seed::default();
-        let mut catalog =
-            Catalog { families: Vec::new(), by_name: HashMap::with_hasher(seed.clone()) };
-        for (slot, family) in families.into_iter().enumerate() {
-            if !family.host_only {
-                catalog.by_name.insert(family.name.as_bytes().into(), slot as u32);
-            }
-            catalog.families.push(Arc::new(FamilyState::new(slot as u32, family, seed.clone())));
-        }
+        let families: Vec<Arc<FamilyState>> = families
+            .into_iter()
+            .zip(0..)
+            .map(|(family, slot)| Arc::new(FamilyState::new(slot, family, seed.clone())))
+            .collect();
+        let next_slot = Mutex::new(families.len() as u32);
+        let catalog = Arc::new(Catalog::new(families, seed.clone()));
         let n_shards = n_shards.unwrap_or_else(default_shards).next_power_of_two().min(SHARDS_MAX);
         let store = Self {
-            catalog,
+            in_force: InForce::new(&catalog),
+            next_slot,
+            seed,
             shards: (0..n_shards).map(|_| CachePadded::default()).collect(),
+            spread: (n_shards / SHARDS_PER_SPREAD).max(1) - 1,
             budget: ByteBudget::new(limits.bytes_max()),
             series_per_family: limits.series_per_family_max(),
+            new_series: limits.new_series_per_second_max().map(Rate::new),
+            batches: AtomicU32::new(0),
+            n_detached: AtomicU64::new(0),
+            n_walks: AtomicU32::new(0),
             readers: Readers::new(limits.hold_for()),
         };
-        let mut faults = Vec::new();
-        for family in store.catalog.families() {
-            if let Err(fault) = store.reserve(family) {
-                faults.push(fault);
-            }
-        }
+        let reserve = |family: &Arc<FamilyState>| store.reserve(family, Moment::default()).err();
+        let faults: Vec<_> = catalog.families().iter().filter_map(reserve).collect();
         if faults.is_empty() { Ok(store) } else { Err(Repr::Limit(faults).into()) }
     }
 
-    pub(crate) fn catalog(&self) -> &Catalog {
-        &self.catalog
+    /// The catalog for one push, or for one binding of a handle: a reload waits until it is given back,
+    /// so whoever holds it calls nobody else's code.
+    #[inline]
+    pub(crate) fn lease(&self) -> Lease {
+        self.in_force.lease()
+    }
+
+    /// The catalog as it is now, for whoever reads: its families may go meanwhile, and their rows with
+    /// them.
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.in_force.lease())
+    }
+
+    /// A push from this source.
+    #[inline]
+    pub(crate) fn arrival(&self, source: &Source<'_>, now: Ticks) -> Arrival<'_> {
+        Arrival::new(now, source.addr_value().map(address_prefix), &self.batches)
     }
 
     pub(crate) fn n_shards(&self) -> usize {
@@ -154,141 +165,49 @@ impl Store {
         &self.readers
     }
 
+    /// A walk over the rows begins, shard by shard and block by block. Until it [ends](Self::end_walk) no row
+    /// is moved from one block to another: what the walk has seen it would see again, or not at all.
+    pub(crate) fn begin_walk(&self) {
+        self.n_walks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn end_walk(&self) {
+        self.n_walks.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether no walk is under way, asked under a shard's lock: one that has been there began before, and
+    /// the lock orders both; one that comes later finds what was moved where it is.
+    fn nobody_walks(&self) -> bool {
+        self.n_walks.load(Ordering::Relaxed) == 0
+    }
+
     /// Where a series of this family with this hash lives.
     #[inline]
     fn shard_of(&self, family: &FamilyState, hash: u64) -> usize {
-        let spread = if family.open() == 0 { u64::from(family.slot()) } else { hash >> 32 };
-        spread as usize & (self.shards.len() - 1)
-    }
-
-    /// Counts what a push brought, one lock for each shard it touches.
-    ///
-    /// Entries are grouped by shard without sorting: each shard's are a list through `next`. A series
-    /// that is not found is looked at again afterwards, alone, against the policies and limits. Gauges
-    /// are taken one by one in the order they came, as that order is their meaning.
-    pub(crate) fn apply(
-        &self,
-        samples: &mut Samples,
-        body: &[u8],
-        now: Ticks,
-        counts: &mut Counts,
-    ) {
-        let mut heads = [NONE; SHARDS_MAX];
-        let mut touched: u64 = 0;
-        let mut gauges = false;
-        let mut misses = std::mem::take(&mut samples.misses);
-        for i in (0..samples.entries.len()).rev() {
-            let entry = &mut samples.entries[i];
-            let family = self.catalog.family(entry.family);
-            if family.kind() == Kind::Gauge {
-                gauges = true;
-                continue;
-            }
-            let shard = self.shard_of(family, entry.hash);
-            entry.next = heads[shard];
-            heads[shard] = i as u32;
-            touched |= 1 << shard;
-        }
-        while touched != 0 {
-            let shard = touched.trailing_zeros() as usize;
-            touched &= touched - 1;
-            let mut rows = self.shard(shard);
-            let moment = self.moment(now);
-            let mut i = heads[shard];
-            while let Some(entry) = samples.entries.get(i as usize) {
-                let family = self.catalog.family(entry.family);
-                let key = samples.key(family, body, entry.values_at as usize, entry.hash);
-                match rows.find(&key) {
-                    Some(row) => {
-                        rows.update(row, family, samples.numbers_of(entry), moment);
-                        counts.accept(u64::from(entry.n_numbers));
-                    }
-                    None => misses.push(i),
-                }
-                i = entry.next;
-            }
-        }
-        if gauges {
-            let entries = samples.entries.iter().enumerate();
-            misses.extend(entries.filter_map(|(i, entry)| {
-                (self.catalog.family(entry.family).kind() == Kind::Gauge).then_some(i as u32)
-            }));
-        }
-        // New series are made in the order they came, so that the first values get the last places.
-        misses.sort_unstable();
-        for i in &misses {
-            let entry = &samples.entries[*i as usize];
-            let family = self.catalog.family(entry.family);
-            let key = samples.key(family, body, entry.values_at as usize, entry.hash);
-            let n = u64::from(entry.n_numbers);
-            match self.apply_alone(&key, samples.numbers_of(entry), now) {
-                Ok(()) => counts.accept(n),
-                Err(why) => counts.refuse(why, n),
-            }
-        }
-        samples.misses = misses;
-    }
-
-    /// Counts the samples of one series that may not exist yet.
-    #[cold]
-    fn apply_alone(&self, key: &Key<'_>, numbers: &[Number], now: Ticks) -> Result<(), Refusal> {
-        if self.update_existing(key, numbers, now) {
-            return Ok(());
-        }
-        loop {
-            let (admitted, overflowed) = self.admit(key, now)?;
-            // The row may have left for its age in between; then it is made anew.
-            if self.update_existing(&admitted, numbers, now) {
-                key.family.count_overflow(overflowed, numbers.len() as u64);
-                return Ok(());
-            }
-        }
-    }
-
-    fn update_existing(&self, key: &Key<'_>, numbers: &[Number], now: Ticks) -> bool {
-        let mut rows = self.shard(self.shard_of(key.family, key.hash));
-        let row = rows.find(key);
-        if let Some(row) = row {
-            rows.update(row, key.family, numbers, self.moment(now));
-        }
-        row.is_some()
-    }
-
-    /// Gives the last handle of a row back.
-    pub(crate) fn unbind(&self, pin: &Pin, now: Ticks) {
-        self.shard(pin.shard()).unpin(pin, self.catalog.family(pin.slot()), now);
-    }
-
-    /// Adds a fraction to a bound counter.
-    pub(crate) fn add_pinned(&self, pin: &Pin, v: f64) {
-        self.shard(pin.shard()).add_pinned(pin, v);
-    }
-
-    /// Adds a whole number to a bound counter's row, where it cannot wrap.
-    pub(crate) fn add_whole_pinned(&self, pin: &Pin, n: u64) {
-        self.shard(pin.shard()).add_whole_pinned(pin, n);
-    }
-
-    /// What a bound counter stands at.
-    pub(crate) fn read_pinned(&self, pin: &Pin) -> Sum {
-        self.shard(pin.shard()).read_pinned(pin)
-    }
-
-    /// Observes a checked value through a bound histogram.
-    pub(crate) fn observe_pinned(&self, pin: &Pin, v: f64, now: Ticks) {
-        let family = self.catalog.family(pin.slot());
-        let mut rows = self.shard(pin.shard());
-        rows.update(Shard::pinned_row(pin), family, &[Number { value: v, n: 1 }], self.moment(now));
-    }
-
-    /// Adds cells of the same layout to a bound histogram's row, all under one lock.
-    pub(crate) fn merge_pinned(&self, pin: &Pin, cells: &[u64], now: Ticks) {
-        self.shard(pin.shard()).merge_pinned(pin, cells, now);
+        // Other bits than the table's, and all of them: those in the middle alone are not as good.
+        let spread = (hash.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize & self.spread;
+        let spread = if family.open() == 0 { 0 } else { spread };
+        (family.slot() as usize + spread) & (self.shards.len() - 1)
     }
 
     /// Bytes in use against the limit.
     pub(crate) fn bytes_used(&self) -> u64 {
         self.budget.used()
+    }
+
+    /// The limit.
+    pub(crate) fn bytes_max(&self) -> u64 {
+        self.budget.max()
+    }
+
+    /// Most series of one family.
+    pub(crate) fn series_per_family(&self) -> u32 {
+        self.series_per_family
+    }
+
+    /// Rows of families that are gone, held by handles.
+    pub(crate) fn n_detached(&self) -> u64 {
+        self.n_detached.load(Ordering::Relaxed)
     }
 }
 

@@ -1,5 +1,9 @@
 //! What a bound handle and its row share.
 
+use std::fmt;
+use std::sync::Arc;
+
+use super::family::FamilyState;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, CachePadded, Ordering};
 
 /// The cell of a row that a handle pins. While any handle lives the row stays where a scrape finds it.
@@ -8,22 +12,21 @@ use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, CachePadded, Ordering};
 /// in one order by everybody, so a scrape never sees a counter fall. `row` changes under the shard's
 /// lock alone, and `n_handles` reaches or leaves 0 under it alone. Giving a handle back releases, and
 /// giving the last one back acquires, so that whoever folds the cell sees all that was added to it.
-#[derive(Debug)]
 pub(crate) struct Pin {
     /// A counter's increments on top of its row, or the bits of a gauge's value.
     cell: CachePadded<AtomicU64>,
     n_handles: AtomicUsize,
-    slot: u32,
+    family: Arc<FamilyState>,
     shard: u32,
     row: AtomicU32,
 }
 
 impl Pin {
-    pub(super) fn new(slot: u32, shard: u32, row: u32, initial: u64) -> Self {
+    pub(super) fn new(family: &Arc<FamilyState>, shard: u32, row: u32, initial: u64) -> Self {
         Self {
             cell: CachePadded(AtomicU64::new(initial)),
             n_handles: AtomicUsize::new(0),
-            slot,
+            family: Arc::clone(family),
             shard,
             row: AtomicU32::new(row),
         }
@@ -72,8 +75,9 @@ impl Pin {
         self.n_handles.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    pub(crate) fn slot(&self) -> u32 {
-        self.slot
+    /// The family as it was declared when the row was bound.
+    pub(crate) fn family(&self) -> &Arc<FamilyState> {
+        &self.family
     }
 
     pub(crate) fn shard(&self) -> usize {
@@ -87,5 +91,13 @@ impl Pin {
 
     pub(super) fn row(&self) -> u32 {
         self.row.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Pin {
+    // Not derived: a family's metrics about itself are pins again.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let family = self.family.declared().name();
+        f.debug_struct("Pin").field("family", &family).finish_non_exhaustive()
     }
 }

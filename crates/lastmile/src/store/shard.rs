@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashTable};
+use hashbrown::HashMap;
 
-use super::block::{Block, PINNED, RESERVED, ROW_BITS, ROWS_MAX, Row, SHOWN, UNUSED, WIDE};
+use super::block::{Block, PINNED, ROW_BITS, ROWS_MAX, Row, UNUSED, WIDE};
 use super::family::FamilyState;
 use super::key::Key;
 use super::pin::Pin;
+use super::table::Table;
+use super::wide::{CounterValue, Wides, add_to_counter, add_whole_to_counter};
 use crate::push::Number;
 use crate::readers::{Moment, View};
 use crate::schema::{Combine, Kind};
@@ -21,22 +23,20 @@ pub(super) type RowId = u32;
 /// so all lines of one series agree whenever a scrape looks.
 #[derive(Debug, Default)]
 pub(crate) struct Shard {
-    table: HashTable<RowId>,
-    blocks: Vec<Block>,
+    pub(super) table: Table,
+    pub(super) blocks: Vec<Block>,
     /// Places in `blocks` whose block has left.
-    free_blocks: Vec<u32>,
+    pub(super) free_blocks: Vec<u32>,
     next_seq: u64,
-    /// By family slot, its blocks in the order of exposition.
-    families: Vec<Vec<u32>>,
-    wide: Wides,
-    pins: HashMap<RowId, Arc<Pin>, foldhash::fast::RandomState>,
+    /// By family slot, its blocks in the order of exposition. A slot that has none is not in here, as
+    /// reloads use up slots.
+    pub(super) families: HashMap<u32, Vec<u32>, foldhash::fast::RandomState>,
+    pub(super) wide: Wides,
+    pub(super) pins: HashMap<RowId, Arc<Pin>, foldhash::fast::RandomState>,
 }
 
-/// Spreads the stored half of a hash over the bits that the table looks at, low ones and top ones.
-#[inline]
-fn table_hash(hash: u32) -> u64 {
-    u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
+/// More rows than this of one shard, with their keys, are not all in a core's own cache.
+const LARGE_ROWS: usize = 2_048;
 
 #[inline]
 fn split(id: RowId) -> (usize, usize) {
@@ -47,33 +47,50 @@ impl Shard {
     /// The row of this series, if there is one.
     #[inline]
     pub(super) fn find(&self, key: &Key<'_>) -> Option<RowId> {
-        let hash = key.hash as u32;
-        let slot = key.family.slot();
-        self.table
-            .find(table_hash(hash), |&id| {
-                let (block, i) = split(id);
-                let block = &self.blocks[block];
-                let row = &block.rows[i];
-                row.hash == hash
-                    && block.slot() == slot
-                    && key.matches(block.body(row), row.flags & super::block::ESCAPED != 0)
-            })
-            .copied()
+        self.table.find(key.hash as u32, |id| self.is(id, key))
+    }
+
+    /// The row of this series if any row is, as far as its hash tells. Looks at the table alone.
+    #[inline]
+    pub(super) fn candidate(&self, hash: u64) -> Option<RowId> {
+        self.table.find(hash as u32, |_| true)
+    }
+
+    /// Whether a row is this series.
+    #[inline]
+    pub(super) fn is(&self, id: RowId, key: &Key<'_>) -> bool {
+        let (block, i) = split(id);
+        let block = &self.blocks[block];
+        let row = &block.rows[i];
+        block.slot() == key.family.slot()
+            && key.matches(block.body(row), row.flags & super::block::ESCAPED != 0)
+    }
+
+    /// Loads a row and its key, for the value of nothing: see [`Store::apply`](super::Store::apply).
+    #[inline]
+    pub(super) fn touch(&self, id: RowId) -> u8 {
+        let (block, i) = split(id);
+        let block = &self.blocks[block];
+        let body = block.body(&block.rows[i]);
+        body.first().copied().unwrap_or(0) ^ body.last().copied().unwrap_or(0)
+    }
+
+    /// Whether the rows are more than a core's caches hold.
+    #[inline]
+    pub(super) fn is_large(&self) -> bool {
+        self.table.len() > LARGE_ROWS
     }
 
     /// Adds a series that is not there, which the caller has checked and reserved room for.
     pub(super) fn insert(&mut self, key: &Key<'_>, flags: u16, now: Moment) -> RowId {
         let family = key.family;
-        let slot = family.slot() as usize;
-        if self.families.len() <= slot {
-            self.families.resize_with(slot + 1, Vec::new);
-        }
+        let of_family = self.families.entry(family.slot()).or_default();
         let mut body_len = 0;
         for (i, literal) in family.literals().iter().enumerate() {
             // Escaping at most doubles a value.
             body_len += literal.len() + 2 * key.value(i).len() + 1;
         }
-        let last = self.families[slot].last().map(|b| *b as usize);
+        let last = of_family.last().map(|b| *b as usize);
         let block = match last {
             Some(b) if self.blocks[b].has_room(family, body_len) => b,
             full => {
@@ -92,18 +109,14 @@ impl Shard {
                         self.blocks.len() - 1
                     }
                 };
-                self.families[slot].push(b as u32);
+                of_family.push(b as u32);
                 b
             }
         };
         let hash = key.hash as u32;
         let i = self.blocks[block].push(key, hash, flags, now);
         let id = (block as u32) << ROW_BITS | i as u32;
-        let blocks = &self.blocks;
-        self.table.insert_unique(table_hash(hash), id, |&id| {
-            let (block, i) = split(id);
-            table_hash(blocks[block].rows[i].hash)
-        });
+        self.table.insert(hash, id);
         id
     }
 
@@ -144,20 +157,22 @@ impl Shard {
             }
             Kind::Gauge => {
                 let pin = (row.flags & PINNED != 0).then(|| self.pins.get(&id)).flatten();
-                let mut alone = fresh || (idle > family.ttl() && pin.is_none());
-                let mut value = f64::from_bits(pin.map_or(row.value, |pin| pin.load()));
-                for number in numbers {
-                    value = match family.combine() {
-                        _ if alone => number.value,
-                        Combine::Last => number.value,
-                        Combine::Min => value.min(number.value),
-                        Combine::Max => value.max(number.value),
-                    };
-                    alone = false;
-                }
+                let alone = fresh || (idle > family.ttl() && pin.is_none());
+                let combined = |mut value: f64| {
+                    for (i, number) in numbers.iter().enumerate() {
+                        value = match family.combine() {
+                            _ if alone && i == 0 => number.value,
+                            Combine::Last => number.value,
+                            Combine::Min => value.min(number.value),
+                            Combine::Max => value.max(number.value),
+                        };
+                    }
+                    value
+                };
                 match pin {
-                    Some(pin) => pin.store(value.to_bits()),
-                    None => row.value = value.to_bits(),
+                    // In one step, as a handle changes it without the shard's lock.
+                    Some(pin) => pin.update(combined),
+                    None => row.value = combined(f64::from_bits(row.value)).to_bits(),
                 }
             }
         }
@@ -166,7 +181,7 @@ impl Shard {
     /// The blocks of a family, in the order of exposition.
     #[inline]
     pub(crate) fn blocks_of(&self, slot: u32) -> &[u32] {
-        self.families.get(slot as usize).map_or(&[], Vec::as_slice)
+        self.families.get(&slot).map_or(&[], Vec::as_slice)
     }
 
     /// The first block of a family behind the one numbered `seq`.
@@ -179,79 +194,13 @@ impl Shard {
 
     /// Marks the rows of a block that a reader is shown at their value.
     pub(crate) fn mark_shown(&mut self, block: u32, view: &View) {
+        let kinds = view.reader_kind();
         for row in &mut self.blocks[block as usize].rows {
-            if row.flags & (SHOWN | UNUSED) == 0
-                && view.includes(row.born)
-                && view.shows(row.born, row.created, false)
-            {
-                row.flags |= SHOWN;
+            let is_new = row.flags & UNUSED == 0 && row.shown() & kinds == 0;
+            if is_new && view.includes(row.born) && view.shows(row.born, row.created, 0) {
+                row.mark_shown(kinds);
             }
         }
-    }
-
-    /// Lets the rows of a family leave that `leaves` names, with all that belongs to them, and shows the
-    /// label body of each that is gone to `gone`. Works on one block, the first behind the one numbered
-    /// `seq`, and gives that one's number; `None` behind the last.
-    pub(super) fn expire(
-        &mut self,
-        family: &FamilyState,
-        seq: u64,
-        leaves: impl Fn(&Row) -> bool,
-        mut gone: impl FnMut(&[u8]),
-    ) -> Option<u64> {
-        let b = self.block_after(family.slot(), seq)?;
-        let block = &mut self.blocks[b as usize];
-        let seq = block.seq();
-        let mut keep = [true; ROWS_MAX];
-        let n_rows = block.rows.len();
-        for (i, keep) in keep[..n_rows].iter_mut().enumerate() {
-            let row = &mut block.rows[i];
-            if row.flags & (PINNED | UNUSED) != 0 || !leaves(row) {
-                continue;
-            }
-            if row.flags & WIDE != 0 {
-                self.wide.free.push(row.value as u32);
-            }
-            if row.flags & RESERVED != 0 {
-                row.value = 0;
-                row.flags = row.flags & !(WIDE | SHOWN) | UNUSED;
-                block.clear_cells(i);
-            } else {
-                *keep = false;
-            }
-        }
-        if keep[..n_rows].iter().all(|keep| *keep) {
-            return Some(seq);
-        }
-        let id = |i: usize| b << ROW_BITS | i as u32;
-        let mut next = 0;
-        for (i, keep) in keep[..n_rows].iter().enumerate() {
-            let row = &block.rows[i];
-            let entry = self.table.find_entry(table_hash(row.hash), |other| *other == id(i));
-            if *keep {
-                if let Ok(mut entry) = entry {
-                    *entry.get_mut() = id(next);
-                }
-                if let Some(pin) = self.pins.remove(&id(i)) {
-                    pin.moved_to(id(next));
-                    self.pins.insert(id(next), pin);
-                }
-                next += 1;
-            } else {
-                gone(block.body(row));
-                if let Ok(entry) = entry {
-                    entry.remove();
-                }
-            }
-        }
-        if next > 0 {
-            block.retain(family, &keep[..n_rows]);
-        } else {
-            *block = Block::new(family, 0);
-            self.families[family.slot() as usize].retain(|other| *other != b);
-            self.free_blocks.push(b);
-        }
-        Some(seq)
     }
 
     #[inline]
@@ -283,11 +232,7 @@ impl Shard {
     }
 
     fn row_sum(&self, row: &Row) -> Sum {
-        if row.flags & WIDE == 0 {
-            Sum::from_whole(row.value)
-        } else {
-            self.wide.sums[row.value as usize]
-        }
+        if row.flags & WIDE == 0 { Sum::from_whole(row.value) } else { self.wide.get(row.value) }
     }
 
     /// What row `i` of a gauge's block stands at, unless its time to live is over.
@@ -306,7 +251,7 @@ impl Shard {
         &mut self,
         id: RowId,
         shard: usize,
-        family: &FamilyState,
+        family: &Arc<FamilyState>,
         now: Moment,
     ) -> Arc<Pin> {
         let (block, i) = split(id);
@@ -314,32 +259,49 @@ impl Shard {
         if row.flags & UNUSED != 0 {
             row.begin(now);
         }
+        // A value whose time to live is over is none to begin with.
+        let is_over =
+            row.flags & PINNED == 0 && now.ticks.saturating_sub(row.touched) > family.ttl();
         row.flags |= PINNED;
-        let initial = if family.kind() == Kind::Gauge { row.value } else { 0 };
+        let is_gauge = family.kind() == Kind::Gauge;
+        let initial = if is_gauge && !is_over { row.value } else { 0 };
         let pin = self
             .pins
             .entry(id)
-            .or_insert_with(|| Arc::new(Pin::new(family.slot(), shard as u32, id, initial)));
+            .or_insert_with(|| Arc::new(Pin::new(family, shard as u32, id, initial)));
         pin.acquire();
         Arc::clone(pin)
     }
 
-    /// Gives a handle back; the last one's cell is folded into the row.
-    pub(super) fn unpin(&mut self, pin: &Pin, family: &FamilyState, now: Ticks) {
+    /// Gives a handle back; the last one's cell is folded into the row, which is then given.
+    pub(super) fn unpin(&mut self, pin: &Pin, now: Ticks) -> Option<RowId> {
         if !pin.release_last() {
-            return;
+            return None;
         }
         let id = pin.row();
         let (block, i) = split(id);
         let row = &mut self.blocks[block].rows[i];
         row.flags &= !PINNED;
         row.touched = row.touched.max(now);
-        match family.kind() {
+        match pin.family().kind() {
             Kind::Counter => add_whole_to_counter(row, &mut self.wide, pin.load()),
             Kind::Gauge => row.value = pin.load(),
             Kind::Histogram | Kind::Summary => {}
         }
         self.pins.remove(&id);
+        Some(id)
+    }
+
+    /// A row's label body.
+    #[cfg(test)]
+    pub(super) fn body_of(&self, id: RowId) -> &[u8] {
+        let (block, i) = split(id);
+        self.blocks[block].body(&self.blocks[block].rows[i])
+    }
+
+    /// The number of the block that a row is in.
+    pub(super) fn seq_of(&self, id: RowId) -> u64 {
+        self.blocks[split(id).0].seq()
     }
 
     /// Adds to the counter that a handle holds.
@@ -377,28 +339,6 @@ impl Shard {
     }
 }
 
-/// Sums of counters that got fractions or outgrew 64 bits.
-#[derive(Debug, Default)]
-struct Wides {
-    sums: Vec<Sum>,
-    free: Vec<u32>,
-}
-
-impl Wides {
-    fn insert(&mut self, sum: Sum) -> u64 {
-        match self.free.pop() {
-            Some(i) => {
-                self.sums[i as usize] = sum;
-                u64::from(i)
-            }
-            None => {
-                self.sums.push(sum);
-                (self.sums.len() - 1) as u64
-            }
-        }
-    }
-}
-
 impl Row {
     /// A reserved row is used for the first time: the series begins now.
     fn begin(&mut self, now: Moment) {
@@ -406,44 +346,4 @@ impl Row {
         self.created = now.ticks;
         self.born = now.scrape;
     }
-}
-
-/// A counter's value, exact.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum CounterValue {
-    Whole(u64),
-    Wide(Sum),
-}
-
-#[inline]
-fn add_to_counter(row: &mut Row, wide: &mut Wides, v: f64, n: u64) {
-    if row.flags & WIDE == 0 {
-        let whole = v as u64;
-        if whole as f64 == v
-            && let Some(total) = whole.checked_mul(n).and_then(|add| row.value.checked_add(add))
-        {
-            row.value = total;
-            return;
-        }
-        widen(row, wide);
-    }
-    wide.sums[row.value as usize].add(v, n);
-}
-
-fn add_whole_to_counter(row: &mut Row, wide: &mut Wides, n: u64) {
-    if row.flags & WIDE == 0 {
-        if let Some(total) = row.value.checked_add(n) {
-            row.value = total;
-            return;
-        }
-        widen(row, wide);
-    }
-    wide.sums[row.value as usize].add_whole(n);
-}
-
-/// Moves a counter's value into a sum that takes fractions and does not overflow.
-#[cold]
-fn widen(row: &mut Row, wide: &mut Wides) {
-    row.value = wide.insert(Sum::from_whole(row.value));
-    row.flags |= WIDE;
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::push::{Number, Refusal};
 use crate::schema::Label;
 use crate::time::Ticks;
 
@@ -12,6 +13,10 @@ fn store(labels: Vec<Label>, limits: &Limits) -> Result<Store, Error> {
 
 /// Adds 1 to the series with these values and gives the label body it was counted under.
 fn inc(store: &Store, values: &[&str]) -> Result<String, Refusal> {
+    inc_at(store, values, NOW)
+}
+
+fn inc_at(store: &Store, values: &[&str], now: Ticks) -> Result<String, Refusal> {
     let mut arena = Vec::new();
     let values: Vec<Text> = values
         .iter()
@@ -22,13 +27,16 @@ fn inc(store: &Store, values: &[&str]) -> Result<String, Refusal> {
         })
         .collect();
     let texts = Texts { body: &[], arena: &arena };
-    let family = store.catalog().family(0);
+    let catalog = store.catalog();
+    let family = catalog.family(0);
     let key = Key { family, values: &values, texts, folded: 0, hash: 0 }.fold(0);
-    let (key, _) = store.admit(&key, NOW)?;
-    assert!(store.update_existing(&key, &[Number { value: 1.0, n: 1 }], NOW));
-    let mut body = Vec::new();
-    key.write_body(&mut body);
-    Ok(String::from_utf8(body).expect("bodies are UTF-8"))
+    let arrival = store.arrival(&Source::default(), now);
+    let mut admission = family.incarnation().admission.lock();
+    let mut rows = admission::Locked::none();
+    let (row, _) = store.admit(&mut admission, &key, &arrival, &mut rows)?;
+    let rows = rows.held().expect("the row is in the shard that is held");
+    rows.update(row, family, &[Number { value: 1.0, n: 1 }], store.moment(now));
+    Ok(String::from_utf8(rows.body_of(row).to_vec()).expect("bodies are UTF-8"))
 }
 
 /// The rows of all shards that are exposed, by label body.
@@ -142,5 +150,34 @@ fn blocks_and_tables_grow_without_losing_a_row() {
         let rows = rows(&store);
         assert_eq!(rows.len(), 3_000);
         assert!(rows.values().all(|n| *n == round));
+    }
+}
+
+#[test]
+fn what_stays_of_many_blocks_comes_together_unless_somebody_walks() {
+    const LATER: Ticks = NOW + 40_000;
+    for walks in [false, true] {
+        let store = store(vec![Label::open("user", 10_000)], &Limits::default()).unwrap();
+        for i in 0..8_000 {
+            inc(&store, &[format!("user-{i}").as_str()]).unwrap();
+        }
+        let used_by_one = store.bytes_used() / 8_000;
+        for i in (0..8_000).step_by(64) {
+            inc_at(&store, &[format!("user-{i}").as_str()], LATER - 1).unwrap();
+        }
+        if walks {
+            store.begin_walk();
+        }
+        assert_eq!(store.expire(LATER), 8_000 - 125);
+        let rows = rows(&store);
+        assert!(rows.len() == 125 && rows.values().all(|n| *n == 2), "{rows:?}");
+        let n_blocks: usize = (0..2).map(|shard| store.shard(shard).blocks_of(0).len()).sum();
+        assert_eq!(n_blocks > 10, walks, "{n_blocks} blocks");
+        assert!(store.bytes_used() <= 130 * used_by_one);
+        for i in (0..8_000).step_by(64) {
+            let user = format!("user-{i}");
+            assert_eq!(inc_at(&store, &[&user], LATER), Ok(format!("user=\"{user}\"")));
+        }
+        assert_eq!(self::rows(&store).len(), 125, "each was found");
     }
 }

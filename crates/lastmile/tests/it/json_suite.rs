@@ -8,8 +8,8 @@ use lastmile::Format;
 
 use crate::oracle::{Context, Pair};
 use crate::pushes::quote;
-use crate::schemas::{TestSchema, everything, family, open};
-use crate::twin::{Kind, Policy};
+use crate::schemas::{TestSchema, everything, family, open_as};
+use crate::twin::Kind;
 
 /// A folder of the shared conformance data; `None`, said aloud, where it is absent.
 fn conformance(folder: &str) -> Option<PathBuf> {
@@ -88,8 +88,7 @@ fn naughty_strings() {
     let strings: Vec<String> = serde_json::from_str(&text).unwrap();
     assert!(strings.len() > 400, "{} strings", strings.len());
 
-    let mut value = open("value", 1000);
-    value.policy = Policy::Open { max_values: 1000, max_bytes: 1000 };
+    let value = open_as("value", 1000, |open| open.max_bytes = 1000);
     let families = vec![
         family("naughty_total", Kind::Counter, vec![value.clone()]),
         family("other_total", Kind::Counter, vec![value]),

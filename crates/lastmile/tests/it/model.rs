@@ -11,7 +11,7 @@ use proptest::sample::{Index, select};
 use crate::expo::{self, Series};
 use crate::oracle::{Pair, is_own};
 use crate::pushes;
-use crate::schemas::{TestSchema, every_schema};
+use crate::schemas::{EDITS, TestSchema, edited, every_schema};
 use crate::twin::{Kind, Policy};
 
 #[derive(Clone, Debug)]
@@ -33,6 +33,10 @@ enum Op {
     Unbind(Index),
     /// Lets time pass.
     Wait(u64),
+    /// Lets so much time pass that what is idle leaves.
+    Expire,
+    /// Puts the schema in place with this edit.
+    Reload(usize),
 }
 
 #[derive(Clone)]
@@ -54,7 +58,7 @@ fn op(schema: &TestSchema) -> impl Strategy<Value = Op> + use<> {
         let labels =
             families[f].labels.iter().zip(&picks).map(|(label, pick)| match &label.policy {
                 Policy::Closed { values, .. } => pick.get(values).clone(),
-                Policy::Open { .. } => (*pick.get(&["a", "b", "", "/home", "é\n\""])).to_owned(),
+                Policy::Open(_) => (*pick.get(&["a", "b", "", "/home", "é\n\""])).to_owned(),
             });
         (f, labels.collect::<Vec<_>>())
     });
@@ -71,6 +75,8 @@ fn op(schema: &TestSchema) -> impl Strategy<Value = Op> + use<> {
         4 => (any::<Index>(), amount).prop_map(|(i, amount)| Op::Use(i, amount)),
         1 => any::<Index>().prop_map(Op::Unbind),
         1 => (1..200u64).prop_map(Op::Wait),
+        1 => Just(Op::Expire),
+        1 => (0..EDITS).prop_map(Op::Reload),
     ]
 }
 
@@ -100,9 +106,12 @@ enum Handle {
 }
 
 struct Model {
+    schema: TestSchema,
     pair: Pair,
     readings: Vec<Reading>,
     handles: Vec<(Handle, usize, Vec<String>)>,
+    /// Counters whose series no schema declares any more, and what they stand at.
+    detached: Vec<(Counter, f64)>,
     /// Every counter and histogram line as last seen.
     seen: BTreeMap<Series, f64>,
 }
@@ -110,6 +119,8 @@ struct Model {
 impl Model {
     fn new(schema: &TestSchema) -> Model {
         let mut model = Model {
+            schema: schema.clone(),
+            detached: Vec::new(),
             pair: Pair::new(schema),
             readings: Vec::new(),
             handles: Vec::new(),
@@ -151,10 +162,59 @@ impl Model {
                 self.pair.now = self.pair.now.after(Duration::from_millis(millis));
                 self.pair.agg.tick(self.pair.now);
             }
+            Op::Expire => self.expire(),
+            Op::Reload(edit) => self.reload(edit),
             // No scrape or handle to choose from.
             _ => {}
         }
         self.check();
+    }
+
+    /// Series may start again: what was seen of them says nothing any more.
+    fn forget_what_was_seen(&mut self) {
+        for reading in self.readings.drain(..) {
+            drop(reading);
+            self.pair.count_one("lastmile_scrapes_total", &[("result", "aborted")], 1);
+        }
+        self.seen.clear();
+    }
+
+    fn expire(&mut self) {
+        self.forget_what_was_seen();
+        let families = &self.pair.twin.families;
+        let held =
+            self.handles.iter().map(|(_, f, key)| (families[*f].family.name.clone(), key.clone()));
+        let held: Vec<_> = held.collect();
+        self.pair.now = self.pair.now.after(Duration::from_secs(2 * 3_600));
+        self.pair.agg.tick(self.pair.now);
+        self.pair.twin.expire(&held);
+    }
+
+    fn reload(&mut self, edit: usize) {
+        let next = edited(&self.schema, edit);
+        let result = self.pair.agg.reload(&next.core(), self.pair.now);
+        if let Err(error) = result {
+            let limit = next.series_per_family as usize;
+            let fits = next.families.iter().all(|family| family.closed_rows().len() <= limit);
+            assert!(error.is_limit() && !fits, "{error}");
+            return;
+        }
+        self.forget_what_was_seen();
+        let before: Vec<_> =
+            self.pair.twin.families.iter().map(|state| state.family.clone()).collect();
+        self.pair.twin.reload(&next.families);
+        let kept =
+            |f: usize| next.families.iter().position(|family| before[f].keeps_series_of(family));
+        for (handle, f, key) in std::mem::take(&mut self.handles) {
+            match (kept(f), handle) {
+                (Some(f), handle) => self.handles.push((handle, f, key)),
+                (None, Handle::Counter(counter)) => {
+                    let value = counter.value();
+                    self.detached.push((counter, value));
+                }
+                (None, _) => {}
+            }
+        }
     }
 
     fn push(&mut self, format: Format, body: &[u8]) {
@@ -185,7 +245,12 @@ impl Model {
     }
 
     fn bind(&mut self, f: usize, values: &[String]) {
-        let family = self.pair.twin.families[f].family.clone();
+        // Another schema may be in place than the one that the family was chosen from.
+        let Some(state) = self.pair.twin.families.get(f) else { return };
+        let family = state.family.clone();
+        if family.labels.len() != values.len() {
+            return;
+        }
         let labels =
             family.labels.iter().map(|label| label.name.clone()).zip(values.iter().cloned());
         let labels: Vec<(String, String)> = labels.collect();
@@ -244,6 +309,12 @@ impl Model {
             assert!(value.is_some_and(|value| value >= before), "{series:?} {value:?} < {before}");
         }
         self.seen = now;
+        for (counter, before) in &mut self.detached {
+            assert!(counter.value() >= *before, "a detached counter fell");
+            *before = counter.value();
+            counter.inc();
+            assert!(counter.value() > *before, "a detached handle counts on by itself");
+        }
         for (handle, f, key) in &self.handles {
             if let Handle::Counter(counter) = handle {
                 let family = &self.pair.twin.families[*f].family;

@@ -13,6 +13,7 @@ use proptest::prelude::*;
 
 use crate::expo::{self, Series};
 use crate::oracle::start;
+use crate::pushes::config;
 
 const TTL: Duration = Duration::from_secs(600);
 
@@ -42,6 +43,8 @@ fn addr(port: u16) -> SocketAddr {
 #[derive(Default)]
 struct Prometheus {
     port: u16,
+    /// In seconds.
+    timeout: Option<u64>,
     last: BTreeMap<Series, f64>,
     increase: BTreeMap<Series, f64>,
     running: Option<(Scrape, Vec<u8>)>,
@@ -53,7 +56,8 @@ impl Prometheus {
     }
 
     fn begin(&mut self, agg: &Aggregator, now: Timestamp) {
-        let scrape = agg.scrape(ScrapeOptions::text().reader(addr(self.port)), now);
+        let timeout = self.timeout.map(Duration::from_secs);
+        let scrape = agg.scrape(ScrapeOptions::text().reader(addr(self.port), timeout), now);
         self.running = Some((scrape, Vec::new()));
     }
 
@@ -268,7 +272,7 @@ fn second() -> impl Strategy<Value = Second> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(config(64))]
 
     /// Three Prometheus behind one address, every 1, 2 and 5 s, now and then broken off: when all is
     /// quiet, each has computed exactly what was counted, series by series, through resets and returns.
@@ -285,16 +289,16 @@ proptest! {
             .build()
             .unwrap();
         let agg = Aggregator::new(schema, Limits::default(), start()).unwrap();
-        let mut readers: Vec<(u64, Prometheus)> =
-            [1, 2, 5].into_iter().zip((1..).map(Prometheus::new)).collect();
+        // As Prometheus does, they wait as long as their interval: so nothing is lost from the start on.
+        let of = |(secs, port)| (secs, Prometheus { timeout: Some(secs), ..Prometheus::new(port) });
+        let mut readers: Vec<(u64, Prometheus)> = [1, 2, 5].into_iter().zip(1..).map(of).collect();
         let keys = ["closed_total;app=a", "closed_total;app=b", "open_total;page=/1", "open_total;page=/2",
             "wait_seconds;page=/1", "wait_seconds;page=/2"];
         let mut counted: BTreeMap<usize, u64> = BTreeMap::new();
-        // Each has a rhythm before anything happens, and some quiet after.
         let quiet = Second { pushes: Vec::new(), abort: [false; 3], n_before: 1, tick: true };
-        let before = std::iter::repeat_n(&quiet, 15);
+        // Who has not completed a scrape yet holds nothing up, so each does once; and some quiet after.
         let after = std::iter::repeat_n(&quiet, 15);
-        for (i, second) in before.chain(&seconds).chain(after).enumerate() {
+        for (i, second) in std::iter::once(&quiet).chain(&seconds).chain(after).enumerate() {
             let now = at(i as u64);
             for (interval, reader) in &mut readers {
                 if (i as u64).is_multiple_of(*interval) {

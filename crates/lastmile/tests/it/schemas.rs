@@ -1,9 +1,9 @@
 //! The small schemas that the model and the fuzz targets run on: declared once for the twin, and
 //! translated here for the crate.
 
-use lastmile::{Label as CoreLabel, Limits, Otherwise, Schema};
+use lastmile::{Label as CoreLabel, Limits, Otherwise, Schema, ValueFrom};
 
-use crate::twin::{Combine, Family, Kind, Label, Policy};
+use crate::twin::{Combine, Family, Kind, Label, Open, Policy};
 
 /// A schema as both sides read it.
 #[derive(Clone, Debug)]
@@ -42,13 +42,27 @@ fn core_family(family: &Family) -> lastmile::Family {
 }
 
 fn core_label(label: &Label) -> CoreLabel {
-    match &label.policy {
+    let core = match &label.policy {
         Policy::Closed { values, refuse } => CoreLabel::closed(&label.name, values)
             .otherwise(if *refuse { Otherwise::Refuse } else { Otherwise::Other }),
-        Policy::Open { max_values, max_bytes } => {
-            let max_values = u32::try_from(*max_values).expect("small in tests");
-            CoreLabel::open(&label.name, max_values).max_bytes(*max_bytes)
+        Policy::Open(open) => {
+            let small = |n: usize| u32::try_from(n).expect("small in tests");
+            let mut core = CoreLabel::open(&label.name, small(open.max_values))
+                .max_bytes(open.max_bytes)
+                .pin(&open.pin)
+                .admit_after(small(open.admit_after));
+            if open.slash {
+                core = core.pattern("(?s)/.*");
+            }
+            if open.template {
+                core = core.template();
+            }
+            core
         }
+    };
+    match &label.served {
+        Some(value) => core.value_from(ValueFrom::Const(value.clone())),
+        None => core,
     }
 }
 
@@ -64,16 +78,35 @@ pub(crate) fn family(name: &str, kind: Kind, labels: Vec<Label>) -> Family {
 
 pub(crate) fn closed(name: &str, values: &[&str]) -> Label {
     let values = values.iter().map(|&value| value.to_owned()).collect();
-    Label { name: name.to_owned(), policy: Policy::Closed { values, refuse: false } }
+    Label { name: name.to_owned(), policy: Policy::Closed { values, refuse: false }, served: None }
 }
 
 pub(crate) fn strict(name: &str, values: &[&str]) -> Label {
     let values = values.iter().map(|&value| value.to_owned()).collect();
-    Label { name: name.to_owned(), policy: Policy::Closed { values, refuse: true } }
+    Label { name: name.to_owned(), policy: Policy::Closed { values, refuse: true }, served: None }
 }
 
 pub(crate) fn open(name: &str, max_values: usize) -> Label {
-    Label { name: name.to_owned(), policy: Policy::Open { max_values, max_bytes: 128 } }
+    open_as(name, max_values, |_| {})
+}
+
+/// An open label with other rules besides.
+pub(crate) fn open_as(name: &str, max_values: usize, change: impl FnOnce(&mut Open)) -> Label {
+    let mut open = Open {
+        max_values,
+        max_bytes: 128,
+        pin: vec![],
+        admit_after: 1,
+        slash: false,
+        template: false,
+    };
+    change(&mut open);
+    Label { name: name.to_owned(), policy: Policy::Open(open), served: None }
+}
+
+/// The same label, set by the server.
+pub(crate) fn served(label: Label, value: &str) -> Label {
+    Label { served: Some(value.to_owned()), ..label }
 }
 
 pub(crate) fn histogram(bounds: &[f64]) -> Kind {
@@ -126,8 +159,7 @@ pub(crate) fn roomy() -> TestSchema {
 pub(crate) fn mixed() -> TestSchema {
     let mut small = family("small_total", Kind::Counter, vec![closed("x", &["y"])]);
     (small.min, small.max) = (0.5, 3.0);
-    let mut short = open("page", 3);
-    short.policy = Policy::Open { max_values: 3, max_bytes: 5 };
+    let short = open_as("page", 3, |open| open.max_bytes = 5);
     let mut narrow = family("shift", histogram(&[0.0, 1.0, 1e6]), vec![]);
     (narrow.min, narrow.max) = (0.25, 2e6);
     let families = vec![
@@ -172,6 +204,43 @@ pub(crate) fn tiny() -> TestSchema {
     TestSchema { families, series_per_family: 4 }
 }
 
+/// Every rule that an open label can have.
+pub(crate) fn rules() -> TestSchema {
+    let families = vec![
+        family(
+            "paths_total",
+            Kind::Counter,
+            vec![open_as("page", 4, |open| (open.template, open.slash) = (true, true))],
+        ),
+        family(
+            "waits_total",
+            Kind::Counter,
+            vec![
+                open_as("page", 3, |open| {
+                    (open.admit_after, open.pin) = (2, vec!["/home".to_owned()]);
+                }),
+                closed("app", &["x"]),
+            ],
+        ),
+        family(
+            "wait_seconds",
+            histogram(&[1.0]),
+            vec![open_as("a", 2, |open| open.admit_after = 3), open("b", 2)],
+        ),
+        family(
+            "served_total",
+            Kind::Counter,
+            vec![
+                served(open("country", 2), "de"),
+                open("page", 2),
+                served(closed("region", &["eu"]), "eu"),
+            ],
+        ),
+        family("region_total", Kind::Counter, vec![served(strict("region", &["eu"]), "eu")]),
+    ];
+    TestSchema { families, series_per_family: 10_000 }
+}
+
 /// Whether the crate under test was built with summaries; asked of itself, as the fuzz targets share
 /// this file and not its features.
 pub(crate) fn has_summaries() -> bool {
@@ -190,10 +259,54 @@ fn summaries() -> TestSchema {
 }
 
 pub(crate) fn every_schema() -> Vec<TestSchema> {
-    let mut schemas = vec![all_closed(), roomy(), all_open(), mixed(), gauges(), tiny()];
+    let mut schemas = vec![all_closed(), roomy(), all_open(), mixed(), gauges(), tiny(), rules()];
     schemas.extend(has_summaries().then(summaries));
     schemas
 }
+
+/// The same schema as someone may declare it the next day.
+pub(crate) fn edited(schema: &TestSchema, edit: usize) -> TestSchema {
+    let mut next = schema.clone();
+    let families = &mut next.families;
+    match edit {
+        0 => {}
+        1 => drop(families.remove(0)),
+        2 => families.reverse(),
+        3 => families.iter_mut().for_each(|family| family.max += 1.0),
+        4 => {
+            let labels = families.iter_mut().flat_map(|family| &mut family.labels);
+            for label in labels {
+                match &mut label.policy {
+                    Policy::Open(open) => {
+                        open.max_values += 1;
+                        open.pin = vec!["/pin".to_owned()];
+                        open.admit_after = 3 - open.admit_after.min(2);
+                    }
+                    Policy::Closed { .. } => {}
+                }
+            }
+        }
+        5 => {
+            for family in families.iter_mut() {
+                if let Kind::Histogram(bounds) = &mut family.kind {
+                    bounds.push(1e7);
+                    family.max = 1e8;
+                }
+            }
+        }
+        _ => {
+            for label in families.iter_mut().flat_map(|family| &mut family.labels) {
+                if let Policy::Closed { values, .. } = &mut label.policy {
+                    values.push("new".to_owned());
+                }
+            }
+        }
+    }
+    next
+}
+
+/// How many ways [`edited`] knows.
+pub(crate) const EDITS: usize = 7;
 
 /// A family of every kind, for tables of inputs and for the fuzz targets.
 pub(crate) fn everything() -> TestSchema {
@@ -212,6 +325,19 @@ pub(crate) fn everything() -> TestSchema {
         family("step_seconds", histogram(&[1.0]), vec![strict("phase", &["dns", "tcp"])]),
         family("users", Kind::Gauge(Combine::Last), vec![]),
         family("worst_seconds", Kind::Gauge(Combine::Max), vec![open("page", 2)]),
+        family(
+            "paths_total",
+            Kind::Counter,
+            vec![open_as("page", 3, |open| (open.template, open.slash) = (true, true))],
+        ),
+        family(
+            "waits_total",
+            Kind::Counter,
+            vec![open_as("page", 3, |open| {
+                (open.admit_after, open.pin) = (2, vec!["/home".to_owned()]);
+            })],
+        ),
+        family("region_total", Kind::Counter, vec![served(open("region", 2), "eu")]),
     ];
     if has_summaries() {
         families.push(family("rolling_seconds", Kind::Summary, vec![open("page", 2)]));

@@ -1,6 +1,6 @@
 //! Set-up mistakes: every fault at once, a line each, with file, line, family and field.
 
-use lastmile::{Aggregator, Family, Label, Limits, Schema};
+use lastmile::{AdmitBy, Aggregator, Family, Label, Limits, Otherwise, Schema, ValueFrom};
 
 use crate::oracle::start;
 
@@ -51,6 +51,85 @@ fn toml_faults_have_file_line_family_and_field() {
         &["m.toml:5: family `x`, field `labels.a`:", "m.toml:6: family `x`, field `labels.b`:"],
     );
     toml("[limits]\nbytes = \"a lot\"\n", &["m.toml:2:"]);
+}
+
+#[test]
+fn faults_of_label_policies_say_what_is_wrong() {
+    let label = |fields: &str, why: &str| {
+        let text = format!(
+            "[[family]]\nname = \"x\"\ntype = \"counter\"\nlabels = [{{ name = \"a\", {fields} }}]\n"
+        );
+        let error = Schema::builder().toml("m.toml", &text).build().expect_err(fields);
+        assert!(error.to_string().contains(why), "{fields}: {error}");
+    };
+    label("max_values = 2, pin = [\"1\", \"2\", \"3\"]", "pins 3 values, and max_values is 2");
+    label("max_values = 9, pin = [\"1\", \"1\"]", "pins `1`, twice");
+    label("max_values = 9, pin = [\"other\"]", "pins `other`, which has a place in any case");
+    label("max_values = 9, pin = [\"/a/1\"], template = true", "which the template changes");
+    label("max_values = 9, pin = [\"A\"], pattern = \"[a-z]\"", "which does not match the pattern");
+    label("max_values = 9, pin = [\"abc\"], max_bytes = 2", "which is longer than max_bytes");
+    label("max_values = 9, pattern = \"(\"", "pattern: unclosed group");
+    label("max_values = 9, pattern = \"\\\\w{999}\"", "limit");
+    label("max_values = 9, admit_after = 0", "admit_after must be 1 to 32");
+    label("max_values = 9, admit_after = 33", "admit_after must be 1 to 32");
+    label("max_values = 9, admit_by = \"source\"", "is for labels with admit_after");
+    label("max_values = 9, admit_after = 2, admit_by = \"page\"", "`page` is not batch or source");
+    label("max_values = 9, template = 1", "must be true or false, not integer");
+    label("max_values = 9, otherwise = \"refuse\"", "is for labels with values, or with a pattern");
+    label(
+        "max_values = 9, from = \"cookie\"",
+        "`cookie` is not header:NAME, origin, key or const:VALUE",
+    );
+    label("max_values = 9, from = \"header:X-Country\"", "a header in lower case");
+    label("from = \"origin\"", "needs either `values`, a closed set, or `max_values`");
+    label("values = [\"x\"], pin = [\"x\"]", "is for labels with max_values");
+    label("from = \"const:eu\", pin = [\"a\"], pattern = \"[\"", "is for labels with max_values");
+    label("from = \"const:eu\", otherwise = \"other\"", "is for labels with values");
+    label("from = \"const:eu\", values = [\"us\"]", "does not take `eu`");
+    label("from = \"const:eu\", max_values = 2, pattern = \"[0-9]\"", "does not take `eu`");
+    label("from = \"const:eu\", max_values = 2, max_bytes = 1", "does not take `eu`");
+    label("max_values = 2, max_bytes = 9223372036854775807", "lower max_bytes");
+    label("values = [\"x\"], template = true", "is for labels with max_values");
+}
+
+#[test]
+fn label_policies_are_read_as_the_builder_takes_them() {
+    let text = r#"
+        [[family]]
+        name = "views_total"
+        type = "counter"
+        labels = [
+          { name = "page", max_values = 9, admit_after = 3, admit_by = "source", template = true, pattern = "/.*", otherwise = "refuse", pin = ["/"], max_bytes = 50 },
+          { name = "country", from = "header:x-country", max_values = 50 },
+          { name = "site", from = "origin", values = ["https://a.example"], otherwise = "refuse" },
+          { name = "key", from = "key", max_values = 5 },
+          { name = "region", from = "const:eu" },
+        ]
+        [limits]
+        new_series_per_second = 7
+    "#;
+    let schema = Schema::builder().toml("m.toml", text).build().unwrap();
+    let built = Family::counter("views_total")
+        .label(
+            Label::open("page", 9)
+                .admit_after(3)
+                .admit_by(AdmitBy::Source)
+                .template()
+                .pattern("/.*")
+                .otherwise(Otherwise::Refuse)
+                .pin(["/"])
+                .max_bytes(50),
+        )
+        .label(Label::open("country", 50).value_from(ValueFrom::Header("x-country".into())))
+        .label(
+            Label::closed("site", ["https://a.example"])
+                .otherwise(Otherwise::Refuse)
+                .value_from(ValueFrom::Origin),
+        )
+        .label(Label::open("key", 5).value_from(ValueFrom::Key))
+        .label(Label::constant("region", "eu"));
+    assert_eq!(schema.families().next().unwrap().labels(), built.labels());
+    assert_eq!(*schema.limits(), Limits::default().new_series_per_second(7));
 }
 
 #[test]

@@ -57,6 +57,11 @@ fn page_load_in_lm1() {
     };
     let schema = Schema::builder().browser().build().unwrap();
     let agg = Aggregator::new(schema, Limits::default(), start()).unwrap();
+    // A page takes a place with the third batch that it comes in, and is `other` before.
+    let seen = br#"{"lm":1,"m":{"client_layout_shift;page=/home":[0],"client_web_vital_seconds;name=LCP;page=/home":[0]}}"#;
+    for _ in 0..2 {
+        agg.push(Format::Lm1, seen, &Source::default(), start()).unwrap();
+    }
     let body = fs::read(body).unwrap();
     let report = agg.push(Format::Lm1, &body, &Source::default(), start()).unwrap();
     assert_eq!(report.refused().collect::<Vec<_>>(), []);
@@ -88,7 +93,8 @@ fn page_load_in_lm1() {
     // Nothing else counted anything.
     let counted = exposition.samples().filter(|s| s.name.starts_with("client_") && s.value() > 0.0);
     let counted = counted.filter(|s| s.name.ends_with("_count") || s.name.ends_with("_total"));
-    assert_eq!(counted.count(), 11);
+    assert_eq!(counted.filter(|s| s.label("page") != Some("other")).count(), 11);
+    assert_eq!(exposition.value("client_layout_shift_count", &[("page", "other")]), Some(2.0));
     assert!(exposition.samples().all(|s| !s.name.starts_with("browser_") || s.value() == 0.0));
 }
 

@@ -1,7 +1,6 @@
 // A Prometheus that scrapes every second beside one that scrapes every 5 s: what the fast one has been
-// shown is not yet known to the slow one.
+// shown is still new to the slow one.
 
-import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { births, closed, told } from "./story.mjs";
@@ -16,11 +15,6 @@ const PUSH_SECONDS = 1.2 * SLOW_SECONDS;
 /** What is pushed while the aggregator knows only the fast one, or not yet the slow one's rhythm. */
 const AGAIN = "clicks_total;button=show";
 const SOON = "views_total;page=soon";
-const isAgain = (series) => series === 'clicks_total{button="show"}';
-const isSoon = (series) => series === 'views_total{page="soon"}';
-
-let misreadAgain;
-let misreadSoon;
 
 test("readers at 1 s and at 5 s see every increment, across expiry and restarts", (t) =>
   told(t, [FAST, SLOW], async (story) => {
@@ -31,7 +25,7 @@ test("readers at 1 s and at 5 s see every increment, across expiry and restarts"
     ]);
     const assertExact = async () => {
       await story.untilScraped(2);
-      for (const name of [FAST, SLOW]) await story.assertExact(name, (series) => !isAgain(series) && !isSoon(series));
+      for (const name of [FAST, SLOW]) await story.assertExact(name);
     };
 
     await story.untilScraped(2, story.lives[0].from);
@@ -51,21 +45,4 @@ test("readers at 1 s and at 5 s see every increment, across expiry and restarts"
     await story.push({ [SOON]: 5 });
     await assertExact();
     await assertExact(); // after two more scrapes: what was counted twice would show by now
-
-    for (const is of [isAgain, isSoon]) await story.assertExact(FAST, is);
-    misreadAgain = await story.misread(SLOW, isAgain);
-    misreadSoon = await story.misread(SLOW, isSoon);
   }));
-
-// After a restart both come on new connections. A row that the fast one was shown at its value is shown
-// so to a connection that is new, or came only once, as it might be the fast one's next. So the slow one
-// never sees these at 0, and computes no rise from there.
-const TODO = "to a connection of no known rhythm the slow one could be the fast one";
-
-test("the slow one sees a closed family that passed its old value before the slow one came back", { todo: TODO }, () => {
-  assert.deepEqual(misreadAgain, []);
-});
-
-test("the slow one sees a series that is born before its second scrape", { todo: TODO }, () => {
-  assert.deepEqual(misreadSoon, []);
-});

@@ -26,7 +26,7 @@ pub(super) fn values_in_order(
 ) -> bool {
     let literals = family.key_literals();
     let values_at = samples.values.len();
-    samples.values.resize(values_at + literals.len(), Text::EMPTY);
+    samples.values.resize(values_at + family.labels().len(), Text::EMPTY);
     let mut at = name_end;
     for literal in literals {
         let Some(start) = literal.skip(body, at) else {

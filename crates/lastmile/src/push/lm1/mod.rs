@@ -10,11 +10,9 @@ use super::error::{DecodeError, DecodeReason};
 use super::json::{Json, RawStr};
 use super::report::{Counts, PushReport, Refusal};
 use super::samples::{Number, Samples};
-use crate::dedup::Ids;
-use crate::push::{Format, Source};
+use super::{Format, Intake};
 use crate::schema::Kind;
-use crate::store::{Catalog, Store, Text};
-use crate::time::Ticks;
+use crate::store::{Catalog, Text};
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
@@ -33,14 +31,11 @@ const ID_LEN: std::ops::RangeInclusive<usize> = 16..=64;
 /// Decodes and applies a body, line by line. A line that fails is noted in the report. With a key of its
 /// own the request names its lines too.
 pub(super) fn push(
-    store: &Store,
-    ids: &Ids,
-    body: &[u8],
-    source: &Source<'_>,
+    intake: &Intake<'_>,
     samples: &mut Samples,
-    now: Ticks,
     report: &mut PushReport,
 ) -> Result<()> {
+    let Intake { ids, catalog, body, source, now, .. } = *intake;
     match lines(body).count() {
         0 => return Err(DecodeError::new(DecodeReason::Empty, 0, "")),
         1..=LINES_MAX => {}
@@ -50,16 +45,16 @@ pub(super) fn push(
         }
     }
     for (number, start, end) in lines(body) {
-        samples.clear();
+        samples.begin(catalog, source);
         let mut counts = Counts::default();
-        match line(store.catalog(), body, start, end, samples, &mut counts) {
+        match line(catalog, body, start, end, samples, &mut counts) {
             Ok(id) => {
                 let content = body[start..end].trim_ascii();
                 let id = id.map(|id| (samples.bytes(body, id), 0));
                 // A line without an id of its own is named by the request's and its number.
                 let id = id.or(source.batch_key().map(|key| (key, number)));
                 let claim = id.map(|id| ids.claim(Format::Lm1.as_str(), id, content, source, now));
-                super::finish_batch(store, claim, body, samples, now, counts, report);
+                intake.finish_batch(claim, samples, counts, report);
             }
             Err(error) => report.fail_line(number, error),
         }
@@ -247,6 +242,16 @@ enum Shape {
     List(usize),
 }
 
+/// One key and what its value was.
+struct Entry {
+    key: RawStr,
+    shape: Shape,
+    /// Where its numbers start.
+    numbers_at: usize,
+    /// Whether the batch has a weight that is one.
+    weight_ok: bool,
+}
+
 /// Reads the object of samples. Without a weight every sample is refused.
 fn metrics(
     catalog: &Catalog,
@@ -264,7 +269,8 @@ fn metrics(
         let key = json.key()?;
         let numbers_at = samples.numbers.len();
         let shape = value(json, weight.unwrap_or(1), samples)?;
-        resolve(catalog, body, key, shape, numbers_at, weight.is_some(), samples, counts);
+        let entry = Entry { key, shape, numbers_at, weight_ok: weight.is_some() };
+        resolve(catalog, body, &entry, samples, counts);
         if !json.another(b'}')? {
             return Ok(());
         }
@@ -329,82 +335,66 @@ fn pair(json: &mut Json<'_>, weight: u64) -> Result<Number> {
 }
 
 /// Finds the family and labels that a key names, or counts why its samples are refused.
-#[expect(clippy::too_many_arguments, reason = "one step of one loop, split off to be read")]
 #[inline]
 fn resolve(
     catalog: &Catalog,
     body: &[u8],
-    key: RawStr,
-    shape: Shape,
-    numbers_at: usize,
-    weight_ok: bool,
+    entry: &Entry,
     samples: &mut Samples,
     counts: &mut Counts,
 ) {
     let values_at = samples.values.len();
+    let Entry { key, shape, numbers_at, weight_ok } = *entry;
     if weight_ok && !key.has_escapes && !matches!(shape, Shape::List(0)) {
         let name_end = key::name_end(body, key);
-        if let Some(slot) = catalog.slot(&body[key.start..name_end]) {
-            let family = catalog.family(slot);
-            if fits(family.kind(), shape)
-                && key::values_in_order(family, body, name_end, key.end, samples)
+        if let Some(target) = catalog.target(&body[key.start..name_end]) {
+            if fits(target.family.kind(), shape)
+                && key::values_in_order(target.family, body, name_end, key.end, samples)
             {
-                return samples.finish_entry(family, body, values_at, numbers_at, counts);
+                samples.fill_served(&target, values_at);
+                return samples.finish_entry(&target, body, values_at, numbers_at, counts);
             }
             samples.values.truncate(values_at);
         }
     }
-    resolve_any(catalog, body, key, shape, numbers_at, weight_ok, samples, counts);
+    resolve_any(catalog, body, entry, samples, counts);
 }
 
 /// The same for a key whose labels come in any order, with any escapes, and for one that is refused.
-#[expect(clippy::too_many_arguments, reason = "one step of one loop, split off to be read")]
 #[cold]
 fn resolve_any(
     catalog: &Catalog,
     body: &[u8],
-    key: RawStr,
-    shape: Shape,
-    numbers_at: usize,
-    weight_ok: bool,
+    entry: &Entry,
     samples: &mut Samples,
     counts: &mut Counts,
 ) {
     let values_at = samples.values.len();
+    let Entry { key, shape, numbers_at, weight_ok } = *entry;
     let name = key::split(body, key, samples);
-    let family = name
-        .as_ref()
-        .ok()
-        .and_then(|name| catalog.slot(samples.bytes(body, *name)))
-        .map(|slot| catalog.family(slot));
-    let resolved = match (name, family) {
+    let target = name.as_ref().ok().and_then(|name| catalog.target(samples.bytes(body, *name)));
+    let resolved = match (name, target) {
         (Err(why), _) => Err(why),
-        (Ok(_), Some(family))
-            if fits(family.kind(), shape) && samples.resolve_labels_in_order(family, body) =>
-        {
-            Ok(family)
-        }
         _ if samples.has_label_twice(body) => Err(Refusal::Malformed),
         (Ok(_), None) => Err(Refusal::UnknownFamily),
-        (Ok(_), Some(family))
-            if !fits(family.kind(), shape) && !is_nothing(samples, numbers_at, shape) =>
+        (Ok(_), Some(target))
+            if !fits(target.family.kind(), shape) && !is_nothing(samples, numbers_at, shape) =>
         {
             Err(Refusal::TypeMismatch)
         }
-        (Ok(_), Some(family)) if samples.resolve_labels_in_order(family, body) => Ok(family),
-        (Ok(_), Some(family)) => samples.resolve_labels_in_any_order(family, body).map(|()| family),
+        (Ok(_), Some(target)) if samples.resolve_labels_in_order(&target, body) => Ok(target),
+        (Ok(_), Some(target)) => {
+            samples.resolve_labels_in_any_order(&target, body).map(|()| target)
+        }
     };
     // There is nothing to count in an empty list, but a client that names a value wrongly is told.
-    let resolved = resolved.and_then(|family| match shape {
-        Shape::List(0) => {
-            let key = samples.key(family, body, values_at, 0);
-            family.check_values(&key).map(|()| family)
-        }
-        _ => Ok(family),
+    let resolved = resolved.and_then(|target| match shape {
+        Shape::List(0) => samples.check_values(target.family, body, values_at).map(|()| target),
+        _ => Ok(target),
     });
     match resolved {
-        Ok(family) if weight_ok => {
-            samples.finish_entry(family, body, values_at, numbers_at, counts);
+        Ok(target) if weight_ok => {
+            samples.finish_entry(&target, body, values_at, numbers_at, counts);
         }
         _ => {
             let n = match shape {

@@ -4,7 +4,10 @@ mod handles;
 mod identity;
 mod limits;
 mod numbers;
+mod peers;
+mod policies;
 mod recorders;
+mod reload;
 mod scrapes;
 #[cfg(feature = "summary")]
 mod summaries;

@@ -228,3 +228,25 @@ fn a_scrape_clears_nothing() {
         }
     }
 }
+
+#[test]
+fn the_longest_lock_hold_is_told_where_there_is_a_clock() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    /// Every look at it takes a millisecond.
+    fn clock() -> Duration {
+        static NOW: AtomicU64 = AtomicU64::new(0);
+        Duration::from_millis(NOW.fetch_add(1, Ordering::Relaxed))
+    }
+
+    let agg = aggregator([Family::counter("c")], Limits::default());
+    let hold = |options: ScrapeOptions| {
+        let mut scrape = agg.scrape(options, start());
+        while scrape.next_chunk(&mut Vec::new()) {}
+        scrape.complete(start());
+        read(&agg).value("lastmile_scrape_lock_seconds", &[])
+    };
+    assert_eq!(hold(ScrapeOptions::text()), Some(0.0));
+    assert!(hold(ScrapeOptions::text().clock(clock)) >= Some(0.001));
+}

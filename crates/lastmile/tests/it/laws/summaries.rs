@@ -113,7 +113,7 @@ fn a_new_reader_is_shown_totals_at_0_and_quantiles_as_they_are() {
     let agg = aggregator([Family::summary("s").label(Label::open("page", 10))], Limits::default());
     push_at(&agg, "s;page=/a", "[0.125]", start());
     let scrape = || {
-        let reader = ScrapeOptions::text().reader(([10, 0, 0, 1], 4000).into());
+        let reader = ScrapeOptions::text().reader(([10, 0, 0, 1], 4000).into(), None);
         let mut scrape = agg.scrape(reader, start());
         let (mut text, mut chunk) = (Vec::new(), Vec::new());
         while scrape.next_chunk(&mut chunk) {

@@ -1,0 +1,213 @@
+//! A push's samples become numbers in rows.
+
+use std::hint::black_box;
+
+use super::admission::{Arrival, Locked};
+use super::catalog::Catalog;
+use super::family::FamilyState;
+use super::key::Key;
+use super::shard::Shard;
+use super::{SHARDS_MAX, Store};
+use crate::push::{Counts, Entry, Number, Samples};
+use crate::schema::{Kind, LABELS_MAX};
+
+/// No entry.
+const NONE: u32 = u32::MAX;
+
+/// Samples that are admitted under one hold of their family's admission: what a push of new series costs
+/// the other pushes of new series is bounded, some 10 µs.
+const RUN_MAX: usize = 64;
+
+/// Looks for the rows of a shard's entries, all of them before the first is compared.
+///
+/// A look-up in a large store waits for memory three times in a row: for the table, the row, and its key.
+/// One after the other, sixteen samples wait 48 times. Looked up together their loads are under way
+/// together, as none depends on another.
+#[inline]
+fn look_ahead(rows: &Shard, entries: &mut [Entry], first: u32) {
+    let mut i = first;
+    while let Some(entry) = entries.get_mut(i as usize) {
+        entry.row = rows.candidate(entry.hash).unwrap_or(NONE);
+        i = entry.next;
+    }
+    let (mut i, mut loaded) = (first, 0);
+    while let Some(entry) = entries.get(i as usize) {
+        if entry.row != NONE {
+            loaded ^= rows.touch(entry.row);
+        }
+        i = entry.next;
+    }
+    black_box(loaded);
+}
+
+impl Store {
+    /// Counts what a push brought, one lock for each shard it touches.
+    ///
+    /// Entries are grouped by shard without sorting: each shard's are a list through `next`. A series
+    /// that is not found is looked at again afterwards, against the policies and limits. Gauges are taken
+    /// one by one in the order they came, as that order is their meaning.
+    pub(crate) fn apply(
+        &self,
+        catalog: &Catalog,
+        samples: &mut Samples,
+        body: &[u8],
+        arrival: &Arrival<'_>,
+        counts: &mut Counts,
+    ) {
+        let mut heads = [NONE; SHARDS_MAX];
+        let mut touched: u64 = 0;
+        let mut gauges = false;
+        let mut misses = std::mem::take(&mut samples.misses);
+        for i in (0..samples.entries.len()).rev() {
+            let entry = &mut samples.entries[i];
+            let family = catalog.family(entry.family);
+            if family.kind() == Kind::Gauge {
+                gauges = true;
+                continue;
+            }
+            let shard = self.shard_of(family, entry.hash);
+            entry.next = heads[shard];
+            heads[shard] = i as u32;
+            touched |= 1 << shard;
+        }
+        while touched != 0 {
+            let shard = touched.trailing_zeros() as usize;
+            touched &= touched - 1;
+            let mut rows = self.shard(shard);
+            let moment = self.moment(arrival.ticks);
+            let is_large = rows.is_large();
+            if is_large {
+                look_ahead(&rows, &mut samples.entries, heads[shard]);
+            }
+            let mut i = heads[shard];
+            while let Some(entry) = samples.entries.get(i as usize) {
+                let family = catalog.family(entry.family);
+                let key = samples.key(family, body, entry.values_at as usize, entry.hash);
+                let found = match entry.row {
+                    _ if !is_large => rows.find(&key),
+                    NONE => None,
+                    row if rows.is(row, &key) => Some(row),
+                    // Another series has the same half of a hash.
+                    _ => rows.find(&key),
+                };
+                match found {
+                    Some(row) => {
+                        rows.update(row, family, samples.numbers_of(entry), moment);
+                        counts.accept(u64::from(entry.n_numbers));
+                    }
+                    None => misses.push(i),
+                }
+                i = entry.next;
+            }
+        }
+        if gauges {
+            let entries = samples.entries.iter().enumerate();
+            misses.extend(entries.filter_map(|(i, entry)| {
+                (catalog.family(entry.family).kind() == Kind::Gauge).then_some(i as u32)
+            }));
+        }
+        if !misses.is_empty() {
+            self.apply_misses(catalog, samples, body, &mut misses, arrival, counts);
+        }
+        samples.misses = misses;
+    }
+
+    /// Counts samples of series that may not exist yet, in the order they came, so that the first values
+    /// get the last places. What comes one after the other for one family is admitted in one go.
+    #[cold]
+    fn apply_misses(
+        &self,
+        catalog: &Catalog,
+        samples: &mut Samples,
+        body: &[u8],
+        misses: &mut [u32],
+        arrival: &Arrival<'_>,
+        counts: &mut Counts,
+    ) {
+        misses.sort_unstable();
+        for i in misses.iter() {
+            samples.make_templates(catalog, body, *i as usize);
+        }
+        let family_of = |i: u32| samples.entries[i as usize].family;
+        for run in misses.chunk_by(|a, b| family_of(*a) == family_of(*b)) {
+            let family = catalog.family(family_of(run[0]));
+            for run in run.chunks(RUN_MAX) {
+                let entries = run.iter().map(|i| &samples.entries[*i as usize]);
+                let missed = entries.map(|entry| {
+                    let key = samples.key(family, body, entry.values_at as usize, entry.hash);
+                    (key, samples.numbers_of(entry))
+                });
+                if family.open() == 0 {
+                    self.apply_closed(missed, arrival, counts);
+                } else {
+                    self.apply_open(family, missed, arrival, counts);
+                }
+            }
+        }
+    }
+
+    /// Counts samples of a family whose rows are all there.
+    fn apply_closed<'a>(
+        &self,
+        missed: impl Iterator<Item = (Key<'a>, &'a [Number])>,
+        arrival: &Arrival<'_>,
+        counts: &mut Counts,
+    ) {
+        for (key, numbers) in missed {
+            let n = numbers.len() as u64;
+            match key.family.fold_unlisted(&key) {
+                Ok(unlisted) => {
+                    let key = key.fold(unlisted);
+                    let mut rows = self.shard(self.shard_of(key.family, key.hash));
+                    let row = rows.find(&key).expect("a closed family's rows are reserved with it");
+                    rows.update(row, key.family, numbers, self.moment(arrival.ticks));
+                    counts.accept(n);
+                }
+                Err(why) => counts.refuse(why, n),
+            }
+        }
+    }
+
+    /// Counts samples of a family that gets new rows, or folds what has no place.
+    fn apply_open<'a>(
+        &self,
+        family: &FamilyState,
+        missed: impl Iterator<Item = (Key<'a>, &'a [Number])>,
+        arrival: &Arrival<'_>,
+        counts: &mut Counts,
+    ) {
+        let mut overflow = [0; LABELS_MAX];
+        let mut overflowed = 0;
+        let mut rows = Locked::none();
+        let mut admission = family.incarnation().admission.lock();
+        for (key, numbers) in missed {
+            let n = numbers.len() as u64;
+            let admitted = self.admit(&mut admission, &key, arrival, &mut rows);
+            match (admitted, rows.held()) {
+                (Ok((row, full)), Some(rows)) => {
+                    rows.update(row, family, numbers, self.moment(arrival.ticks));
+                    counts.accept(n);
+                    overflowed |= full;
+                    let mut labels = full;
+                    while labels != 0 {
+                        overflow[labels.trailing_zeros() as usize] += n;
+                        labels &= labels - 1;
+                    }
+                }
+                (Err(why), _) => counts.refuse(why, n),
+                (Ok(_), None) => unreachable!("the row is in the shard that is held"),
+            }
+        }
+        drop(rows);
+        drop(admission);
+        if overflowed != 0
+            && let Some(meters) = family.incarnation().meters()
+        {
+            for (meters, n) in meters.labels.iter().zip(overflow).filter(|(_, n)| *n > 0) {
+                if let Some(meters) = meters {
+                    meters.overflow.add(n);
+                }
+            }
+        }
+    }
+}
