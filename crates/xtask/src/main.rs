@@ -9,6 +9,7 @@
 //! | `shell` | runs one command, shows its output as it comes, keeps the end of it |
 //! | `tree` | where things are: the repository, the target folder, the programs on `PATH` |
 //! | `install` | gets what the stages need through apt and npm |
+//! | `models` | the models of what is concurrent, under their checkers |
 //! | `stages` | the stages of `cargo xtask test`, in order |
 //! | `tidy` | rules about the files themselves |
 //! | `test` | runs stages and prints the table |
@@ -16,6 +17,7 @@
 
 mod args;
 mod install;
+mod models;
 mod proofs;
 mod shell;
 mod stages;

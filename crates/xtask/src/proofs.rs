@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::args::ProofOptions;
 use crate::install;
+use crate::models;
 use crate::shell::{self, Failure};
 use crate::tree::{Tree, which};
 
@@ -22,6 +23,11 @@ pub(crate) const ALL: &[Proof] = &[
         about: "each fuzz target for N minutes (10), on nightly; `-- TARGET...` picks some",
         run: fuzz,
     },
+    Proof {
+        name: "models",
+        about: "each model of what is concurrent for N minutes (2); `-- FILTER` picks some",
+        run: models,
+    },
     Proof { name: "bench", about: "the criterion benchmarks; `-- FILTER` picks some", run: bench },
     Proof {
         name: "instructions",
@@ -34,11 +40,19 @@ pub(crate) const ALL: &[Proof] = &[
         run: peers,
     },
     Proof {
+        name: "store",
+        about: "sums exact and memory flat under 10 million hostile pushes; `-- --pushes N` for fewer",
+        run: store,
+    },
+    Proof {
         name: "store-peers",
         about: "the store beside other libraries in process, as a table; `-- --rounds N` (3)",
         run: store_peers,
     },
 ];
+
+/// How long each model runs if `--minutes` does not say.
+const MODEL_MINUTES: u64 = 2;
 
 /// How long each fuzz target runs if `--minutes` does not say.
 const FUZZ_MINUTES: u64 = 10;
@@ -115,6 +129,10 @@ fn fuzz_targets(tree: &Tree) -> Vec<String> {
     names
 }
 
+fn models(tree: &Tree, options: &ProofOptions) -> Result<(), Failure> {
+    models::run(tree, Some(options.minutes.unwrap_or(MODEL_MINUTES)), &options.rest)
+}
+
 fn bench(tree: &Tree, options: &ProofOptions) -> Result<(), Failure> {
     let mut command = tree.cargo("bench --manifest-path benches/Cargo.toml --benches --");
     command.args(&options.rest);
@@ -128,6 +146,14 @@ fn instructions(tree: &Tree, options: &ProofOptions) -> Result<(), Failure> {
     if options.rest.is_empty() {
         command.arg("--check");
     }
+    command.args(&options.rest);
+    shell::run(command)
+}
+
+/// The same program is small in the stage `benches`.
+fn store(tree: &Tree, options: &ProofOptions) -> Result<(), Failure> {
+    let mut command =
+        tree.cargo("bench --manifest-path benches/Cargo.toml --bench prove_store -- --full");
     command.args(&options.rest);
     shell::run(command)
 }

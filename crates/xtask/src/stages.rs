@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::install::{CHROMIUM, NODE, NPM, Need, PROMETHEUS, PROMTOOL};
+use crate::models;
 use crate::shell::{self, Failure};
 use crate::tidy;
 use crate::tree::{Tree, which};
@@ -47,6 +48,12 @@ pub(crate) const ALL: &[Stage] = &[
         about: "the examples in the documentation",
         needs: &[],
         run: doctests,
+    },
+    Stage {
+        name: "models",
+        about: "models of what is concurrent, a thousand schedules each",
+        needs: &[],
+        run: models,
     },
     Stage { name: "docs", about: "rustdoc with warnings denied", needs: &[], run: docs },
     Stage {
@@ -125,6 +132,10 @@ fn tests(tree: &Tree) -> Result<(), Failure> {
 
 fn doctests(tree: &Tree) -> Result<(), Failure> {
     shell::run(tree.cargo_locked("test --workspace --all-features --doc"))
+}
+
+fn models(tree: &Tree) -> Result<(), Failure> {
+    models::run(tree, None, &[])
 }
 
 fn docs(tree: &Tree) -> Result<(), Failure> {
