@@ -109,11 +109,15 @@ window.lm = (() => {
     visibleSince = document.visibilityState === "visible" ? nowSecs() : undefined;
   };
 
+  let isLoadCounted = false;
   const pageLoaded = () => {
+    if (isLoadCounted) return;
+    isLoadCounted = true;
     const navigation = performance.getEntriesByType("navigation")[0];
     increment("client_page_loads_total", { type: navigation.type });
     for (const phase of ["responseStart", "domInteractive", "domComplete", "loadEventEnd"]) {
-      observe("client_navigation_seconds", { phase }, navigation[phase] / 1000);
+      // 0: it did not happen.
+      if (navigation[phase] > 0) observe("client_navigation_seconds", { phase }, navigation[phase] / 1000);
     }
   };
   addEventListener("load", () => setTimeout(pageLoaded)); // later, when loadEventEnd is known
@@ -126,7 +130,10 @@ window.lm = (() => {
     if (document.visibilityState === "hidden") send({ last: true });
     else countVisibleTime();
   });
-  addEventListener("pagehide", () => send({ last: true }));
+  addEventListener("pagehide", () => {
+    pageLoaded(); // who leaves at once was here all the same
+    send({ last: true });
+  });
 
   // How long another server takes to answer, or why it does not. Gives the seconds, if it answered.
   const ping = async (target, pingUrl, timeoutSecs = 10) => {
