@@ -8,6 +8,7 @@ use lastmile::{Family, Format, Label, Limits, ScrapeOptions, SeriesView, Source,
 use super::{aggregator, inc, push, read, text};
 use crate::expo::{self, Exposition};
 use crate::oracle::start;
+use crate::pushes::quote;
 
 #[test]
 fn a_scrape_is_chunks_of_what_encode_writes() {
@@ -249,4 +250,34 @@ fn the_longest_lock_hold_is_told_where_there_is_a_clock() {
     };
     assert_eq!(hold(ScrapeOptions::text()), Some(0.0));
     assert!(hold(ScrapeOptions::text().clock(clock)) >= Some(0.001));
+}
+
+/// One row's text may be larger than a chunk: it is handed out in parts, and the rows beside it whole.
+#[test]
+fn a_row_larger_than_a_chunk_is_handed_out_in_parts() {
+    let bounds = || (1..=128).map(f64::from);
+    let wide = Family::histogram("h", bounds()).label(Label::open("a", 9).max_bytes(4_000));
+    let agg = aggregator([wide, Family::counter("c")], Limits::default());
+    let values = ["x".repeat(4_000), "y\"\\".repeat(1_300), "z".to_owned()];
+    for value in &values {
+        let labels = format!("{}:{}", quote("a"), quote(value));
+        let entry = format!(
+            r#"[{{"metricName":"h","metricType":"histogram","labels":{{{labels}}},"observations":[1,200]}}]"#
+        );
+        push(&agg, Format::Record, &entry);
+    }
+    let mut scrape = agg.scrape(ScrapeOptions::text(), start());
+    let (mut text, mut chunk, mut n_chunks) = (Vec::new(), Vec::new(), 0);
+    while scrape.next_chunk(&mut chunk) {
+        assert!(chunk.len() <= 64 << 10, "{}", chunk.len());
+        text.extend_from_slice(&chunk);
+        n_chunks += 1;
+    }
+    assert!(text.len() > 900_000 && n_chunks > 14, "{} bytes in {n_chunks}", text.len());
+    let exposition = expo::parse(&text);
+    for value in &values {
+        assert_eq!(exposition.value("h_count", &[("a", value)]), Some(2.0));
+        assert_eq!(exposition.value("h_sum", &[("a", value)]), Some(201.0));
+    }
+    assert_eq!(exposition.value("c", &[]), Some(0.0));
 }
