@@ -29,6 +29,12 @@ impl Drop for Bound {
 }
 
 impl Bound {
+    fn observe(&self, v: f64) -> Result<(), Refusal> {
+        check(v)?;
+        self.agg.store().observe_pinned(&self.pin, v, self.agg.latest());
+        Ok(())
+    }
+
     fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let family = self.pin.family().declared().name();
         f.debug_struct(name).field("family", &family).finish_non_exhaustive()
@@ -161,9 +167,7 @@ impl Histogram {
     /// # Errors
     /// Why the value is refused; nothing is counted then.
     pub fn observe(&self, v: f64) -> Result<(), Refusal> {
-        check(v)?;
-        self.0.agg.store().observe_pinned(&self.0.pin, v, self.0.agg.latest());
-        Ok(())
+        self.0.observe(v)
     }
 
     /// The family's upper bounds.
@@ -210,9 +214,7 @@ impl Summary {
     /// # Errors
     /// Why the value is refused; nothing is counted then.
     pub fn observe(&self, v: f64) -> Result<(), Refusal> {
-        check(v)?;
-        self.0.agg.store().observe_pinned(&self.0.pin, v, self.0.agg.latest());
-        Ok(())
+        self.0.observe(v)
     }
 }
 

@@ -95,25 +95,9 @@ impl SeriesView<'_> {
     }
 }
 
-/// A walk that ends with the visitor, even if that panics.
-struct Walk<'a>(&'a Store);
-
-impl<'a> Walk<'a> {
-    fn begin(store: &'a Store) -> Self {
-        store.begin_walk();
-        Self(store)
-    }
-}
-
-impl Drop for Walk<'_> {
-    fn drop(&mut self) {
-        self.0.end_walk();
-    }
-}
-
 /// Copies block after block out of the store and shows its rows.
 pub(crate) fn visit(store: &Store, now: Ticks, visitor: &mut impl Visitor) {
-    let _walk = Walk::begin(store);
+    let _walk = store.walk();
     for family in store.catalog().families() {
         let mut shown = false;
         for shard in 0..store.n_shards() {

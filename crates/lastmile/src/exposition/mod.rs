@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::aggregator::Inner;
 use crate::readers::{Peer, View};
-use crate::store::Catalog;
+use crate::store::{Catalog, Walk};
 use crate::sync::unlock_fair;
 use crate::time::{Ticks, Timestamp};
 
@@ -104,7 +104,8 @@ pub struct Scrape {
     /// The rest of a block that is larger than one chunk.
     spill: Vec<u8>,
     spilled: usize,
-    completed: bool,
+    /// Until it is completed.
+    walk: Option<Walk>,
 }
 
 /// Where the next block to write is looked for.
@@ -122,7 +123,7 @@ impl Scrape {
         let now = agg.ticks(started);
         let view = agg.store().readers().begin(options.reader, now);
         let catalog = agg.store().catalog();
-        agg.store().begin_walk();
+        let walk = Some(agg.store().walk());
         Self {
             agg,
             catalog,
@@ -133,7 +134,7 @@ impl Scrape {
             at: Cursor::default(),
             spill: Vec::new(),
             spilled: 0,
-            completed: false,
+            walk,
         }
     }
 
@@ -212,8 +213,8 @@ impl Scrape {
 
     /// The reader has all of it, at `now`.
     pub fn complete(mut self, now: Timestamp) {
-        self.completed = true;
-        self.agg.store().end_walk();
+        // Over before time passes, so that what is left of blocks may join.
+        self.walk = None;
         self.agg.store().readers().complete(&self.view);
         let took = now.mono().saturating_sub(self.started.mono());
         self.agg.own().scrape_completed(&self.agg, took, now);
@@ -223,8 +224,7 @@ impl Scrape {
 
 impl Drop for Scrape {
     fn drop(&mut self) {
-        if !self.completed {
-            self.agg.store().end_walk();
+        if self.walk.is_some() {
             self.agg.own().scrape_aborted();
         }
     }

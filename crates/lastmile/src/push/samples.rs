@@ -116,9 +116,8 @@ impl Samples {
                 ValueFrom::Key => source.key_value(),
                 ValueFrom::Const(value) => Some(value.as_str()),
             };
-            let start = self.arena.len();
-            self.arena.extend_from_slice(value.unwrap_or(UNKNOWN).as_bytes());
-            self.served.push(Text::in_arena(&self.arena, start));
+            let value = value.unwrap_or(UNKNOWN).as_bytes();
+            self.served.push(Text::put(&mut self.arena, value));
         }
     }
 
@@ -154,9 +153,7 @@ impl Samples {
             }
             let mut template = Vec::with_capacity(path.len());
             template_into(path, &mut template);
-            let start = self.arena.len();
-            self.arena.extend_from_slice(&template);
-            *value = Text::in_arena(&self.arena, start);
+            *value = Text::put(&mut self.arena, &template);
             changed = true;
         }
         changed

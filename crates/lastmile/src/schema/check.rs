@@ -53,12 +53,7 @@ pub(super) fn families(families: &[Family]) -> Vec<Fault> {
     let mut taken: HashMap<String, &str> = HashMap::new();
     for family in families {
         let mut fault = |field: &str, why: String| {
-            faults.push(Fault {
-                place: family.place.clone(),
-                family: family.name.clone(),
-                field: field.to_owned(),
-                why,
-            });
+            faults.push(family.fault(field, why));
         };
         name(family, &mut fault);
         for sample_name in family.sample_names() {

@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::label::Label;
-use crate::error::Place;
+use crate::error::{Fault, Place};
 use crate::value::VALUE_MAX;
 use crate::value::summary::Scale;
 
@@ -317,6 +317,12 @@ impl Family {
             .iter()
             .map(|label| label.reserved_values().count() as u64)
             .fold(1, u64::saturating_mul)
+    }
+
+    /// A mistake in this family, where it stands.
+    pub(crate) fn fault(&self, field: &str, why: String) -> Fault {
+        let (place, family) = (self.place.clone(), self.name.clone());
+        Fault { place, family, field: field.to_owned(), why }
     }
 
     /// Whether both are declared alike, wherever they stand.

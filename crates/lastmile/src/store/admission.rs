@@ -173,21 +173,12 @@ impl Admission {
         value_bytes(value)
     }
 
-    /// The open labels whose value has no place and cannot get one now, but for those in `folded`. What
-    /// the host binds waits for nothing.
-    pub(super) fn full(&mut self, key: &Key<'_>, folded: u32) -> u32 {
-        let open = |i: &usize| key.family.open() & !folded & (1 << i) != 0;
-        let is_full = |i: &usize| {
-            let label = &key.family.labels()[*i];
-            label
-                .as_open()
-                .is_some_and(|open| self.labels[*i].place(open, key.value(*i)) == Place::Full)
-        };
-        (0..key.family.labels().len()).filter(open).filter(is_full).fold(0, |full, i| full | 1 << i)
-    }
-
-    /// What becomes of the values of a sample that came with a push.
-    fn judge(&mut self, key: &Key<'_>, arrival: &Arrival<'_>) -> Result<Verdict, Refusal> {
+    /// What becomes of the values of a sample that came with a push; what the host binds waits for nothing.
+    pub(super) fn judge(
+        &mut self,
+        key: &Key<'_>,
+        arrival: Option<&Arrival<'_>>,
+    ) -> Result<Verdict, Refusal> {
         let family = key.family;
         let unlisted = family.fold_unlisted(key)?;
         let (mut full, mut waited) = (0, 0);
@@ -201,7 +192,7 @@ impl Admission {
                 Place::Full => false,
                 Place::Waits => {
                     waited |= 1 << i;
-                    places.waited(open, family.seed(), value, arrival)
+                    arrival.is_none_or(|arrival| places.waited(open, family.seed(), value, arrival))
                 }
             };
             full |= u32::from(!has_place) << i;
@@ -221,11 +212,11 @@ impl Admission {
 }
 
 /// What becomes of the values of a sample: a bit for each label.
-struct Verdict {
+pub(super) struct Verdict {
     /// The policies make it `other`.
-    unlisted: u32,
+    pub(super) unlisted: u32,
     /// It has no place and cannot get one now.
-    full: u32,
+    pub(super) full: u32,
     /// It waited, and came often enough.
     waited: u32,
 }
@@ -322,12 +313,7 @@ impl Store {
     pub(super) fn reserve(&self, family: &FamilyState, now: Moment) -> Result<(), Fault> {
         let declared = family.declared();
         let n_series = declared.n_reserved();
-        let fault = |why: String| Fault {
-            place: declared.place.clone(),
-            family: declared.name.clone(),
-            field: "labels".to_owned(),
-            why,
-        };
+        let fault = |why: String| declared.fault("labels", why);
         if n_series > u64::from(self.series_per_family) && !family.is_own() {
             return Err(fault(format!(
                 "needs {n_series} series from the start (the product of its labels' values), and series_per_family is {}",
@@ -355,11 +341,7 @@ impl Store {
             let texts: Vec<Text> = combination
                 .iter()
                 .zip(&values)
-                .map(|(at, values)| {
-                    let start = arena.len();
-                    arena.extend_from_slice(values[*at].as_bytes());
-                    Text::in_arena(&arena, start)
-                })
+                .map(|(at, values)| Text::put(&mut arena, values[*at].as_bytes()))
                 .collect();
             let texts_of = Texts { body: &[], arena: &arena };
             let key = Key { family, values: &texts, texts: texts_of, folded: 0, hash: 0 }.fold(0);
@@ -412,7 +394,7 @@ impl Store {
         rows: &mut Locked<'s>,
     ) -> Result<(RowId, u32), Refusal> {
         let family = key.family;
-        let Verdict { unlisted, full, waited } = admission.judge(key, arrival)?;
+        let Verdict { unlisted, full, waited } = admission.judge(key, Some(arrival))?;
         let admitted = if unlisted | full == 0 { *key } else { key.fold(unlisted | full) };
         let of_series = rows.lock(self, self.shard_of(family, admitted.hash));
         if let Some(row) = of_series.find(&admitted) {

@@ -177,7 +177,6 @@ impl Store {
         counts: &mut Counts,
     ) {
         let mut overflow = [0; LABELS_MAX];
-        let mut overflowed = 0;
         let mut rows = Locked::none();
         let mut admission = family.incarnation().admission.lock();
         for (key, numbers) in missed {
@@ -187,7 +186,6 @@ impl Store {
                 (Ok((row, full)), Some(rows)) => {
                     rows.update(row, family, numbers, self.moment(arrival.ticks));
                     counts.accept(n);
-                    overflowed |= full;
                     let mut labels = full;
                     while labels != 0 {
                         overflow[labels.trailing_zeros() as usize] += n;
@@ -200,9 +198,7 @@ impl Store {
         }
         drop(rows);
         drop(admission);
-        if overflowed != 0
-            && let Some(meters) = family.incarnation().meters()
-        {
+        if let Some(meters) = family.incarnation().meters() {
             for (meters, n) in meters.labels.iter().zip(overflow).filter(|(_, n)| *n > 0) {
                 if let Some(meters) = meters {
                     meters.overflow.add(n);

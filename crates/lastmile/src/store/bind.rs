@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Store;
+use super::admission::Verdict;
 use super::family::FamilyState;
 use super::key::{Key, Text, Texts};
 use super::pin::Pin;
@@ -34,9 +35,7 @@ impl Store {
                 let why = format!("label `{}` must be given once", label.name());
                 return Err(Error::handle(name, why));
             };
-            let start = arena.len();
-            arena.extend_from_slice(value.as_bytes());
-            values.push(Text::in_arena(&arena, start));
+            values.push(Text::put(&mut arena, value.as_bytes()));
         }
         if labels.len() != values.len() {
             return Err(Error::handle(name, "a label is given that it does not declare"));
@@ -48,16 +47,15 @@ impl Store {
                 format!("the template of label `{}` changes this value", family.labels()[i].name());
             return Err(Error::handle(name, why));
         }
-        let unlisted = family.fold_unlisted(&key).map_err(|why| {
+        // Held until the row is pinned, so that it cannot leave before.
+        let mut admission = family.incarnation().admission.lock();
+        let Verdict { unlisted, full, .. } = admission.judge(&key, None).map_err(|why| {
             Error::handle(name, format!("these labels are refused as {}", why.as_str()))
         })?;
         let admitted = key.fold(unlisted);
         if (0..values.len()).any(|i| admitted.value(i) != key.value(i)) {
             return Err(Error::handle(name, "a label does not let this value in"));
         }
-        // Held until the row is pinned, so that it cannot leave before.
-        let mut admission = family.incarnation().admission.lock();
-        let full = admission.full(&key, unlisted);
         let shard = self.shard_of(family, admitted.hash);
         let mut rows = self.shard(shard);
         let row = match rows.find(&admitted) {

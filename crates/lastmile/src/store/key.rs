@@ -38,6 +38,13 @@ impl Text {
         Self { start: start as u32, len_flags: (arena.len() - start) as u32 | flags }
     }
 
+    /// Puts a value behind the others of an arena.
+    pub(crate) fn put(arena: &mut Vec<u8>, value: &[u8]) -> Self {
+        let start = arena.len();
+        arena.extend_from_slice(value);
+        Self::in_arena(arena, start)
+    }
+
     #[inline]
     fn is_special(self) -> bool {
         self.len_flags & SPECIAL != 0

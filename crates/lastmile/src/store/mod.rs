@@ -83,8 +83,18 @@ pub(crate) struct Store {
     /// Rows of families that are gone, held by handles.
     n_detached: AtomicU64,
     /// Walks over the rows that are under way: of scrapes and visitors.
-    n_walks: AtomicU32,
+    n_walks: Arc<AtomicU32>,
     readers: Readers,
+}
+
+/// A walk over the rows that is under way.
+#[derive(Debug)]
+pub(crate) struct Walk(Arc<AtomicU32>);
+
+impl Drop for Walk {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Store {
@@ -117,7 +127,7 @@ impl Store {
             new_series: limits.new_series_per_second_max().map(Rate::new),
             batches: AtomicU32::new(0),
             n_detached: AtomicU64::new(0),
-            n_walks: AtomicU32::new(0),
+            n_walks: Arc::new(AtomicU32::new(0)),
             readers: Readers::new(limits.hold_for()),
         };
         let reserve = |family: &Arc<FamilyState>| store.reserve(family, Moment::default()).err();
@@ -165,14 +175,11 @@ impl Store {
         &self.readers
     }
 
-    /// A walk over the rows begins, shard by shard and block by block. Until it [ends](Self::end_walk) no row
-    /// is moved from one block to another: what the walk has seen it would see again, or not at all.
-    pub(crate) fn begin_walk(&self) {
+    /// Begins a walk over the rows, shard by shard and block by block. Until it is dropped no row is moved
+    /// from one block to another: what the walk has seen it would see again, or not at all.
+    pub(crate) fn walk(&self) -> Walk {
         self.n_walks.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn end_walk(&self) {
-        self.n_walks.fetch_sub(1, Ordering::Relaxed);
+        Walk(Arc::clone(&self.n_walks))
     }
 
     /// Whether no walk is under way, asked under a shard's lock: one that has been there began before, and

@@ -13,35 +13,46 @@ use crate::schema::{Label, OTHER, Otherwise, Pattern, Policy, is_template};
 /// rule would change is never stored; so the values of known series need no look.
 #[derive(Debug)]
 pub(super) struct Policies {
-    /// The listed values of each closed label; `None` for an open one.
-    listed: Vec<Option<HashSet<Box<[u8]>, Seed>>>,
-    /// The pattern of each open label that has one.
-    patterns: Vec<Option<Pattern>>,
+    rules: Vec<Rule>,
     /// A bit for each open label.
     pub(super) open: u32,
     /// A bit for each label whose values are paths to be made templates.
     pub(super) templated: u32,
 }
 
+/// What one label's values must be, and what becomes of others.
+#[derive(Debug)]
+enum Rule {
+    Listed(HashSet<Box<[u8]>, Seed>, Otherwise),
+    /// No longer than so many bytes, and like a pattern if there is one.
+    Open(usize, Option<Box<Pattern>>, Otherwise),
+}
+
+impl Rule {
+    fn new(label: &Label, seed: &Seed) -> Self {
+        match &label.policy {
+            Policy::Closed { otherwise, .. } => {
+                let mut listed = HashSet::with_hasher(seed.clone());
+                listed.extend(label.reserved_values().map(|v| v.as_bytes().into()));
+                Self::Listed(listed, *otherwise)
+            }
+            Policy::Open(open) => {
+                // The schema was checked, so it compiles.
+                let pattern =
+                    open.pattern.as_deref().and_then(|text| Pattern::new(text).ok().map(Box::new));
+                Self::Open(open.max_bytes, pattern, open.otherwise)
+            }
+        }
+    }
+}
+
 impl Policies {
     pub(super) fn new(labels: &[Label], seed: &Seed) -> Self {
-        let listed = |label: &Label| {
-            label.is_closed().then(|| {
-                let mut set = HashSet::with_hasher(seed.clone());
-                set.extend(label.reserved_values().map(|v| v.as_bytes().into()));
-                set
-            })
-        };
-        let pattern = |label: &Label| {
-            // The schema was checked, so it compiles.
-            label.as_open()?.pattern.as_deref().and_then(|pattern| Pattern::new(pattern).ok())
-        };
         let bits = |is: &dyn Fn(&Label) -> bool| {
             (0..labels.len()).filter(|i| is(&labels[*i])).fold(0, |bits, i| bits | 1 << i)
         };
         Self {
-            listed: labels.iter().map(listed).collect(),
-            patterns: labels.iter().map(pattern).collect(),
+            rules: labels.iter().map(|label| Rule::new(label, seed)).collect(),
             open: bits(&|label| !label.is_closed()),
             templated: bits(&|label| label.as_open().is_some_and(|open| open.template)),
         }
@@ -72,28 +83,22 @@ impl FamilyState {
     }
 
     /// What becomes of a value of label `i` that does not stay as it is.
-    #[inline]
-    pub(super) fn verdict(&self, i: usize, value: &[u8]) -> Result<Option<Otherwise>, Refusal> {
-        let label = &self.labels()[i];
-        Ok(match (&label.policy, &self.policies.listed[i]) {
-            (Policy::Closed { otherwise, .. }, Some(listed)) => {
-                (!listed.contains(value)).then_some(*otherwise)
-            }
-            (Policy::Open(open), _) if value.len() > open.max_bytes => {
+    fn verdict(&self, i: usize, value: &[u8]) -> Result<Option<Otherwise>, Refusal> {
+        let (is_good, otherwise) = match &self.policies.rules[i] {
+            Rule::Listed(listed, otherwise) => (listed.contains(value), *otherwise),
+            Rule::Open(max_bytes, ..) if value.len() > *max_bytes => {
                 // What the server sets is not the client's fault.
-                if label.value_from.is_none() {
+                if self.labels()[i].value_from.is_none() {
                     return Err(Refusal::LabelTooLong);
                 }
-                Some(Otherwise::Other)
+                (false, Otherwise::Other)
             }
-            (Policy::Open(_), _) if value == OTHER.as_bytes() => Some(Otherwise::Other),
-            (Policy::Open(open), _) => {
-                let pattern = self.policies.patterns[i].as_ref();
-                let is_good = pattern.is_none_or(|pattern| pattern.matches(value));
-                (!is_good).then_some(open.otherwise)
+            Rule::Open(..) if value == OTHER.as_bytes() => (false, Otherwise::Other),
+            Rule::Open(_, pattern, otherwise) => {
+                (pattern.as_ref().is_none_or(|pattern| pattern.matches(value)), *otherwise)
             }
-            (Policy::Closed { .. }, None) => None,
-        })
+        };
+        Ok((!is_good).then_some(otherwise))
     }
 
     /// The first label whose value a template would change.

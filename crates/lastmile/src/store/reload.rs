@@ -123,15 +123,11 @@ impl Store {
         if self.budget.reserve(fixed_bytes(declared)) {
             return Ok(());
         }
-        Err(Fault {
-            place: declared.place.clone(),
-            family: declared.name.clone(),
-            field: "labels".to_owned(),
-            why: format!(
-                "needs {} bytes for the values it pins or watches, and with them the limit of {} bytes is exceeded",
-                fixed_bytes(declared),
-                self.budget.max()
-            ),
-        })
+        let why = format!(
+            "needs {} bytes for the values it pins or watches, and with them the limit of {} bytes is exceeded",
+            fixed_bytes(declared),
+            self.budget.max()
+        );
+        Err(declared.fault("labels", why))
     }
 }

@@ -18,14 +18,7 @@ fn inc(store: &Store, values: &[&str]) -> Result<String, Refusal> {
 
 fn inc_at(store: &Store, values: &[&str], now: Ticks) -> Result<String, Refusal> {
     let mut arena = Vec::new();
-    let values: Vec<Text> = values
-        .iter()
-        .map(|v| {
-            let start = arena.len();
-            arena.extend_from_slice(v.as_bytes());
-            Text::in_arena(&arena, start)
-        })
-        .collect();
+    let values: Vec<Text> = values.iter().map(|v| Text::put(&mut arena, v.as_bytes())).collect();
     let texts = Texts { body: &[], arena: &arena };
     let catalog = store.catalog();
     let family = catalog.family(0);
@@ -165,9 +158,7 @@ fn what_stays_of_many_blocks_comes_together_unless_somebody_walks() {
         for i in (0..8_000).step_by(64) {
             inc_at(&store, &[format!("user-{i}").as_str()], LATER - 1).unwrap();
         }
-        if walks {
-            store.begin_walk();
-        }
+        let _walk = walks.then(|| store.walk());
         assert_eq!(store.expire(LATER), 8_000 - 125);
         let rows = rows(&store);
         assert!(rows.len() == 125 && rows.values().all(|n| *n == 2), "{rows:?}");
