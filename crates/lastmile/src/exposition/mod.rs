@@ -149,7 +149,7 @@ impl Scrape {
     /// `chunk` has less capacity than that, or for a series whose text alone is larger.
     pub fn next_chunk(&mut self, chunk: &mut Vec<u8>) -> bool {
         // Not cleared first: what is there need not be zeroed again.
-        chunk.resize(CHUNK_BYTES + PAD, 0);
+        chunk.resize(CHUNK_BYTES + SLACK, 0);
         let end = self.fill(chunk);
         chunk.truncate(end);
         end > 0
@@ -185,7 +185,7 @@ impl Scrape {
             let is_large = need > CHUNK_BYTES;
             let mut out = if is_large {
                 self.spill.clear();
-                self.spill.resize(need + PAD, 0);
+                self.spill.resize(need + SLACK, 0);
                 Out::new(&mut self.spill, 0)
             } else {
                 Out::new(chunk, end)
@@ -240,10 +240,14 @@ impl fmt::Debug for Scrape {
 }
 
 /// What is short is copied as this many bytes, two vector registers: a copy of a constant size is a few
-/// instructions where one of any size is a call. So many more must fit behind what is written.
+/// instructions where one of any size is a call.
 pub(crate) const PAD: usize = 32;
 
-/// Writes into a buffer of whose size the caller has made sure, [`PAD`] included.
+/// What is written with one check of its bounds, a line of a counter for example. So many bytes more must fit
+/// behind what is written.
+pub(crate) const SLACK: usize = 256;
+
+/// Writes into a buffer of whose size the caller has made sure, [`SLACK`] included.
 ///
 /// All of it is inlined into the loop over a block's rows, where an `Out` is a local value: so how far
 /// the buffer is written stays in a register from piece to piece. Through memory, each piece would wait
@@ -278,12 +282,38 @@ impl<'a> Out<'a> {
         self.end += bytes.len();
     }
 
-    /// Writes the first `len` of these bytes.
+    /// The same where it is rare: a call of its own, or the compiler makes one call of this and of a copy of
+    /// a constant size beside it.
     #[inline(always)]
-    pub(crate) fn put_short(&mut self, padded: &[u8; PAD], len: usize) {
-        self.bytes[self.end..][..PAD].copy_from_slice(padded);
+    pub(crate) fn put_rare(&mut self, bytes: &[u8]) {
+        put_aside(self.bytes, self.end, bytes);
+        self.end += bytes.len();
+    }
+
+    /// Room for what is written next, to be followed by [`advance`](Self::advance).
+    #[inline(always)]
+    pub(crate) fn room(&mut self) -> &mut [u8; SLACK] {
+        self.bytes[self.end..].first_chunk_mut().expect("the caller made sure of it")
+    }
+
+    /// So many bytes of the room are written.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self, len: usize) {
         self.end += len;
     }
+
+    /// Writes the first `len` of these bytes, at most [`SLACK`].
+    #[inline(always)]
+    pub(crate) fn put_padded<const N: usize>(&mut self, padded: &[u8; N], len: usize) {
+        self.bytes[self.end..][..N].copy_from_slice(padded);
+        self.end += len;
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn put_aside(out: &mut [u8], at: usize, bytes: &[u8]) {
+    out[at..][..bytes.len()].copy_from_slice(bytes);
 }
 
 /// Bytes that are written often.
@@ -307,9 +337,14 @@ impl Piece {
         self.len
     }
 
+    /// It, if it has no more than [`PAD`] bytes.
+    pub(crate) fn as_padded(&self) -> Option<(&[u8; PAD], usize)> {
+        self.rest.is_empty().then_some((&self.first, self.len))
+    }
+
     #[inline(always)]
     pub(crate) fn put(&self, out: &mut Out<'_>) {
-        out.put_short(&self.first, self.len.min(PAD));
+        out.put_padded(&self.first, self.len.min(PAD));
         if !self.rest.is_empty() {
             out.put(&self.rest);
         }

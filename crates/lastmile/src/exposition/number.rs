@@ -1,6 +1,6 @@
 //! Numbers as expositions spell them.
 
-use super::{Out, PAD};
+use super::{Out, SLACK};
 use crate::value::Sum;
 
 /// `00` to `99`.
@@ -14,34 +14,41 @@ const PAIRS: [[u8; 2]; 100] = {
     pairs
 };
 
+/// Most digits of a 64-bit number.
+const DIGITS_MAX: usize = 20;
+
 /// Writes a whole number and ends the line.
 #[inline(always)]
 pub(super) fn whole(out: &mut Out<'_>, n: u64) {
-    if n < 10 {
-        out.put(&[b'0' + n as u8, b'\n']);
-    } else {
-        let (text, len) = digits(n);
-        out.put_short(&text, len);
-    }
+    let len = digits(out.room(), 0, n);
+    out.advance(len);
 }
 
-/// A whole number from 10 on, written two digits at a time from the right, and a line feed behind it.
-#[inline]
-fn digits(mut n: u64) -> ([u8; PAD], usize) {
-    let mut text = [b'\n'; PAD];
-    let len = n.ilog10() as usize + 1;
-    let mut at = len;
-    while n >= 100 {
-        at -= 2;
-        text[at..at + 2].copy_from_slice(&PAIRS[(n % 100) as usize]);
+/// Writes a whole number at `at` of `room`, and a line feed behind it: where that ends. Two digits at a time
+/// from the right, to where they stay: written aside, a copy would wait for the last of them to be stored.
+#[inline(always)]
+pub(super) fn digits(room: &mut [u8; SLACK], at: usize, mut n: u64) -> usize {
+    let at = at.min(SLACK - DIGITS_MAX - 2);
+    if n < 10 {
+        room[at] = b'0' + n as u8;
+        room[at + 1] = b'\n';
+        return at + 2;
+    }
+    let len = (n.ilog10() as usize + 1).min(DIGITS_MAX);
+    let end = at + len;
+    room[end] = b'\n';
+    let mut left = len;
+    while n >= 100 && left >= 2 {
+        left -= 2;
+        room[at + left..at + left + 2].copy_from_slice(&PAIRS[(n % 100) as usize]);
         n /= 100;
     }
     if n >= 10 {
-        text[..2].copy_from_slice(&PAIRS[n as usize]);
+        room[at..at + 2].copy_from_slice(&PAIRS[n as usize % 100]);
     } else {
-        text[0] = b'0' + n as u8;
+        room[at] = b'0' + n as u8;
     }
-    (text, len + 1)
+    end + 1
 }
 
 /// Writes a sum and ends the line: all digits of a whole one, the shortest text that reads back as its
@@ -122,7 +129,7 @@ mod tests {
     fn whole_numbers_are_those_of_the_standard_library() {
         let powers = (0..20).map(|e| 10_u64.pow(e));
         for n in powers.flat_map(|p| [p - 1, p, p + 1, p.saturating_mul(7)]).chain([u64::MAX]) {
-            let mut bytes = [0; 64];
+            let mut bytes = [0; 64 + SLACK];
             let mut out = Out::new(&mut bytes, 0);
             whole(&mut out, n);
             let end = out.end();
@@ -145,7 +152,7 @@ mod tests {
             (past_u64, "18446744073709551616"),
             (fraction, "0.30000000000000004"),
         ] {
-            let mut bytes = [0; 64];
+            let mut bytes = [0; 64 + SLACK];
             let mut out = Out::new(&mut bytes, 0);
             sum(&mut out, value);
             let end = out.end();

@@ -9,7 +9,7 @@
 //! ```
 
 use super::number::{self, canonical, javascript};
-use super::{Out, Piece};
+use super::{Out, PAD, Piece};
 use crate::readers::View;
 use crate::schema::{Family, Kind, LeStyle};
 use crate::store::{Block, CounterValue, FamilyState, Row, Shard, UNUSED};
@@ -122,12 +122,10 @@ pub(super) fn block(
         shard.mark_shown(block_id, view);
     }
     let block = shard.block(block_id);
-    block.warm();
     let text = family.text();
     let gauge = |i: usize| shard.gauge(block_id, i, family.ttl(), now);
     let is_gauge = family.kind() == Kind::Gauge;
-    let is_seen = |row: &Row| row.flags & UNUSED == 0 && view.includes(row.born);
-    let rows = || block.rows.iter().enumerate().filter(|(_, row)| is_seen(row));
+    let rows = || block.rows.iter().enumerate().filter(|(_, row)| is_seen(row, view));
     if !*header_done {
         if !rows().any(|(i, _)| !is_gauge || gauge(i).is_some()) {
             return;
@@ -140,27 +138,20 @@ pub(super) fn block(
     // A loop for each type, rather than the question with every row.
     match family.kind() {
         Kind::Counter => {
-            let line = &text.lines[0];
-            for (i, row) in rows() {
-                line.start(&mut local, block.body(row));
-                match shard.counter(block_id, row, i) {
-                    _ if held(row) => local.put(b"0\n"),
-                    CounterValue::Whole(n) => number::whole(&mut local, n),
-                    CounterValue::Wide(sum) => number::sum(&mut local, sum),
-                }
-            }
+            let end = counters(local.reborrow(), &text.lines[0], shard, block_id, view);
+            local.set_end(end);
         }
         Kind::Gauge => {
             for (i, row) in rows() {
                 if let Some(value) = gauge(i) {
-                    text.lines[0].start(&mut local, block.body(row));
+                    text.lines[0].start(&mut local, Body::of(block, row));
                     number::float(&mut local, value);
                 }
             }
         }
         Kind::Histogram => {
             for (i, row) in rows() {
-                let (body, cells) = (block.body(row), block.cells(i));
+                let (body, cells) = (Body::of(block, row), block.cells(i));
                 if held(row) {
                     for line in &text.lines {
                         line.start(&mut local, body);
@@ -177,8 +168,83 @@ pub(super) fn block(
     out.set_end(end);
 }
 
+/// The rows of a counter's block, which is what most expositions mostly are: where they end.
 #[inline(always)]
-fn histogram_row(out: &mut Out<'_>, text: &TextParts, body: &[u8], cells: &[u64]) {
+fn counters(out: Out<'_>, line: &Line, shard: &Shard, block_id: u32, view: &View) -> usize {
+    match (shard.block(block_id).body_bytes_max(), line.as_short()) {
+        (_, None) => counters_of::<0>(out, line, &Short::default(), shard, block_id, view),
+        (..=64, Some(short)) => counters_of::<64>(out, line, &short, shard, block_id, view),
+        (..=80, Some(short)) => counters_of::<80>(out, line, &short, shard, block_id, view),
+        (..=96, Some(short)) => counters_of::<96>(out, line, &short, shard, block_id, view),
+        (_, Some(short)) => counters_of::<128>(out, line, &short, shard, block_id, view),
+    }
+}
+
+/// The same for bodies that mostly have `N` bytes at most; 0 for a line that is not short.
+///
+/// What is short takes one check of bounds a line, and no call: some fifty instructions and 5 ns where the
+/// rows are in the core's cache. Where they are not, fewer instructions let a core look further ahead, which
+/// hid more of the memory than loading a block's lines before its rows did.
+#[inline(never)]
+fn counters_of<const N: usize>(
+    mut out: Out<'_>,
+    line: &Line,
+    short: &Short,
+    shard: &Shard,
+    block_id: u32,
+    view: &View,
+) -> usize {
+    let block = shard.block(block_id);
+    let (bodies, Short { head, head_len, tail, tail_len }) = (block.bodies(), *short);
+    for (i, row) in block.rows.iter().enumerate() {
+        if !is_seen(row, view) {
+            continue;
+        }
+        let held = !view.shows(row.born, row.created, row.shown());
+        if N > 0
+            && (held || row.is_plain())
+            && let Some((body, body_len)) = bodies.padded::<N>(row)
+        {
+            let n = if held { 0 } else { row.value };
+            // What the compiler cannot know: nothing is longer than what it is padded to.
+            let (body_at, tail_at) = (head_len.min(PAD), head_len.min(PAD) + body_len.min(N));
+            let room = out.room();
+            room[..PAD].copy_from_slice(&head);
+            room[body_at..body_at + N].copy_from_slice(body);
+            room[tail_at..tail_at + tail.len()].copy_from_slice(&tail);
+            let len = number::digits(room, tail_at + tail_len, n);
+            out.advance(len);
+        } else {
+            let value = if held { CounterValue::Whole(0) } else { shard.counter(block_id, row, i) };
+            let end = long_line(out.reborrow(), line, block.body(row), value);
+            out.set_end(end);
+        }
+    }
+    out.end()
+}
+
+/// Whether a scrape shows a row at all.
+#[inline(always)]
+fn is_seen(row: &Row, view: &View) -> bool {
+    row.flags & UNUSED == 0 && view.includes(row.born)
+}
+
+/// A counter's line of any size: where it ends.
+#[cold]
+#[inline(never)]
+fn long_line(mut out: Out<'_>, line: &Line, body: &[u8], value: CounterValue) -> usize {
+    line.head.put(&mut out);
+    out.put(body);
+    line.tail.put(&mut out);
+    match value {
+        CounterValue::Whole(n) => number::whole(&mut out, n),
+        CounterValue::Wide(sum) => number::sum(&mut out, sum),
+    }
+    out.end()
+}
+
+#[inline(always)]
+fn histogram_row(out: &mut Out<'_>, text: &TextParts, body: Body<'_>, cells: &[u64]) {
     let (counts, sum) = histogram::read(cells);
     let mut cumulative: u64 = 0;
     let (buckets, totals) = text.lines.split_at(counts.len());
@@ -199,10 +265,10 @@ fn histogram_row(out: &mut Out<'_>, text: &TextParts, body: &[u8], cells: &[u64]
 fn summaries(out: &mut Out<'_>, family: &FamilyState, block: &Block, view: &View, now: Ticks) {
     let (lines, totals) = family.text().lines.split_at(QUANTILES.len());
     for (i, row) in block.rows.iter().enumerate() {
-        if row.flags & UNUSED != 0 || !view.includes(row.born) {
+        if !is_seen(row, view) {
             continue;
         }
-        let body = block.body(row);
+        let body = Body::of(block, row);
         let quantiles = block.quantiles(i, family, now);
         for (line, value) in lines.iter().zip(quantiles.iter().flatten()) {
             line.start(out, body);
@@ -220,12 +286,49 @@ fn summaries(out: &mut Out<'_>, family: &FamilyState, block: &Block, view: &View
     }
 }
 
+/// What stands around the body of a short line: a name of at most 31 bytes, and no label behind the body.
+#[derive(Clone, Copy, Default)]
+struct Short {
+    head: [u8; PAD],
+    head_len: usize,
+    tail: [u8; 4],
+    tail_len: usize,
+}
+
 impl Line {
+    fn as_short(&self) -> Option<Short> {
+        let (head, head_len) = self.head.as_padded()?;
+        let (tail, tail_len) = self.tail.as_padded()?;
+        let tail = (tail_len <= 4).then(|| tail.first_chunk().copied()).flatten()?;
+        Some(Short { head: *head, head_len, tail, tail_len })
+    }
+
     /// All of a line but its value.
     #[inline(always)]
-    fn start(&self, out: &mut Out<'_>, body: &[u8]) {
+    fn start(&self, out: &mut Out<'_>, body: Body<'_>) {
         self.head.put(out);
-        out.put(body);
+        match body.padded {
+            Some((padded, len)) => out.put_padded(padded, len),
+            None => out.put_rare(body.exact),
+        }
         self.tail.put(out);
+    }
+}
+
+/// A label body, and the same in [`BODY_PAD`] bytes if it is no longer than that and not at the end of its
+/// block.
+#[derive(Clone, Copy)]
+struct Body<'a> {
+    exact: &'a [u8],
+    padded: Option<(&'a [u8; BODY_PAD], usize)>,
+}
+
+/// What most label bodies fit into.
+const BODY_PAD: usize = 96;
+
+impl<'a> Body<'a> {
+    #[inline(always)]
+    fn of(block: &'a Block, row: &Row) -> Self {
+        Self { exact: block.body(row), padded: block.bodies().padded(row) }
     }
 }

@@ -73,6 +73,12 @@ impl Row {
         (self.flags >> SHOWN_SHIFT) as u8
     }
 
+    /// Whether a counter's value is all there is to it.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.flags & (WIDE | PINNED) == 0
+    }
+
     /// These have been, too.
     #[inline]
     pub(super) fn mark_shown(&mut self, kinds: u8) {
@@ -89,10 +95,26 @@ pub(crate) struct Block {
     /// Upper bound of the text of all rows together.
     text_bytes_max: usize,
     n_cells: usize,
+    key_len_max: u16,
     keys: Vec<u8>,
     pub(crate) rows: Vec<Row>,
     cells: Vec<u64>,
     rolling: Vec<Rolling>,
+}
+
+/// The label bodies of a block's rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bodies<'a>(&'a [u8]);
+
+impl<'a> Bodies<'a> {
+    /// A row's body with what stands behind it, if that makes `N` bytes, and the length of the body: to be
+    /// copied in one piece of a constant size.
+    #[inline(always)]
+    pub(crate) fn padded<const N: usize>(self, row: &Row) -> Option<(&'a [u8; N], usize)> {
+        let len = usize::from(row.key_len);
+        let padded = self.0.get(usize::from(row.key_offset)..)?.first_chunk()?;
+        (len <= N).then_some((padded, len))
+    }
 }
 
 impl Block {
@@ -107,6 +129,7 @@ impl Block {
             seq,
             text_bytes_max: 0,
             n_cells,
+            key_len_max: 0,
             keys: Vec::new(),
             rows: Vec::new(),
             cells: Vec::new(),
@@ -144,6 +167,7 @@ impl Block {
         key.write_body(&mut self.keys);
         let len = self.keys.len() - offset;
         self.text_bytes_max += key.family.text().row_bytes_max(len);
+        self.key_len_max = self.key_len_max.max(len as u16);
         self.rows.push(Row {
             value: 0,
             hash,
@@ -204,6 +228,7 @@ impl Block {
         self.cells.append(&mut other.cells);
         self.rolling.append(&mut other.rolling);
         self.text_bytes_max += other.text_bytes_max;
+        self.key_len_max = self.key_len_max.max(other.key_len_max);
     }
 
     /// No row will be added any more: gives spare capacity back.
@@ -225,27 +250,22 @@ impl Block {
         }
     }
 
-    /// Brings the block into the core's cache: one load a line and none waits for another, so many are
-    /// under way at a time. An encoder's own reads are too few at a time to hide how far memory is.
-    pub(crate) fn warm(&self) {
-        let mut touched = 0;
-        for line in self.keys.chunks(64) {
-            touched ^= line[0];
-        }
-        for line in self.rows.chunks(64 / size_of::<Row>()) {
-            touched ^= line[0].flags as u8;
-        }
-        for line in self.cells.chunks(64 / size_of::<u64>()) {
-            touched ^= line[0] as u8;
-        }
-        std::hint::black_box(touched);
-    }
-
     /// A row's label body.
     #[inline]
     pub(crate) fn body(&self, row: &Row) -> &[u8] {
         let offset = usize::from(row.key_offset);
         &self.keys[offset..offset + usize::from(row.key_len)]
+    }
+
+    /// The label bodies of all rows, to be copied.
+    #[inline]
+    pub(crate) fn bodies(&self) -> Bodies<'_> {
+        Bodies(&self.keys)
+    }
+
+    /// Bytes of the longest label body that the block ever had.
+    pub(crate) fn body_bytes_max(&self) -> usize {
+        usize::from(self.key_len_max)
     }
 
     /// The cells of row `i`; empty unless this is a histogram's or a summary's block.

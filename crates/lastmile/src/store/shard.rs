@@ -211,7 +211,7 @@ impl Shard {
     /// What row `i` of a counter's block stands at.
     #[inline]
     pub(crate) fn counter(&self, block: u32, row: &Row, i: usize) -> CounterValue {
-        if row.flags & (WIDE | PINNED) == 0 {
+        if row.is_plain() {
             return CounterValue::Whole(row.value);
         }
         self.counter_slow(row, block << ROW_BITS | i as u32)
