@@ -1,8 +1,10 @@
 //! Encoders over the rows, in chunks; escaping happened when the rows were made.
 
+mod format;
 mod number;
 mod text;
 
+pub use format::{Escaping, ExpositionFormat};
 pub(crate) use text::TextParts;
 
 use std::fmt;
@@ -20,10 +22,6 @@ use crate::time::{Ticks, Timestamp};
 /// cache and for a lock hold of about 10 µs.
 pub(crate) const CHUNK_BYTES: usize = if cfg!(all(test, shuttle)) { 256 } else { 64 << 10 };
 
-/// Source: Prometheus docs/instrumenting/exposition_formats.md; Prometheus 3 drops a target whose
-/// Content-Type it does not know.
-const TEXT_0_0_4: &str = "text/plain; version=0.0.4; charset=utf-8";
-
 /// What a scrape asks for.
 ///
 /// ```
@@ -35,6 +33,7 @@ const TEXT_0_0_4: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// ```
 #[derive(Clone, Debug)]
 pub struct ScrapeOptions {
+    format: ExpositionFormat,
     reader: Option<Peer>,
     clock: Option<fn() -> Duration>,
 }
@@ -43,7 +42,13 @@ impl ScrapeOptions {
     /// Prometheus text 0.0.4.
     #[must_use]
     pub fn text() -> Self {
-        Self { reader: None, clock: None }
+        Self::new(ExpositionFormat::Text0_0_4)
+    }
+
+    /// This format.
+    #[must_use]
+    pub fn new(format: ExpositionFormat) -> Self {
+        Self { format, reader: None, clock: None }
     }
 
     /// Says who reads: a Prometheus, by the address and port of its connection, and by how long it says
@@ -66,7 +71,7 @@ impl ScrapeOptions {
     /// The exact `Content-Type` of the exposition.
     #[must_use]
     pub fn content_type(&self) -> &'static str {
-        TEXT_0_0_4
+        self.format.content_type()
     }
 }
 
