@@ -45,6 +45,7 @@ fn main() {
     recorder(1_000_000 / scale);
     println!();
     two_recorders(100_000_000 / scale);
+    two_pushers(400_000 / scale);
     memory(1_000_000 / scale);
 }
 
@@ -312,21 +313,55 @@ fn recorder(n_calls: usize) {
 /// take from each other.
 fn two_recorders(n_calls: usize) {
     let (aggregator, counter) = one_counter();
-    let incs_per_nano = |n_threads: usize| {
+    let work = || {
+        let mut recorder = Recorder::new();
+        let id = recorder.counter(&counter);
+        for _ in 0..n_calls / 1000 {
+            for _ in 0..1000 {
+                black_box(&recorder).inc(id);
+            }
+            recorder.flush();
+        }
+    };
+    let (ratio, n_workers) = throughput_of_two(work);
+    println!(
+        "two threads with a recorder each: {ratio:.2} x the throughput of one (to reach 1.5 x)"
+    );
+    let n_inc = (n_workers * (n_calls / 1000) * 1000) as f64;
+    assert_eq!(exposition(&aggregator).value("app_loads_total"), n_inc);
+}
+
+/// The same of threads that push one sample at a time to one hot series: each takes the shard's lock for
+/// every push.
+fn two_pushers(n_calls: usize) {
+    let (aggregator, _counter) = one_counter();
+    let batch = br#"{"lm":1,"m":{"app_loads_total":1}}"#;
+    let work = || {
+        for _ in 0..n_calls {
+            let report = aggregator.push(Format::Lm1, black_box(batch), &Source::default(), now());
+            assert_eq!(report.expect("the line decodes").accepted(), 1);
+        }
+    };
+    let (ratio, n_workers) = throughput_of_two(work);
+    println!(
+        "two threads that push to one series: {ratio:.2} x the throughput of one (to reach 0.5 x)"
+    );
+    assert_eq!(exposition(&aggregator).value("app_loads_total"), (n_workers * n_calls) as f64);
+}
+
+/// The throughput of two threads that do this work, each as much as one, as a multiple of one's; and how
+/// often the work was done in all.
+fn throughput_of_two(work: impl Fn() + Sync) -> (f64, usize) {
+    const N_ROUNDS: usize = 5;
+    let nanos = |n_threads: usize| {
         let together = Barrier::new(n_threads + 1);
-        let nanos = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let workers: Vec<_> = (0..n_threads)
                 .map(|_| {
-                    scope.spawn(|| {
-                        let mut recorder = Recorder::new();
-                        let id = recorder.counter(&counter);
+                    let (together, work) = (&together, &work);
+                    scope.spawn(move || {
                         together.wait();
-                        for _ in 0..n_calls / 1000 {
-                            for _ in 0..1000 {
-                                black_box(&recorder).inc(id);
-                            }
-                            recorder.flush();
-                        }
+                        work();
                     })
                 })
                 .collect();
@@ -336,18 +371,11 @@ fn two_recorders(n_calls: usize) {
                 worker.join().expect("the thread does not panic");
             }
             start.elapsed().as_nanos() as f64
-        });
-        (n_threads * n_calls) as f64 / nanos
+        })
     };
-    const N_ROUNDS: usize = 5;
-    let mut ratios: Vec<f64> = (0..N_ROUNDS).map(|_| incs_per_nano(2) / incs_per_nano(1)).collect();
+    let mut ratios: Vec<f64> = (0..N_ROUNDS).map(|_| 2.0 * nanos(1) / nanos(2)).collect();
     ratios.sort_by(f64::total_cmp);
-    println!(
-        "two threads with a recorder each: {:.2} x the throughput of one (to reach 1.5 x)",
-        ratios[N_ROUNDS / 2]
-    );
-    let n_inc = (N_ROUNDS * 3 * (n_calls / 1000) * 1000) as f64;
-    assert_eq!(exposition(&aggregator).value("app_loads_total"), n_inc);
+    (ratios[N_ROUNDS / 2], N_ROUNDS * 3)
 }
 
 fn one_counter() -> (Aggregator, Counter) {

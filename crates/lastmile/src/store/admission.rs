@@ -2,18 +2,17 @@
 
 use std::cell::Cell;
 
-use hashbrown::HashMap;
-
 use super::Store;
 use super::block::{RESERVED, Row, UNUSED};
-use super::candidates::{Came, Candidates, TABLE_BYTES, value_hash};
+use super::candidates::{Came, TABLE_BYTES};
 use super::family::{FamilyState, Seed};
-use super::key::{Key, Text, Texts};
+use super::key::{Key, Text, Texts, ValueHashes};
+use super::places::{Place, Places, value_bytes};
 use super::shard::{RowId, Shard};
 use crate::error::Fault;
 use crate::push::Refusal;
 use crate::readers::Moment;
-use crate::schema::{Family, Kind, Open};
+use crate::schema::{Family, Kind};
 use crate::sync::{AtomicU32, MutexGuard, Ordering};
 use crate::time::Ticks;
 use crate::value::summary::Rolling;
@@ -21,17 +20,6 @@ use crate::value::{Sum, histogram};
 
 /// What a row takes in a table: 8 bytes a slot, at worst 3/8 full just after it grew.
 const TABLE_BYTES_PER_ROW: u64 = 22;
-
-/// What a label value takes beside its bytes: its entry in the map of values, at the worst load.
-const VALUE_BYTES_EXTRA: u64 = 64;
-
-/// Room for so many values of a label is not given back.
-const VALUES_KEPT: usize = 256;
-
-/// What a label value takes in all.
-pub(super) fn value_bytes(value: &[u8]) -> u64 {
-    value.len() as u64 + VALUE_BYTES_EXTRA
-}
 
 /// The bytes that a series takes in all: its row, its key of `key_len` bytes, its cells and its place in
 /// the table. A counter is charged for the wide sum, and a summary for all windows, that it may need
@@ -74,7 +62,7 @@ impl<'a> Arrival<'a> {
         Self { ticks, source, batches, batch: Cell::new(None) }
     }
 
-    fn came(&self) -> Came {
+    pub(super) fn came(&self) -> Came {
         let batch = self.batch.get().unwrap_or_else(|| {
             let batch = self.batches.fetch_add(1, Ordering::Relaxed);
             self.batch.set(Some(batch));
@@ -95,28 +83,9 @@ pub(super) struct Admission {
     labels: Vec<Places>,
 }
 
-/// The places of one label's values.
-#[derive(Debug)]
-struct Places {
-    /// The values of an open label that have a place, and how many series carry each.
-    values: HashMap<Box<[u8]>, u32, Seed>,
-    /// Those that keep it without any.
-    pinned: Vec<Box<[u8]>>,
-    /// Whether values wait before they get one.
-    waits: bool,
-    /// Those that do, once any does.
-    candidates: Option<Candidates>,
-}
-
 impl Admission {
     pub(super) fn new(declared: &Family, seed: &Seed) -> Self {
-        let places = |_| Places {
-            values: HashMap::with_hasher(seed.clone()),
-            pinned: Vec::new(),
-            waits: false,
-            candidates: None,
-        };
-        let labels = declared.labels().iter().map(places).collect();
+        let labels = declared.labels().iter().map(|_| Places::new(seed)).collect();
         let mut admission = Self { n_series: 0, bytes: 0, detached: false, labels };
         admission.redeclare(declared);
         admission
@@ -146,67 +115,49 @@ impl Admission {
     /// Gives memory back that values took which have left: a map of which less than an eighth is taken
     /// shrinks to a quarter.
     pub(super) fn shrink(&mut self) {
-        for places in &mut self.labels {
-            let (len, capacity) = (places.values.len(), places.values.capacity());
-            if capacity > VALUES_KEPT && len < capacity / 8 {
-                places.values.shrink_to(capacity / 4);
-            }
-        }
+        self.labels.iter_mut().for_each(Places::shrink);
     }
 
     /// How many values of label `i` have a place.
     pub(super) fn n_values(&self, i: usize) -> usize {
-        self.labels[i].values.len()
+        self.labels[i].len()
     }
 
     /// A series with this value of label `i` has left: the bytes that go with it.
-    pub(super) fn leave(&mut self, i: usize, value: &[u8]) -> u64 {
-        let places = &mut self.labels[i];
-        let Some(n_series) = places.values.get_mut(value) else {
-            return 0;
-        };
-        *n_series -= 1;
-        if *n_series > 0 || places.pinned.iter().any(|pinned| &**pinned == value) {
-            return 0;
-        }
-        places.values.remove(value);
-        value_bytes(value)
+    pub(super) fn leave(&mut self, i: usize, value: &[u8], hash: u64) -> u64 {
+        self.labels[i].leave(value, hash)
     }
 
     /// What becomes of the values of a sample that came with a push; what the host binds waits for nothing.
     pub(super) fn judge(
         &mut self,
         key: &Key<'_>,
+        hashes: &ValueHashes,
         arrival: Option<&Arrival<'_>>,
     ) -> Result<Verdict, Refusal> {
         let family = key.family;
-        let unlisted = family.fold_unlisted(key)?;
-        let (mut full, mut waited) = (0, 0);
-        for (i, label) in family.labels().iter().enumerate() {
-            let Some(open) = label.as_open().filter(|_| unlisted & (1 << i) == 0) else {
-                continue;
-            };
-            let (places, value) = (&mut self.labels[i], key.value(i));
-            let has_place = match places.place(open, value) {
-                Place::Taken | Place::Free => true,
-                Place::Full => false,
-                Place::Waits => {
-                    waited |= 1 << i;
-                    arrival.is_none_or(|arrival| places.waited(open, family.seed(), value, arrival))
+        let mut verdict =
+            Verdict { unlisted: family.fold_unlisted(key, hashes)?, full: 0, waited: 0, placed: 0 };
+        for i in Bits(family.open() & !verdict.unlisted) {
+            let Some(open) = family.labels()[i].as_open() else { continue };
+            let (places, hash) = (&mut self.labels[i], hashes.of(i));
+            match places.place(open, key.value(i), hash) {
+                Place::Taken => verdict.placed |= 1 << i,
+                Place::Free => {}
+                Place::Full => verdict.full |= 1 << i,
+                Place::Waits if arrival.is_none_or(|a| places.waited(open, hash, a)) => {
+                    verdict.waited |= 1 << i;
                 }
-            };
-            full |= u32::from(!has_place) << i;
+                Place::Waits => verdict.full |= 1 << i,
+            }
         }
-        Ok(Verdict { unlisted, full, waited: waited & !full })
+        Ok(verdict)
     }
 
     /// A series was made, and with it the values of these labels, which waited, got their places.
-    fn end_of_wait(&mut self, key: &Key<'_>, labels: u32) {
+    fn end_of_wait(&mut self, hashes: &ValueHashes, labels: u32) {
         for i in (0..self.labels.len()).filter(|i| labels & (1 << i) != 0) {
-            let value = value_hash(key.family.seed(), key.value(i));
-            if let Some(candidates) = &mut self.labels[i].candidates {
-                candidates.forget(value);
-            }
+            self.labels[i].end_of_wait(hashes.of(i));
         }
     }
 }
@@ -219,65 +170,8 @@ pub(super) struct Verdict {
     pub(super) full: u32,
     /// It waited, and came often enough.
     waited: u32,
-}
-
-/// What there is for a value of an open label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
     /// It has a place.
-    Taken,
-    /// It may have one.
-    Free,
-    /// It may have one when it came often enough.
-    Waits,
-    Full,
-}
-
-impl Places {
-    #[inline]
-    fn place(&self, open: &Open, value: &[u8]) -> Place {
-        if self.values.contains_key(value) {
-            Place::Taken
-        } else if self.values.len() >= open.max_values as usize {
-            Place::Full
-        } else if open.admit_after > 1 {
-            Place::Waits
-        } else {
-            Place::Free
-        }
-    }
-
-    /// A value that waits came once more: whether that was often enough.
-    fn waited(&mut self, open: &Open, seed: &Seed, value: &[u8], arrival: &Arrival<'_>) -> bool {
-        let candidates = self.candidates.get_or_insert_with(|| Candidates::new(arrival.ticks));
-        let hash = value_hash(seed, value);
-        candidates.came(hash, open.admit_by, open.admit_after, &arrival.came())
-    }
-
-    /// These values keep their place from now on, and others wait for theirs or not.
-    fn redeclare(&mut self, pinned: Vec<Box<[u8]>>, waits: bool, taken: &mut u64, given: &mut u64) {
-        for value in &pinned {
-            self.values.entry(value.clone()).or_insert_with(|| {
-                *taken += value_bytes(value);
-                0
-            });
-        }
-        self.values.retain(|value, n_series| {
-            let stays = *n_series > 0 || pinned.contains(value);
-            *given += if stays { 0 } else { value_bytes(value) };
-            stays
-        });
-        self.pinned = pinned;
-        match (self.waits, waits) {
-            (false, true) => *taken += TABLE_BYTES,
-            (true, false) => *given += TABLE_BYTES,
-            _ => {}
-        }
-        self.waits = waits;
-        if !waits {
-            self.candidates = None;
-        }
-    }
+    placed: u32,
 }
 
 /// The one shard that a run of samples holds at a time: mostly the next one's, too.
@@ -390,24 +284,30 @@ impl Store {
         &'s self,
         admission: &mut Admission,
         key: &Key<'_>,
+        hashes: &ValueHashes,
         arrival: &Arrival<'_>,
         rows: &mut Locked<'s>,
     ) -> Result<(RowId, u32), Refusal> {
         let family = key.family;
-        let Verdict { unlisted, full, waited } = admission.judge(key, Some(arrival))?;
-        let admitted = if unlisted | full == 0 { *key } else { key.fold(unlisted | full) };
+        let verdict = admission.judge(key, hashes, Some(arrival))?;
+        let Verdict { unlisted, full, waited, .. } = verdict;
+        let admitted = key.fold_hashed(unlisted | full, hashes);
         let of_series = rows.lock(self, self.shard_of(family, admitted.hash));
         if let Some(row) = of_series.find(&admitted) {
             return Ok((row, full));
         }
         let may =
             self.new_series.as_ref().is_none_or(|rate| rate.take(arrival.source, arrival.ticks));
-        if may && let Some(row) = self.create(of_series, admission, &admitted, arrival.ticks) {
-            admission.end_of_wait(&admitted, waited);
-            return Ok((row, full));
+        if may {
+            let now = arrival.ticks;
+            let row = self.create(of_series, admission, &admitted, hashes, &verdict, now);
+            if let Some(row) = row {
+                admission.end_of_wait(hashes, waited);
+                return Ok((row, full));
+            }
         }
         // At a limit every open label folds, to a row that was reserved when the family was declared.
-        let folded = key.fold(unlisted | family.open());
+        let folded = key.fold_hashed(unlisted | family.open(), hashes);
         let of_folded = rows.lock(self, self.shard_of(family, folded.hash));
         let row =
             of_folded.find(&folded).expect("a row for what folds is reserved with its family");
@@ -415,30 +315,43 @@ impl Store {
     }
 
     /// Creates a series that does not exist, if the limits leave it a place: reserves first, and
-    /// changes nothing otherwise.
+    /// changes nothing otherwise. The verdict is of the same hold of the family's admission.
     pub(super) fn create(
         &self,
         rows: &mut Shard,
         admission: &mut Admission,
         key: &Key<'_>,
+        hashes: &ValueHashes,
+        verdict: &Verdict,
         now: Ticks,
     ) -> Option<RowId> {
         let family = key.family;
-        let takes_place = |i: &usize| family.open() & !key.folded & (1 << i) != 0;
-        let places: u64 = (0..family.labels().len())
-            .filter(takes_place)
-            .filter(|i| !admission.labels[*i].values.contains_key(key.value(*i)))
-            .map(|i| value_bytes(key.value(i)))
-            .sum();
+        let labels = family.open() & !key.folded;
+        let new = Bits(labels & !verdict.placed);
+        let places: u64 = new.map(|i| value_bytes(key.value(i))).sum();
         let has_room = (admission.n_series < self.series_per_family || family.is_own())
             && self.charge(family, admission, row_bytes(family, key.body_len()) + places);
         if !has_room {
             return None;
         }
-        for i in (0..family.labels().len()).filter(takes_place) {
-            *admission.labels[i].values.entry(key.value(i).into()).or_insert(0) += 1;
+        for i in Bits(labels) {
+            admission.labels[i].take(key.value(i), hashes.of(i));
         }
         admission.n_series += 1;
         Some(rows.insert(key, UNUSED, self.moment(now)))
+    }
+}
+
+/// The labels whose bits are set.
+#[derive(Clone, Copy)]
+struct Bits(u32);
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let i = self.0.trailing_zeros() as usize;
+        self.0 &= self.0.checked_sub(1)?;
+        Some(i)
     }
 }

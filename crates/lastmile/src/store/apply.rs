@@ -5,7 +5,7 @@ use std::hint::black_box;
 use super::admission::{Arrival, Locked};
 use super::catalog::Catalog;
 use super::family::FamilyState;
-use super::key::Key;
+use super::key::{Key, ValueHashes};
 use super::shard::Shard;
 use super::{SHARDS_MAX, Store};
 use crate::push::{Counts, Entry, Number, Samples};
@@ -155,9 +155,10 @@ impl Store {
     ) {
         for (key, numbers) in missed {
             let n = numbers.len() as u64;
-            match key.family.fold_unlisted(&key) {
+            let hashes = key.value_hashes();
+            match key.family.fold_unlisted(&key, &hashes) {
                 Ok(unlisted) => {
-                    let key = key.fold(unlisted);
+                    let key = key.fold_hashed(unlisted, &hashes);
                     let mut rows = self.shard(self.shard_of(key.family, key.hash));
                     let row = rows.find(&key).expect("a closed family's rows are reserved with it");
                     rows.update(row, key.family, numbers, self.moment(arrival.ticks));
@@ -178,10 +179,12 @@ impl Store {
     ) {
         let mut overflow = [0; LABELS_MAX];
         let mut rows = Locked::none();
+        let mut hashes = ValueHashes::default();
         let mut admission = family.incarnation().admission.lock();
         for (key, numbers) in missed {
             let n = numbers.len() as u64;
-            let admitted = self.admit(&mut admission, &key, arrival, &mut rows);
+            hashes.set(&key);
+            let admitted = self.admit(&mut admission, &key, &hashes, arrival, &mut rows);
             match (admitted, rows.held()) {
                 (Ok((row, full)), Some(rows)) => {
                     rows.update(row, family, numbers, self.moment(arrival.ticks));

@@ -49,17 +49,22 @@ impl Store {
         }
         // Held until the row is pinned, so that it cannot leave before.
         let mut admission = family.incarnation().admission.lock();
-        let Verdict { unlisted, full, .. } = admission.judge(&key, None).map_err(|why| {
+        let hashes = key.value_hashes();
+        let judged = admission.judge(&key, &hashes, None);
+        let verdict = judged.map_err(|why| {
             Error::handle(name, format!("these labels are refused as {}", why.as_str()))
         })?;
-        let admitted = key.fold(unlisted);
+        let Verdict { unlisted, full, .. } = verdict;
+        let admitted = key.fold_hashed(unlisted, &hashes);
         if (0..values.len()).any(|i| admitted.value(i) != key.value(i)) {
             return Err(Error::handle(name, "a label does not let this value in"));
         }
         let shard = self.shard_of(family, admitted.hash);
         let mut rows = self.shard(shard);
         let row = match rows.find(&admitted) {
-            None if full == 0 => self.create(&mut rows, &mut admission, &admitted, now),
+            None if full == 0 => {
+                self.create(&mut rows, &mut admission, &admitted, &hashes, &verdict, now)
+            }
             Some(row) if full == 0 => Some(row),
             _ => None,
         };

@@ -6,10 +6,10 @@
 //! pushes out its own kind, and a value that came twice stays. Age is counted in batches, as time says
 //! nothing of how much else came in between.
 
-use super::family::Seed;
+use std::hash::BuildHasher;
+
 use crate::schema::AdmitBy;
 use crate::time::{TICKS_PER_SEC, Ticks};
-use std::hash::BuildHasher;
 
 /// Entries of a set: one cache line or three are looked at for a value.
 const WAYS: usize = 8;
@@ -125,11 +125,6 @@ fn times(by: AdmitBy, seen: u64) -> u32 {
         AdmitBy::Batch => u32::try_from(seen).unwrap_or(u32::MAX),
         AdmitBy::Source => seen.count_ones(),
     }
-}
-
-/// The hash of a value, under the store's own key.
-pub(super) fn value_hash(seed: &Seed, value: &[u8]) -> u64 {
-    seed.hash_one(value)
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ impl Store {
             bytes += row_bytes(family, body.len());
             admission.n_series -= 1;
             for (i, value) in body_values(family, body).enumerate() {
-                bytes += admission.leave(i, &value);
+                bytes += admission.leave(i, &value, family.value_hash(&value));
             }
         });
         self.refund(family, admission, bytes);

@@ -9,7 +9,7 @@ use super::pin::Pin;
 use super::policy::Policies;
 use crate::exposition::TextParts;
 use crate::push::Refusal;
-use crate::schema::{Combine, Family, Kind, Label, is_reserved};
+use crate::schema::{Combine, Family, Kind, Label, OTHER, is_reserved};
 use crate::sync::{AtomicBool, AtomicU32, FastRandomState, Mutex, Ordering};
 use crate::time::{TICKS_PER_SEC, Ticks, duration_ticks};
 use crate::value::summary::Scale;
@@ -38,6 +38,9 @@ pub(crate) struct FamilyState {
     /// Whether it is one of the aggregator's own, which no client can grow: the limits are not for it.
     own: bool,
     incarnation: Arc<Incarnation>,
+    /// The hash that those of its series begin with.
+    hash_of_none: u64,
+    hash_of_other: u64,
 }
 
 /// What lives as long as the rows of a family do. A reload that changes how a family looks or what it
@@ -117,6 +120,23 @@ impl KeyLiteral {
     }
 }
 
+/// The keyed hash of a label value, its length included.
+#[inline]
+pub(super) fn value_hash(seed: &Seed, value: &[u8]) -> u64 {
+    let mut hasher = seed.build_hasher();
+    hasher.write(value);
+    hasher.finish()
+}
+
+/// A hash of what `hash` is of and one more value behind it: the halves of their product folded together, as
+/// foldhash does between its words. Both are secret, so no client can choose values whose hashes meet.
+#[inline]
+fn join(hash: u64, value: u64) -> u64 {
+    // The fraction of the golden ratio, which is odd and has no pattern.
+    let product = u128::from(hash ^ value) * u128::from(0x9E37_79B9_7F4A_7C15_u64);
+    (product as u64 ^ (product >> 64) as u64).rotate_left(17)
+}
+
 impl Incarnation {
     /// A family's rows begin, with places for what its labels pin.
     fn new(slot: u32, declared: &Family, seed: &Seed) -> Self {
@@ -194,6 +214,8 @@ impl FamilyState {
             scale: declared.scale(),
             text: TextParts::new(&declared),
             own: is_reserved(&declared.name),
+            hash_of_none: value_hash(&seed, &incarnation.slot.to_le_bytes()),
+            hash_of_other: value_hash(&seed, OTHER.as_bytes()),
             incarnation,
             seed,
             declared,
@@ -203,10 +225,6 @@ impl FamilyState {
     #[inline]
     pub(crate) fn incarnation(&self) -> &Arc<Incarnation> {
         &self.incarnation
-    }
-
-    pub(super) fn seed(&self) -> &Seed {
-        &self.seed
     }
 
     /// Whether it is one of the aggregator's own, which are exempt from the limits.
@@ -316,17 +334,26 @@ impl FamilyState {
         self.policies.templated
     }
 
-    /// The keyed hash of a series: its slot and its length-framed values.
+    /// The keyed hash of a series: of its incarnation and, in order, of its values. Each value is hashed by
+    /// itself, which takes no longer, and what looks at single values then has its hash.
     #[inline]
     pub(crate) fn hash(&self, key: &Key<'_>) -> u64 {
-        let mut hasher = self.seed.build_hasher();
-        hasher.write_u32(self.slot());
-        for i in 0..key.values.len() {
-            let value = key.value(i);
-            hasher.write(value);
-            hasher.write_u32(value.len() as u32);
-        }
-        hasher.finish()
+        (0..key.values.len())
+            .fold(self.hash_of_none, |hash, i| join(hash, self.value_hash(key.value(i))))
+    }
+
+    /// The same of values whose hashes are known, some of which are replaced by `other`.
+    #[inline]
+    pub(super) fn hash_folded(&self, folded: u32, values: &[u64]) -> u64 {
+        values.iter().enumerate().fold(self.hash_of_none, |hash, (i, value)| {
+            join(hash, if folded & (1 << i) == 0 { *value } else { self.hash_of_other })
+        })
+    }
+
+    /// The keyed hash of a label value.
+    #[inline]
+    pub(super) fn value_hash(&self, value: &[u8]) -> u64 {
+        value_hash(&self.seed, value)
     }
 
     /// Whether a sample may carry this value, which is a number (of a counter: this increment, weighted).

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::family::FamilyState;
-use crate::schema::OTHER;
+use crate::schema::{LABELS_MAX, OTHER};
 
 /// A piece of UTF-8 text of the push being read: in its body, or in the arena of decoded strings.
 #[derive(Clone, Copy, Debug)]
@@ -101,11 +101,30 @@ impl<'a> Key<'a> {
         self
     }
 
+    /// The same where the hashes of its values are known.
+    pub(super) fn fold_hashed(mut self, labels: u32, hashes: &ValueHashes) -> Self {
+        self.folded |= labels;
+        self.hash = self.family.hash_folded(self.folded, hashes.all(self.values.len()));
+        self
+    }
+
+    /// The hash of each of its values, none of which is folded.
+    pub(super) fn value_hashes(&self) -> ValueHashes {
+        let mut hashes = ValueHashes::default();
+        hashes.set(self);
+        hashes
+    }
+
     /// Appends the label body as it is exposed: `app="student",page="/x"`.
     pub(crate) fn write_body(&self, out: &mut Vec<u8>) {
+        let is_special = self.is_special();
         for (i, literal) in self.family.literals().iter().enumerate() {
             out.extend_from_slice(literal);
-            escape_into(self.value(i), out);
+            if is_special {
+                escape_into(self.value(i), out);
+            } else {
+                out.extend_from_slice(self.value(i));
+            }
         }
         if !self.values.is_empty() {
             out.push(b'"');
@@ -114,10 +133,12 @@ impl<'a> Key<'a> {
 
     /// Length of that body.
     pub(super) fn body_len(&self) -> usize {
+        let is_special = self.is_special();
         let values: usize = (0..self.values.len())
             .map(|i| {
                 let value = self.value(i);
-                value.len() + memchr::memchr3_iter(b'"', b'\\', b'\n', value).count()
+                let n_escapes = || memchr::memchr3_iter(b'"', b'\\', b'\n', value).count();
+                value.len() + if is_special { n_escapes() } else { 0 }
             })
             .sum();
         let literals: usize = self.family.literals().iter().map(|literal| literal.len()).sum();
@@ -153,6 +174,29 @@ impl<'a> Key<'a> {
         let mut own = Vec::with_capacity(body.len());
         self.write_body(&mut own);
         own == body
+    }
+}
+
+/// The hash of each value of a series, by label.
+#[derive(Default)]
+pub(super) struct ValueHashes([u64; LABELS_MAX]);
+
+impl ValueHashes {
+    /// Takes those of another series.
+    #[inline]
+    pub(super) fn set(&mut self, key: &Key<'_>) {
+        for (i, hash) in self.0.iter_mut().enumerate().take(key.values.len()) {
+            *hash = key.family.value_hash(key.value(i));
+        }
+    }
+
+    #[inline]
+    pub(super) fn of(&self, label: usize) -> u64 {
+        self.0[label]
+    }
+
+    fn all(&self, n_labels: usize) -> &[u64] {
+        &self.0[..n_labels]
     }
 }
 

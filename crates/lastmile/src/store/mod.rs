@@ -23,6 +23,7 @@ mod expiry;
 mod family;
 mod key;
 mod pin;
+mod places;
 mod policy;
 mod reload;
 mod shard;

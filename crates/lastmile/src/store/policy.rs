@@ -1,9 +1,9 @@
 //! What the label policies of a family say to the values of a sample, before any limit is asked.
 
-use hashbrown::HashSet;
+use hashbrown::HashTable;
 
-use super::family::{FamilyState, Seed};
-use super::key::Key;
+use super::family::{FamilyState, Seed, value_hash};
+use super::key::{Key, ValueHashes, same};
 use crate::push::Refusal;
 use crate::schema::{Label, OTHER, Otherwise, Pattern, Policy, is_template};
 
@@ -23,7 +23,7 @@ pub(super) struct Policies {
 /// What one label's values must be, and what becomes of others.
 #[derive(Debug)]
 enum Rule {
-    Listed(HashSet<Box<[u8]>, Seed>, Otherwise),
+    Listed(HashTable<Box<[u8]>>, Otherwise),
     /// No longer than so many bytes, and like a pattern if there is one.
     Open(usize, Option<Box<Pattern>>, Otherwise),
 }
@@ -32,8 +32,11 @@ impl Rule {
     fn new(label: &Label, seed: &Seed) -> Self {
         match &label.policy {
             Policy::Closed { otherwise, .. } => {
-                let mut listed = HashSet::with_hasher(seed.clone());
-                listed.extend(label.reserved_values().map(|v| v.as_bytes().into()));
+                let mut listed: HashTable<Box<[u8]>> = HashTable::new();
+                for value in label.reserved_values().map(str::as_bytes) {
+                    let hash = |value: &[u8]| value_hash(seed, value);
+                    listed.insert_unique(hash(value), value.into(), |value| hash(value));
+                }
                 Self::Listed(listed, *otherwise)
             }
             Policy::Open(open) => {
@@ -63,15 +66,19 @@ impl FamilyState {
     /// Whether the policies let these label values in, as themselves or as `other`. Paths are templates
     /// already.
     pub(crate) fn check_values(&self, key: &Key<'_>) -> Result<(), Refusal> {
-        self.fold_unlisted(key).map(drop)
+        self.fold_unlisted(key, &key.value_hashes()).map(drop)
     }
 
     /// The labels whose value the policies replace by `other`: a bit each.
-    pub(super) fn fold_unlisted(&self, key: &Key<'_>) -> Result<u32, Refusal> {
+    pub(super) fn fold_unlisted(
+        &self,
+        key: &Key<'_>,
+        hashes: &ValueHashes,
+    ) -> Result<u32, Refusal> {
         let mut folded = 0;
         let mut refused = None;
         for i in 0..self.labels().len() {
-            match self.verdict(i, key.value(i)) {
+            match self.verdict(i, key.value(i), hashes.of(i)) {
                 Ok(None) => {}
                 Ok(Some(Otherwise::Other)) => folded |= 1 << i,
                 // A value that is too long is told first, wherever it stands.
@@ -83,9 +90,11 @@ impl FamilyState {
     }
 
     /// What becomes of a value of label `i` that does not stay as it is.
-    fn verdict(&self, i: usize, value: &[u8]) -> Result<Option<Otherwise>, Refusal> {
+    fn verdict(&self, i: usize, value: &[u8], hash: u64) -> Result<Option<Otherwise>, Refusal> {
         let (is_good, otherwise) = match &self.policies.rules[i] {
-            Rule::Listed(listed, otherwise) => (listed.contains(value), *otherwise),
+            Rule::Listed(listed, otherwise) => {
+                (listed.find(hash, |listed| same(listed, value)).is_some(), *otherwise)
+            }
             Rule::Open(max_bytes, ..) if value.len() > *max_bytes => {
                 // What the server sets is not the client's fault.
                 if self.labels()[i].value_from.is_none() {
@@ -93,7 +102,7 @@ impl FamilyState {
                 }
                 (false, Otherwise::Other)
             }
-            Rule::Open(..) if value == OTHER.as_bytes() => (false, Otherwise::Other),
+            Rule::Open(..) if same(value, OTHER.as_bytes()) => (false, Otherwise::Other),
             Rule::Open(_, pattern, otherwise) => {
                 (pattern.as_ref().is_none_or(|pattern| pattern.matches(value)), *otherwise)
             }

@@ -26,7 +26,7 @@ fn inc_at(store: &Store, values: &[&str], now: Ticks) -> Result<String, Refusal>
     let arrival = store.arrival(&Source::default(), now);
     let mut admission = family.incarnation().admission.lock();
     let mut rows = admission::Locked::none();
-    let (row, _) = store.admit(&mut admission, &key, &arrival, &mut rows)?;
+    let (row, _) = store.admit(&mut admission, &key, &key.value_hashes(), &arrival, &mut rows)?;
     let rows = rows.held().expect("the row is in the shard that is held");
     rows.update(row, family, &[Number { value: 1.0, n: 1 }], store.moment(now));
     Ok(String::from_utf8(rows.body_of(row).to_vec()).expect("bodies are UTF-8"))

@@ -1,0 +1,168 @@
+//! The places of an open label's values: who has one, who keeps it, who waits for it.
+
+use hashbrown::HashTable;
+
+use super::admission::Arrival;
+use super::candidates::{Candidates, TABLE_BYTES};
+use super::family::{Seed, value_hash};
+use super::key::same;
+use crate::schema::Open;
+
+/// What a label value takes beside its bytes: its entry in the map of values, at the worst load.
+const VALUE_BYTES_EXTRA: u64 = 64;
+
+/// Room for so many values of a label is not given back.
+const VALUES_KEPT: usize = 256;
+
+/// What a label value takes in all.
+pub(super) fn value_bytes(value: &[u8]) -> u64 {
+    value.len() as u64 + VALUE_BYTES_EXTRA
+}
+
+/// The places of one label's values.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// The values of an open label that have a place.
+    values: HashTable<Placed>,
+    seed: Seed,
+    /// Those that keep it without any series.
+    pinned: Vec<Box<[u8]>>,
+    /// Whether values wait before they get one.
+    waits: bool,
+    /// Those that do, once any does.
+    candidates: Option<Candidates>,
+}
+
+/// A value that has a place, and how many series carry it.
+#[derive(Debug)]
+struct Placed {
+    value: Box<[u8]>,
+    n_series: u32,
+}
+
+/// What there is for a value of an open label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It has a place.
+    Taken,
+    /// It may have one.
+    Free,
+    /// It may have one when it came often enough.
+    Waits,
+    Full,
+}
+
+impl Places {
+    pub(super) fn new(seed: &Seed) -> Self {
+        Self {
+            values: HashTable::new(),
+            seed: seed.clone(),
+            pinned: Vec::new(),
+            waits: false,
+            candidates: None,
+        }
+    }
+
+    /// How many values have a place.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// What there is for a value with this hash.
+    #[inline]
+    pub(super) fn place(&self, open: &Open, value: &[u8], hash: u64) -> Place {
+        if self.values.find(hash, |placed| same(&placed.value, value)).is_some() {
+            Place::Taken
+        } else if self.values.len() >= open.max_values as usize {
+            Place::Full
+        } else if open.admit_after > 1 {
+            Place::Waits
+        } else {
+            Place::Free
+        }
+    }
+
+    /// A value that waits came once more: whether that was often enough.
+    pub(super) fn waited(&mut self, open: &Open, hash: u64, arrival: &Arrival<'_>) -> bool {
+        let candidates = self.candidates.get_or_insert_with(|| Candidates::new(arrival.ticks));
+        candidates.came(hash, open.admit_by, open.admit_after, &arrival.came())
+    }
+
+    /// A value has its place and waits no longer.
+    pub(super) fn end_of_wait(&mut self, hash: u64) {
+        if let Some(candidates) = &mut self.candidates {
+            candidates.forget(hash);
+        }
+    }
+
+    /// One series more carries this value, which takes a place if it has none.
+    pub(super) fn take(&mut self, value: &[u8], hash: u64) {
+        match self.values.find_mut(hash, |placed| same(&placed.value, value)) {
+            Some(placed) => placed.n_series += 1,
+            None => self.insert(value.into(), hash, 1),
+        }
+    }
+
+    fn insert(&mut self, value: Box<[u8]>, hash: u64, n_series: u32) {
+        let rehash = |placed: &Placed| value_hash(&self.seed, &placed.value);
+        self.values.insert_unique(hash, Placed { value, n_series }, rehash);
+    }
+
+    /// A series with this value has left: the bytes that go with it.
+    pub(super) fn leave(&mut self, value: &[u8], hash: u64) -> u64 {
+        let Ok(mut entry) = self.values.find_entry(hash, |placed| same(&placed.value, value))
+        else {
+            return 0;
+        };
+        entry.get_mut().n_series -= 1;
+        let stays = entry.get().n_series > 0 || self.pinned.iter().any(|p| same(p, value));
+        if stays {
+            return 0;
+        }
+        entry.remove();
+        value_bytes(value)
+    }
+
+    /// Gives memory back that values took which have left: a map of which less than an eighth is taken
+    /// shrinks to a quarter.
+    pub(super) fn shrink(&mut self) {
+        let (len, capacity) = (self.values.len(), self.values.capacity());
+        if capacity > VALUES_KEPT && len < capacity / 8 {
+            let rehash = |placed: &Placed| value_hash(&self.seed, &placed.value);
+            self.values.shrink_to(capacity / 4, rehash);
+        }
+    }
+
+    /// These values keep their place from now on, and others wait for theirs or not. Adds up the bytes that
+    /// this takes and those that it gives back.
+    pub(super) fn redeclare(
+        &mut self,
+        pinned: Vec<Box<[u8]>>,
+        waits: bool,
+        taken: &mut u64,
+        given: &mut u64,
+    ) {
+        for value in &pinned {
+            let hash = value_hash(&self.seed, value);
+            if self.values.find(hash, |placed| same(&placed.value, value)).is_none() {
+                *taken += value_bytes(value);
+                self.insert(value.clone(), hash, 0);
+            }
+        }
+        self.values.retain(|placed| {
+            let stays = placed.n_series > 0 || pinned.contains(&placed.value);
+            *given += if stays { 0 } else { value_bytes(&placed.value) };
+            stays
+        });
+        self.pinned = pinned;
+        match (self.waits, waits) {
+            (false, true) => *taken += TABLE_BYTES,
+            (true, false) => *given += TABLE_BYTES,
+            _ => {}
+        }
+        self.waits = waits;
+        if !waits {
+            self.candidates = None;
+        }
+    }
+}
