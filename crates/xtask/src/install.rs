@@ -1,5 +1,7 @@
 //! Gets what the stages need: programs from Debian's packages, and the modules of the browser tests.
 
+pub(crate) mod newer;
+
 use std::fs;
 use std::process::Command;
 
@@ -13,6 +15,9 @@ pub(crate) enum Need {
     Program { name: &'static str, package: &'static str },
     /// `npm ci` in the folder of the browser tests.
     NodeModules,
+    /// Programs that this Debian's own packages are too old for, unpacked under the target folder. What is
+    /// not to be had is left out by the tests, so this is always met.
+    Newer,
     /// `../shared/conformance`, the one thing whose absence CI forgives.
     Conformance,
 }
@@ -22,6 +27,8 @@ pub(crate) const NPM: Need = Need::Program { name: "npm", package: "npm" };
 pub(crate) const CHROMIUM: Need = Need::Program { name: "chromium", package: "chromium" };
 pub(crate) const PROMETHEUS: Need = Need::Program { name: "prometheus", package: "prometheus" };
 pub(crate) const VALGRIND: Need = Need::Program { name: "valgrind", package: "valgrind" };
+pub(crate) const VICTORIA_METRICS: Need =
+    Need::Program { name: "victoria-metrics", package: "victoria-metrics" };
 pub(crate) const PROMTOOL: Need = Need::Program { name: "promtool", package: "prometheus" };
 
 /// Installs what is missing among `needs`, where this machine allows it. What still lacks
@@ -39,6 +46,9 @@ pub(crate) fn install(tree: &Tree, needs: &[Need]) {
     if !packages.is_empty() {
         apt_install(&packages);
     }
+    if needs.contains(&Need::Newer) {
+        newer::fetch(tree);
+    }
     if needs.contains(&Need::NodeModules) && which("npm").is_some() && !node_modules_fresh(tree) {
         let mut npm = Command::new("npm");
         npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(tree.e2e());
@@ -51,6 +61,7 @@ pub(crate) fn lacking(tree: &Tree, need: Need) -> Option<String> {
     let met = match need {
         Need::Program { name, .. } => which(name).is_some(),
         Need::NodeModules => node_modules_fresh(tree),
+        Need::Newer => true,
         Need::Conformance => tree.conformance().is_dir(),
     };
     (!met).then(|| match need {
@@ -58,6 +69,7 @@ pub(crate) fn lacking(tree: &Tree, need: Need) -> Option<String> {
             format!("no `{name}` (Debian package `{package}`), and apt-get could not install it")
         }
         Need::NodeModules => "`npm ci` failed in examples/demo/e2e".to_owned(),
+        Need::Newer => unreachable!("it is always met"),
         Need::Conformance => "../shared/conformance is absent".to_owned(),
     })
 }

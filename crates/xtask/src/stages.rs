@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::install::{CHROMIUM, NODE, NPM, Need, PROMETHEUS, PROMTOOL};
+use crate::install::{CHROMIUM, NODE, NPM, Need, PROMETHEUS, PROMTOOL, VICTORIA_METRICS, newer};
 use crate::models;
 use crate::shell::{self, Failure};
 use crate::tidy;
@@ -74,6 +74,12 @@ pub(crate) const ALL: &[Stage] = &[
         about: "the aggregator under promtool and a real Prometheus, hostile pushes included",
         needs: &[NODE, PROMETHEUS, PROMTOOL],
         run: conformance,
+    },
+    Stage {
+        name: "formats",
+        about: "what each version of Prometheus, and VictoriaMetrics, stores of each exposition format",
+        needs: &[NODE, PROMETHEUS, PROMTOOL, VICTORIA_METRICS, Need::Newer],
+        run: formats,
     },
     Stage {
         name: "naughty",
@@ -163,6 +169,10 @@ fn conformance(tree: &Tree) -> Result<(), Failure> {
     node_tests(tree, "conformance", &[])
 }
 
+fn formats(tree: &Tree) -> Result<(), Failure> {
+    node_tests(tree, "formats", &[])
+}
+
 fn naughty(tree: &Tree) -> Result<(), Failure> {
     node_tests(tree, "naughty", &[])
 }
@@ -191,6 +201,12 @@ fn node_tests(tree: &Tree, folder: &str, options: &[&str]) -> Result<(), Failure
         .env("E2E_AGGREGATOR", tree.binary("lastmile-aggregator"))
         .env("E2E_DEMO", tree.binary("lastmile-demo"))
         .env("E2E_CONFORMANCE", tree.conformance());
+    for suite in newer::SUITES {
+        let program = newer::prometheus(tree, suite);
+        if program.is_file() {
+            node.env(format!("E2E_PROMETHEUS_{}", suite.to_uppercase()), program);
+        }
+    }
     if let Some(chromium) = which("chromium") {
         node.env("E2E_CHROMIUM", chromium);
     }

@@ -11,17 +11,19 @@ import { freePort, launch, until } from "./processes.mjs";
 /**
  * Starts a Prometheus whose jobs scrape `{ job: metricsUrl }`, and waits until all are up. It scrapes
  * every `seconds`. Each of the sets in `labels` makes a target of its own of every job; `reachable` is
- * false for targets that nobody serves, which are waited for until they were found to be down.
+ * false for targets that nobody serves, which are waited for until they were found to be down. `program` is
+ * another one than the installed, `flags` are added to its own, and `scrapeConfig` to that of every job.
  */
 export const startPrometheus = async (jobs, options = {}) => {
   const { seconds = 1, labels = [{}], reachable = true } = options;
+  const { program: path = "prometheus", flags = [], scrapeConfig = {} } = options;
   const folder = await mkdtemp(join(tmpdir(), "lastmile-prometheus-"));
   const config = {
     global: { scrape_interval: `${seconds}s` },
     scrape_configs: Object.entries(jobs).map(([job, metricsUrl]) => {
       const { host, pathname } = new URL(metricsUrl);
       const targets = labels.map((set) => ({ targets: [host], labels: set }));
-      return { job_name: job, metrics_path: pathname, static_configs: targets };
+      return { job_name: job, metrics_path: pathname, static_configs: targets, ...scrapeConfig };
     }),
   };
   const configFile = join(folder, "prometheus.yml");
@@ -41,12 +43,13 @@ export const startPrometheus = async (jobs, options = {}) => {
     /** Ends the program, which `resume()` starts again on the data it had. */
     pause: () => program.stop(),
     resume: async () => {
-      program = launch("prometheus", [
+      program = launch(path, [
         `--config.file=${configFile}`,
         `--storage.tsdb.path=${join(folder, "data")}`,
         `--web.listen-address=127.0.0.1:${port}`,
         "--scrape.discovery-reload-interval=1s", // a hidden flag: it begins to scrape 4 s earlier
         "--log.level=warn",
+        ...flags,
       ]);
       const ready = () => fetch(`${url}/-/ready`).then((answer) => answer.ok || undefined, () => {
         if (program.ended) throw new Error(`prometheus ended:\n${program.output()}`);
