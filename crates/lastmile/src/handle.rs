@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::aggregator::Inner;
 use crate::push::Refusal;
+use crate::schema::Native;
 use crate::store::Pin;
 use crate::value::VALUE_MAX;
 
@@ -170,9 +171,10 @@ impl Histogram {
         self.0.observe(v)
     }
 
-    /// The family's upper bounds.
-    pub(crate) fn bounds(&self) -> Box<[f64]> {
-        self.0.pin.family().bounds().into()
+    /// The family's upper bounds and native buckets.
+    pub(crate) fn buckets(&self) -> (Box<[f64]>, Option<Native>) {
+        let family = self.0.pin.family();
+        (family.bounds().into(), family.native())
     }
 
     /// Adds cells that a recorder collected, laid out as the row's are.

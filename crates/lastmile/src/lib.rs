@@ -34,7 +34,8 @@ pub use push::{DecodeError, DecodeReason, Format, LineError, PushReport, Refusal
 pub use readers::Hold;
 pub use recorder::{CounterId, HistogramId, Recorder};
 pub use schema::{
-    AdmitBy, Combine, Family, Kind, Label, Otherwise, Schema, SchemaBuilder, ValueFrom,
+    AdmitBy, Combine, Family, Kind, Label, Native, Otherwise, Schema, SchemaBuilder, ValueFrom,
 };
 pub use time::Timestamp;
+pub use value::native::NativeView;
 pub use visit::{SeriesView, Value, Visitor};

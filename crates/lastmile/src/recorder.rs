@@ -6,8 +6,9 @@ use std::fmt;
 
 use crate::handle::{Counter, Histogram};
 use crate::push::Refusal;
+use crate::schema::Native;
 use crate::sync::unique;
-use crate::value::histogram;
+use crate::value::{histogram, native};
 
 /// Counts in one worker's own memory until it is flushed, for callers to whom even an atomic addition,
 /// or a lock for each observation, is too much.
@@ -68,10 +69,11 @@ struct LocalCounter {
 }
 
 struct LocalHistogram {
-    /// Laid out as a row's cells. Taken out while an observation is counted, so that this type is
+    /// Laid out as a row's cells, native ones behind the others. Taken out while an observation is counted, so that this type is
     /// `Send` without a lock or a borrow to check.
     cells: Cell<Box<[u64]>>,
     bounds: Box<[f64]>,
+    native: Option<Native>,
     histogram: Histogram,
 }
 
@@ -98,10 +100,13 @@ impl Recorder {
     /// The id under which this recorder observes for a histogram.
     #[must_use]
     pub fn histogram(&mut self, histogram: &Histogram) -> HistogramId {
-        let bounds = histogram.bounds();
+        let (bounds, native) = histogram.buckets();
+        let n_native = native.map_or(0, |native| native::n_cells(native.max_buckets as usize));
+        let n_cells = histogram::n_cells(bounds.len()) + n_native;
         self.histograms.push(LocalHistogram {
-            cells: Cell::new(vec![0; histogram::n_cells(bounds.len())].into_boxed_slice()),
+            cells: Cell::new(vec![0; n_cells].into_boxed_slice()),
             bounds,
+            native,
             histogram: histogram.clone(),
         });
         HistogramId { recorder: self.number, at: self.histograms.len() - 1 }
@@ -146,7 +151,11 @@ impl Recorder {
         let local = &self.histograms[id.at];
         crate::handle::check(v)?;
         let mut cells = local.cells.take();
-        histogram::observe(&mut cells, &local.bounds, v, 1);
+        let (classic, exponential) = cells.split_at_mut(histogram::n_cells(local.bounds.len()));
+        histogram::observe(classic, &local.bounds, v, 1);
+        if let Some(native) = local.native {
+            native::observe(exponential, native.schema, v, 1);
+        }
         local.cells.set(cells);
         Ok(())
     }

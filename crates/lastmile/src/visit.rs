@@ -4,6 +4,7 @@ use crate::schema::{Family, Kind, Label};
 use crate::store::{Block, CounterValue, FamilyState, Row, Store, UNUSED, body_values};
 use crate::time::Ticks;
 use crate::value::histogram;
+use crate::value::native::NativeView;
 use crate::value::summary::{QUANTILES, Quantiles};
 
 /// Looks at an aggregate family by family, series by series; see
@@ -54,13 +55,16 @@ pub enum Value<'a> {
     /// A gauge.
     Gauge(f64),
     /// A histogram.
+    #[non_exhaustive]
     Histogram {
-        /// Upper bounds, without `+Inf`.
+        /// Upper bounds, without `+Inf`; none if it has native buckets alone.
         bounds: &'a [f64],
         /// Observations in each bucket, not cumulative; one more than there are bounds.
         counts: &'a [u64],
         /// The sum of observations, rounded to the nearest `f64`.
         sum: f64,
+        /// The native buckets, if the family declares them. They have the same observations.
+        native: Option<NativeView<'a>>,
     },
     /// A summary.
     Summary {
@@ -177,7 +181,8 @@ fn value_of<'a>(
         Kind::Gauge => copied[i].single.map(Value::Gauge),
         Kind::Histogram => {
             let (counts, sum) = histogram::read(block.cells(i));
-            Some(Value::Histogram { bounds: family.bounds(), counts, sum: sum.to_f64() })
+            let native = block.native(i, family);
+            Some(Value::Histogram { bounds: family.bounds(), counts, sum: sum.to_f64(), native })
         }
         Kind::Summary => {
             let (counts, sum) = histogram::read(block.cells(i));

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use super::family::{Family, Kind, LeStyle};
 use super::label::{Label, OTHER, Open, Policy, ValueFrom};
+use super::native::Native;
 use super::pattern::Pattern;
 use super::template::is_template;
 use crate::error::Fault;
 use crate::value::VALUE_MAX;
+use crate::value::native::{BUCKETS_MAX, BUCKETS_MIN, SCHEMA_MAX, SCHEMA_MIN};
 use crate::value::summary::IS_BUILT_IN;
 
 /// Longest name of a family or a label, in bytes. Every line of every scrape carries it.
@@ -67,6 +69,7 @@ pub(super) fn families(families: &[Family]) -> Vec<Fault> {
         }
         labels(family, &mut fault);
         bounds(family, &mut fault);
+        native(family, &mut fault);
         resolution(family, &mut fault);
         values(family, &mut fault);
     }
@@ -230,8 +233,12 @@ fn bounds(family: &Family, fault: &mut impl FnMut(&str, String)) {
         LeStyle::Canonical => "bounds",
         LeStyle::JavaScript => "buckets",
     };
-    if family.bounds.is_empty() {
-        fault(field, "a histogram needs at least one".to_owned());
+    if family.bounds.is_empty() && family.native.is_none() {
+        let why = match family.le_style {
+            LeStyle::Canonical => "a histogram needs at least one, or `native`",
+            LeStyle::JavaScript => "a histogram needs at least one",
+        };
+        fault(field, why.to_owned());
     }
     if family.bounds.len() > BOUNDS_MAX {
         fault(field, format!("has {}; {BOUNDS_MAX} are possible", family.bounds.len()));
@@ -240,6 +247,19 @@ fn bounds(family: &Family, fault: &mut impl FnMut(&str, String)) {
         fault(field, "must be finite; `+Inf` is always there".to_owned());
     } else if !family.bounds.is_sorted_by(|a, b| a < b) {
         fault(field, "must ascend".to_owned());
+    }
+}
+
+fn native(family: &Family, fault: &mut impl FnMut(&str, String)) {
+    let Some(Native { schema, max_buckets }) = family.native else { return };
+    if family.kind != Kind::Histogram {
+        fault("native", format!("is for histograms; this is a {}", family.kind));
+    }
+    if !(SCHEMA_MIN..=SCHEMA_MAX).contains(&schema) {
+        fault("native.schema", format!("must be {SCHEMA_MIN} to {SCHEMA_MAX}"));
+    }
+    if !(BUCKETS_MIN..=BUCKETS_MAX).contains(&(max_buckets as usize)) {
+        fault("native.max_buckets", format!("must be {BUCKETS_MIN} to {BUCKETS_MAX}"));
     }
 }
 

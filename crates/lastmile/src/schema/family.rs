@@ -2,6 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::label::Label;
+use super::native::Native;
 use crate::error::{Fault, Place};
 use crate::value::VALUE_MAX;
 use crate::value::summary::Scale;
@@ -100,6 +101,7 @@ pub struct Family {
     pub(crate) unit: Option<String>,
     pub(crate) labels: Vec<Label>,
     pub(crate) bounds: Vec<f64>,
+    pub(crate) native: Option<Native>,
     pub(crate) min: Option<f64>,
     pub(crate) max: Option<f64>,
     pub(crate) combine: Option<Combine>,
@@ -119,6 +121,7 @@ impl Family {
             unit: None,
             labels: Vec::new(),
             bounds: Vec::new(),
+            native: None,
             min: None,
             max: None,
             combine: None,
@@ -153,6 +156,13 @@ impl Family {
         family
     }
 
+    /// A histogram with native buckets and no classic ones. In text it has the bucket `+Inf` alone, `_sum` and
+    /// `_count`. An observation may be as large as 86,400 unless [`max`](Self::max) says otherwise.
+    #[must_use]
+    pub fn native_histogram(name: impl Into<String>, native: Native) -> Self {
+        Self::histogram(name, []).native(native)
+    }
+
     /// A summary: the quantiles 0.5, 0.75, 0.95 and 0.99 of what was observed in the last 8 to 10 minutes,
     /// beside the `_sum` and `_count` of all observations ever.
     ///
@@ -168,6 +178,13 @@ impl Family {
     #[must_use]
     pub fn summary(name: impl Into<String>) -> Self {
         Self::new(name, Kind::Summary)
+    }
+
+    /// Counts a histogram's observations in native buckets too.
+    #[must_use]
+    pub fn native(mut self, native: Native) -> Self {
+        self.native = Some(native);
+        self
     }
 
     /// The text behind `# HELP`; any UTF-8, escaped where it is exposed.
@@ -268,10 +285,16 @@ impl Family {
         &self.labels
     }
 
-    /// A histogram's upper bounds without `+Inf`; empty for other types.
+    /// A histogram's upper bounds without `+Inf`; empty for other types, and if it has native buckets alone.
     #[must_use]
     pub fn bounds(&self) -> &[f64] {
         &self.bounds
+    }
+
+    /// The native buckets, if it has any.
+    #[must_use]
+    pub fn native_buckets(&self) -> Option<Native> {
+        self.native
     }
 
     /// Smallest value a sample may carry.
@@ -336,6 +359,7 @@ impl Family {
         let labels = || self.labels.iter().zip(&before.labels);
         self.kind == before.kind
             && self.bounds == before.bounds
+            && self.native == before.native
             && self.le_style == before.le_style
             && (self.kind != Kind::Summary || self.scale() == before.scale())
             && self.labels.len() == before.labels.len()

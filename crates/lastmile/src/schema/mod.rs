@@ -5,6 +5,7 @@ mod browser;
 mod check;
 mod family;
 mod label;
+mod native;
 mod pattern;
 mod template;
 #[cfg(feature = "toml")]
@@ -17,6 +18,7 @@ pub(crate) use family::LeStyle;
 pub use family::{Combine, Family, Kind};
 pub use label::{AdmitBy, Label, Otherwise, ValueFrom};
 pub(crate) use label::{OTHER, Open, Policy, UNKNOWN};
+pub use native::Native;
 pub(crate) use pattern::Pattern;
 pub(crate) use template::{is_template, template_into};
 

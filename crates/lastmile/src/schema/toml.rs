@@ -9,8 +9,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::family::{Combine, Family, Kind};
 use super::label::{AdmitBy, Label, OTHER, Otherwise, ValueFrom};
+use super::native::Native;
 use super::{Lines, SchemaBuilder};
 use crate::error::Fault;
+use crate::value::native::{SCHEMA_MAX, SCHEMA_MIN};
 
 /// Adds a file's families and limits, and its mistakes.
 pub(super) fn read(file: &str, text: &str, other_keys: &[&str], into: &mut SchemaBuilder) {
@@ -114,6 +116,7 @@ impl Reader<'_> {
                         );
                     }
                 }
+                "native" => family.native = Some(self.native(value)),
                 "min" => family.min = self.number(field, value),
                 "max" => family.max = self.number(field, value),
                 "resolution" => family.resolution = self.number(field, value),
@@ -131,6 +134,47 @@ impl Reader<'_> {
             self.into.families.push(family);
         }
         self.family.clear();
+    }
+
+    /// Some resolution even if none can be read, so that one mistake is not reported as two.
+    fn native(&mut self, value: &Value<'_>) -> Native {
+        let mut native = Native::new(0);
+        let Some(fields) = value.get_ref().as_table() else {
+            let why = "is written { schema = 3, max_buckets = 160 }";
+            self.fault(value.span(), "native", why);
+            return native;
+        };
+        if !fields.contains_key("schema") {
+            self.fault(value.span(), "native.schema", "is missing");
+        }
+        for (key, value) in fields {
+            match key.get_ref().as_ref() {
+                "schema" => {
+                    let number = match value.get_ref() {
+                        DeValue::Integer(v) => i8::from_str_radix(v.as_str(), v.radix()).ok(),
+                        _ => None,
+                    };
+                    match number {
+                        Some(schema) => native.schema = schema,
+                        None => {
+                            let why =
+                                format!("must be a whole number, {SCHEMA_MIN} to {SCHEMA_MAX}");
+                            self.fault(value.span(), "native.schema", why);
+                        }
+                    }
+                }
+                "max_buckets" => {
+                    if let Some(n) = self.count("native.max_buckets", value) {
+                        native.max_buckets = n;
+                    }
+                }
+                other => {
+                    let field = format!("native.{other}");
+                    self.fault(key.span(), &field, "is not a field of native buckets");
+                }
+            }
+        }
+        native
     }
 
     fn label(&mut self, value: &Value<'_>) -> Option<Label> {

@@ -22,11 +22,14 @@ use crate::value::{Sum, histogram};
 const TABLE_BYTES_PER_ROW: u64 = 22;
 
 /// The bytes that a series takes in all: its row, its key of `key_len` bytes, its cells and its place in
-/// the table. A counter is charged for the wide sum, and a summary for all windows, that it may need
-/// later, as an existing series is never refused.
+/// the table. A counter is charged for the wide sum, a histogram for all native buckets, and a summary for all
+/// windows, that it may need later, as an existing series is never refused.
 pub(super) fn row_bytes(family: &FamilyState, key_len: usize) -> u64 {
     let cells = match family.kind() {
-        Kind::Histogram => histogram::n_cells(family.bounds().len()) * size_of::<u64>(),
+        Kind::Histogram => {
+            let classic = histogram::n_cells(family.bounds().len());
+            (classic + family.n_native_cells()) * size_of::<u64>()
+        }
         Kind::Summary => {
             histogram::n_cells(0) * size_of::<u64>() + Rolling::bytes_max(family.scale())
         }

@@ -4,6 +4,7 @@
 //! keys   app="student"app="teacher"…[pad]       label bodies, escaped, as they are exposed
 //! rows   [value hash created touched off len flags] …   32 bytes each
 //! cells  [buckets… sum] [buckets… sum] …         histograms and summaries, one stride a row
+//! native [head buckets…] [head buckets…] …       histograms with native buckets, one stride a row
 //! rolling [windows] [windows] …                   summaries only
 //! ```
 //! The label body *is* the key: a look-up compares raw values against it between the skeleton bytes it
@@ -19,15 +20,21 @@ use crate::readers::{Moment, ScrapeNo};
 use crate::schema::Kind;
 use crate::time::Ticks;
 use crate::value::histogram;
+use crate::value::native::{self, NativeView};
 use crate::value::summary::{self, Quantiles, Rolling};
 
 /// Most rows of a block; an index into it fits 8 bits of a row's id.
 pub(super) const ROWS_MAX: usize = 1 << ROW_BITS;
 pub(super) const ROW_BITS: u32 = if cfg!(all(test, shuttle)) { 1 } else { 8 };
 
-/// Most rows of a block of this family.
+/// Most rows of a block of this family. Those with native buckets have no more words than a chunk: what is
+/// encoded or copied under one lock hold.
 fn rows_max(family: &FamilyState) -> usize {
-    if family.kind() == Kind::Summary { summary::ROWS_MAX } else { ROWS_MAX }
+    match (family.kind(), family.n_native_cells()) {
+        (Kind::Summary, _) => summary::ROWS_MAX,
+        (_, 0) => ROWS_MAX,
+        (_, n_cells) => (CHUNK_BYTES / size_of::<u64>() / n_cells).clamp(1, ROWS_MAX),
+    }
 }
 
 /// A row keeps the offset of its key in 16 bits.
@@ -95,10 +102,12 @@ pub(crate) struct Block {
     /// Upper bound of the text of all rows together.
     text_bytes_max: usize,
     n_cells: usize,
+    n_native_cells: usize,
     key_len_max: u16,
     keys: Vec<u8>,
     pub(crate) rows: Vec<Row>,
     cells: Vec<u64>,
+    native: Vec<u64>,
     rolling: Vec<Rolling>,
 }
 
@@ -129,10 +138,12 @@ impl Block {
             seq,
             text_bytes_max: 0,
             n_cells,
+            n_native_cells: family.n_native_cells(),
             key_len_max: 0,
             keys: Vec::new(),
             rows: Vec::new(),
             cells: Vec::new(),
+            native: Vec::new(),
             rolling: Vec::new(),
         }
     }
@@ -179,6 +190,7 @@ impl Block {
             flags: flags | if key.is_special() { ESCAPED } else { 0 },
         });
         self.cells.resize(self.cells.len() + self.n_cells, 0);
+        self.native.resize(self.native.len() + self.n_native_cells, 0);
         if key.family.kind() == Kind::Summary {
             self.rolling.push(Rolling::default());
         }
@@ -187,12 +199,12 @@ impl Block {
 
     /// Removes the rows that `keep` does not name, in order; what remains moves up.
     pub(super) fn retain(&mut self, family: &FamilyState, keep: &[bool]) {
-        let n_cells = self.n_cells;
         let kept = || keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(i, _)| i);
         let n_kept = kept().count();
         let mut keys = Vec::with_capacity(self.keys.len());
         let mut rows = Vec::with_capacity(n_kept);
-        let mut cells = Vec::with_capacity(n_kept * n_cells);
+        let mut cells = Vec::with_capacity(n_kept * self.n_cells);
+        let mut native = Vec::with_capacity(n_kept * self.n_native_cells);
         let mut rolling = Vec::new();
         self.text_bytes_max = 0;
         for i in kept() {
@@ -202,10 +214,12 @@ impl Block {
             self.text_bytes_max += family.text().row_bytes_max(usize::from(row.key_len));
             rows.push(Row { key_offset: offset, ..row.clone() });
             cells.extend_from_slice(self.cells(i));
+            native.extend_from_slice(self.native_cells(i));
             rolling.extend(self.rolling.get_mut(i).map(std::mem::take));
         }
         keys.shrink_to_fit();
-        (self.keys, self.rows, self.cells, self.rolling) = (keys, rows, cells, rolling);
+        (self.keys, self.rows) = (keys, rows);
+        (self.cells, self.native, self.rolling) = (cells, native, rolling);
     }
 
     /// Whether the rows of another block of the family may join these.
@@ -226,6 +240,7 @@ impl Block {
             other.rows.into_iter().map(|row| Row { key_offset: row.key_offset + offset, ..row }),
         );
         self.cells.append(&mut other.cells);
+        self.native.append(&mut other.native);
         self.rolling.append(&mut other.rolling);
         self.text_bytes_max += other.text_bytes_max;
         self.key_len_max = self.key_len_max.max(other.key_len_max);
@@ -236,6 +251,7 @@ impl Block {
         self.keys.shrink_to_fit();
         self.rows.shrink_to_fit();
         self.cells.shrink_to_fit();
+        self.native.shrink_to_fit();
     }
 
     /// A copy of what the rows hold, but for the windows of summaries, of which only
@@ -245,6 +261,7 @@ impl Block {
             keys: self.keys.clone(),
             rows: self.rows.clone(),
             cells: self.cells.clone(),
+            native: self.native.clone(),
             rolling: Vec::new(),
             ..*self
         }
@@ -268,7 +285,7 @@ impl Block {
         usize::from(self.key_len_max)
     }
 
-    /// The cells of row `i`; empty unless this is a histogram's or a summary's block.
+    /// The cells of row `i`, without native buckets; empty unless this is a histogram's or a summary's block.
     #[inline]
     pub(crate) fn cells(&self, i: usize) -> &[u64] {
         &self.cells[i * self.n_cells..(i + 1) * self.n_cells]
@@ -279,8 +296,55 @@ impl Block {
         &mut self.cells[i * self.n_cells..(i + 1) * self.n_cells]
     }
 
+    #[inline]
+    fn native_cells(&self, i: usize) -> &[u64] {
+        &self.native[i * self.n_native_cells..(i + 1) * self.n_native_cells]
+    }
+
+    #[inline]
+    fn native_cells_mut(&mut self, i: usize) -> &mut [u64] {
+        &mut self.native[i * self.n_native_cells..(i + 1) * self.n_native_cells]
+    }
+
+    /// The native buckets of row `i`, if its family has any.
+    #[inline]
+    pub(crate) fn native(&self, i: usize, family: &FamilyState) -> Option<NativeView<'_>> {
+        let declared = family.native()?;
+        Some(native::read(self.native_cells(i), declared.schema))
+    }
+
+    /// Counts observations in row `i` of a histogram's block.
+    #[inline]
+    pub(super) fn observe(&mut self, i: usize, family: &FamilyState, numbers: &[Number]) {
+        let cells = self.cells_mut(i);
+        for number in numbers {
+            histogram::observe(cells, family.bounds(), number.value, number.n);
+        }
+        if let Some(declared) = family.native() {
+            let cells = self.native_cells_mut(i);
+            for number in numbers {
+                native::observe(cells, declared.schema, number.value, number.n);
+            }
+        }
+    }
+
+    /// Adds to row `i` of a histogram's block cells of the same layout, native ones behind the others.
+    pub(super) fn merge(&mut self, i: usize, other: &[u64]) {
+        let (cells, native) = other.split_at(self.n_cells);
+        histogram::merge(self.cells_mut(i), cells);
+        if !native.is_empty() {
+            native::merge(self.native_cells_mut(i), native);
+        }
+    }
+
     /// Counts an observation in row `i` of a summary's block.
-    pub(super) fn observe(&mut self, i: usize, family: &FamilyState, number: &Number, now: Ticks) {
+    pub(super) fn observe_rolling(
+        &mut self,
+        i: usize,
+        family: &FamilyState,
+        number: &Number,
+        now: Ticks,
+    ) {
         histogram::observe(self.cells_mut(i), &[], number.value, number.n);
         self.rolling[i].observe(family.scale(), number.value, number.n, now);
     }
@@ -298,6 +362,7 @@ impl Block {
     /// Row `i` has counted nothing yet.
     pub(super) fn clear_cells(&mut self, i: usize) {
         self.cells_mut(i).fill(0);
+        self.native_cells_mut(i).fill(0);
         if let Some(rolling) = self.rolling.get_mut(i) {
             *rolling = Rolling::default();
         }

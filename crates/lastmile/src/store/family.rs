@@ -9,9 +9,10 @@ use super::pin::Pin;
 use super::policy::Policies;
 use crate::exposition::TextParts;
 use crate::push::Refusal;
-use crate::schema::{Combine, Family, Kind, Label, OTHER, is_reserved};
+use crate::schema::{Combine, Family, Kind, Label, Native, OTHER, is_reserved};
 use crate::sync::{AtomicBool, AtomicU32, FastRandomState, Mutex, Ordering};
 use crate::time::{TICKS_PER_SEC, Ticks, duration_ticks};
+use crate::value::native;
 use crate::value::summary::Scale;
 
 pub(super) type Seed = FastRandomState;
@@ -292,6 +293,17 @@ impl FamilyState {
     #[inline]
     pub(crate) fn bounds(&self) -> &[f64] {
         &self.declared.bounds
+    }
+
+    /// The native buckets of a histogram, if it has any.
+    #[inline]
+    pub(crate) fn native(&self) -> Option<Native> {
+        self.declared.native
+    }
+
+    /// Words that a row of a histogram takes for its native buckets.
+    pub(super) fn n_native_cells(&self) -> usize {
+        self.declared.native.map_or(0, |native| native::n_cells(native.max_buckets as usize))
     }
 
     pub(crate) fn combine(&self) -> Combine {

@@ -14,7 +14,7 @@ use crate::push::Number;
 use crate::readers::{Moment, View};
 use crate::schema::{Combine, Kind};
 use crate::time::Ticks;
-use crate::value::{Sum, histogram};
+use crate::value::Sum;
 
 /// A row's block and its index in it.
 pub(super) type RowId = u32;
@@ -144,15 +144,10 @@ impl Shard {
                     add_to_counter(row, &mut self.wide, number.value, number.n);
                 }
             }
-            Kind::Histogram => {
-                let cells = block.cells_mut(i);
-                for number in numbers {
-                    histogram::observe(cells, family.bounds(), number.value, number.n);
-                }
-            }
+            Kind::Histogram => block.observe(i, family, numbers),
             Kind::Summary => {
                 for number in numbers {
-                    block.observe(i, family, number, now.ticks);
+                    block.observe_rolling(i, family, number, now.ticks);
                 }
             }
             Kind::Gauge => {
@@ -322,7 +317,7 @@ impl Shard {
         let block = &mut self.blocks[block];
         let row = &mut block.rows[i];
         row.touched = row.touched.max(now);
-        histogram::merge(block.cells_mut(i), cells);
+        block.merge(i, cells);
     }
 
     /// What the counter that a handle holds stands at.

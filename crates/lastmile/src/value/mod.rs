@@ -1,6 +1,7 @@
 //! How each kind of value is updated and laid out. Where a value lives is the store's business.
 
 pub(crate) mod histogram;
+pub(crate) mod native;
 mod sum;
 pub(crate) mod summary;
 

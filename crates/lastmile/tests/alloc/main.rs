@@ -7,7 +7,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use lastmile::{Aggregator, Format, Limits, Schema, ScrapeOptions, Source, Timestamp};
+use lastmile::{
+    Aggregator, Family, Format, Limits, Native, Recorder, Schema, ScrapeOptions, Source, Timestamp,
+};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -61,6 +63,7 @@ fn known_series_allocate_nothing() {
         _ => println!("skipped: worked pushes: no {}", shared.display()),
     }
 
+    native_histograms(now);
     for (schema, body) in seeds {
         let agg = aggregator(schema, now);
         allocates_nothing(&body, || {
@@ -93,6 +96,22 @@ fn known_series_allocate_nothing() {
             loads.add(0.5).unwrap();
         });
     }
+}
+
+/// Observations that move the window of a native histogram, and halve its resolution, stay in its row.
+fn native_histograms(now: Timestamp) {
+    let family = Family::native_histogram("wait_seconds", Native::new(8).max_buckets(40));
+    let agg = aggregator(Schema::builder().family(family), now);
+    let histogram = agg.histogram("wait_seconds", &[]).unwrap();
+    let mut recorder = Recorder::new();
+    let local = recorder.histogram(&histogram);
+    let mut v = 1.0;
+    allocates_nothing("a native histogram", || {
+        histogram.observe(v).unwrap();
+        recorder.observe(local, 1.0 / v).unwrap();
+        recorder.flush();
+        v *= 1.1;
+    });
 }
 
 fn encodes(agg: &Aggregator, now: Timestamp) {

@@ -4,7 +4,9 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use lastmile::{Aggregator, DecodeError, Format, PushReport, Source, Timestamp};
+use lastmile::{
+    Aggregator, DecodeError, Format, PushReport, SeriesView, Source, Timestamp, Visitor,
+};
 
 use crate::expo::{self, Exposition, Series};
 use crate::schemas::TestSchema;
@@ -148,7 +150,31 @@ impl Pair {
                 check_order(state, &samples)?;
             }
         }
+        self.compare_natives()?;
         self.compare_own(exposition)
+    }
+
+    /// The native buckets, which text does not show.
+    fn compare_natives(&self) -> Result<(), String> {
+        let seen = natives(&self.agg, self.now);
+        let mut wanted = BTreeMap::new();
+        for state in &self.twin.families {
+            for (values, value) in &state.series {
+                if let Value::Histogram { buckets, native: Some(native), .. } = value {
+                    assert_eq!(
+                        native.total(),
+                        buckets.iter().sum::<u64>(),
+                        "the twin agrees with itself"
+                    );
+                    let key = (state.family.name.clone(), values.clone());
+                    wanted.insert(key, (native.schema, native.zeros, native.buckets.clone()));
+                }
+            }
+        }
+        if seen == wanted {
+            return Ok(());
+        }
+        Err(format!("native buckets: {seen:?}, the twin has {wanted:?}"))
     }
 
     /// The aggregator's own counters agree with the reports.
@@ -189,6 +215,39 @@ impl Pair {
     }
 }
 
+/// Schema, zeros and buckets of native histograms by family and label values.
+pub(crate) type Natives = BTreeMap<(String, Vec<String>), (i32, u64, BTreeMap<i32, u64>)>;
+
+/// All native histograms as a visitor sees them.
+pub(crate) fn natives(agg: &Aggregator, now: Timestamp) -> Natives {
+    let mut seen = Seen::default();
+    agg.visit(now, &mut seen);
+    seen.series
+}
+
+#[derive(Default)]
+struct Seen {
+    family: String,
+    series: Natives,
+}
+
+impl Visitor for Seen {
+    fn family(&mut self, family: &lastmile::Family) {
+        family.name().clone_into(&mut self.family);
+    }
+
+    fn series(&mut self, series: &SeriesView<'_>) {
+        let lastmile::Value::Histogram { counts, native: Some(native), .. } = series.value() else {
+            return;
+        };
+        let total = native.zero_count() + native.buckets().map(|(_, n)| n).sum::<u64>();
+        assert_eq!(total, counts.iter().sum::<u64>(), "both have all observations");
+        let key = (self.family.clone(), series.labels().map(|(_, v)| v.into_owned()).collect());
+        let value = (i32::from(native.schema()), native.zero_count(), native.buckets().collect());
+        assert!(self.series.insert(key, value).is_none(), "a series is shown twice");
+    }
+}
+
 /// Whether a family is the aggregator's own.
 pub(crate) fn is_own(name: &str) -> bool {
     name.starts_with("lastmile_") || name == "metrics_aggregator_record_total"
@@ -226,7 +285,7 @@ fn expected(state: &crate::twin::FamilyState) -> BTreeMap<Series, Number> {
         let names = state.family.labels.iter().map(|label| label.name.clone());
         let labels: expo::Labels = names.zip(values.iter().cloned()).collect();
         match (&state.family.kind, value) {
-            (Kind::Histogram(bounds), Value::Histogram { buckets, sum }) => {
+            (Kind::Histogram(bounds), Value::Histogram { buckets, sum, .. }) => {
                 let mut n = 0;
                 for (le, bucket) in bounds.iter().chain([&f64::INFINITY]).zip(buckets) {
                     n += bucket;
@@ -237,7 +296,7 @@ fn expected(state: &crate::twin::FamilyState) -> BTreeMap<Series, Number> {
                 all.insert((format!("{name}_sum"), labels.clone()), Number::Sum(*sum, false));
                 all.insert((format!("{name}_count"), labels), Number::Count(n));
             }
-            (Kind::Summary, Value::Histogram { buckets, sum }) => {
+            (Kind::Summary, Value::Histogram { buckets, sum, .. }) => {
                 all.insert((format!("{name}_sum"), labels.clone()), Number::Sum(*sum, false));
                 all.insert((format!("{name}_count"), labels), Number::Count(buckets[0]));
             }

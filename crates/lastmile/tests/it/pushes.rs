@@ -147,6 +147,7 @@ fn family_of(families: &[Family]) -> impl Strategy<Value = Family> + use<> {
         labels: vec![],
         min: 0.0,
         max: 1.0,
+        native: None,
     };
     let names = ["constructor", "__proto__", "lastmile_pushes_total", "", "a;b=c", "é"];
     prop_oneof![

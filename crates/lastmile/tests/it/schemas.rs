@@ -37,6 +37,14 @@ fn core_family(family: &Family) -> lastmile::Family {
         }
         Kind::Summary => lastmile::Family::summary(&family.name),
     };
+    let core = match family.native {
+        Some((schema, max_buckets)) => {
+            let schema = i8::try_from(schema).expect("small in tests");
+            let max_buckets = u32::try_from(max_buckets).expect("small in tests");
+            core.native(lastmile::Native::new(schema).max_buckets(max_buckets))
+        }
+        None => core,
+    };
     let core = core.help(format!("Help of {}.", family.name)).min(family.min).max(family.max);
     family.labels.iter().fold(core, |core, label| core.label(core_label(label)))
 }
@@ -73,7 +81,12 @@ pub(crate) fn family(name: &str, kind: Kind, labels: Vec<Label>) -> Family {
         Kind::Histogram(bounds) => bounds.iter().fold(86_400.0, |max, b| f64::max(max, 100.0 * b)),
         Kind::Summary => 86_400.0,
     };
-    Family { name: name.to_owned(), kind, labels, min: 0.0, max }
+    Family { name: name.to_owned(), kind, labels, min: 0.0, max, native: None }
+}
+
+/// A histogram with native buckets too, or alone where it has no bounds.
+pub(crate) fn native(schema: i32, max_buckets: usize, family: Family) -> Family {
+    Family { native: Some((schema, max_buckets)), ..family }
 }
 
 pub(crate) fn closed(name: &str, values: &[&str]) -> Label {
@@ -135,6 +148,7 @@ pub(crate) fn all_open() -> TestSchema {
         family("views_total", Kind::Counter, vec![open("page", 2)]),
         family("pairs_total", Kind::Counter, vec![open("a", 2), open("b", 3)]),
         family("view_seconds", histogram(&[0.1, 1.0]), vec![open("page", 1)]),
+        native(8, 12, family("native_seconds", histogram(&[]), vec![open("page", 2)])),
     ];
     TestSchema { families, series_per_family: 10_000 }
 }
@@ -258,8 +272,22 @@ fn summaries() -> TestSchema {
     TestSchema { families, series_per_family: 8 }
 }
 
+/// Native histograms that keep their resolution, lose it, and have little to lose.
+fn natives() -> TestSchema {
+    let mut large = family("large_bytes", histogram(&[]), vec![strict("phase", &["dns", "tcp"])]);
+    large.max = 9_007_199_254_740_992.0;
+    let both = family("both_seconds", histogram(&[0.1, 1.0]), vec![open("page", 2)]);
+    let families = vec![
+        native(3, 160, family("alone_seconds", histogram(&[]), vec![])),
+        native(8, 20, both),
+        native(-4, 12, large),
+    ];
+    TestSchema { families, series_per_family: 8 }
+}
+
 pub(crate) fn every_schema() -> Vec<TestSchema> {
-    let mut schemas = vec![all_closed(), roomy(), all_open(), mixed(), gauges(), tiny(), rules()];
+    let mut schemas =
+        vec![all_closed(), roomy(), all_open(), mixed(), gauges(), tiny(), rules(), natives()];
     schemas.extend(has_summaries().then(summaries));
     schemas
 }
@@ -294,6 +322,17 @@ pub(crate) fn edited(schema: &TestSchema, edit: usize) -> TestSchema {
                 }
             }
         }
+        6 => {
+            for family in families.iter_mut() {
+                if let Kind::Histogram(bounds) = &family.kind {
+                    family.native = match family.native {
+                        None => Some((2, 30)),
+                        Some((schema, _)) if bounds.is_empty() => Some((schema / 2, 40)),
+                        Some(_) => None,
+                    };
+                }
+            }
+        }
         _ => {
             for label in families.iter_mut().flat_map(|family| &mut family.labels) {
                 if let Policy::Closed { values, .. } = &mut label.policy {
@@ -306,7 +345,7 @@ pub(crate) fn edited(schema: &TestSchema, edit: usize) -> TestSchema {
 }
 
 /// How many ways [`edited`] knows.
-pub(crate) const EDITS: usize = 7;
+pub(crate) const EDITS: usize = 8;
 
 /// A family of every kind, for tables of inputs and for the fuzz targets.
 pub(crate) fn everything() -> TestSchema {
@@ -323,6 +362,7 @@ pub(crate) fn everything() -> TestSchema {
             vec![open("page", 2), closed("device", &["phone"])],
         ),
         family("step_seconds", histogram(&[1.0]), vec![strict("phase", &["dns", "tcp"])]),
+        native(8, 12, family("native_seconds", histogram(&[]), vec![open("page", 2)])),
         family("users", Kind::Gauge(Combine::Last), vec![]),
         family("worst_seconds", Kind::Gauge(Combine::Max), vec![open("page", 2)]),
         family(

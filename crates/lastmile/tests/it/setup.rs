@@ -1,6 +1,6 @@
 //! Set-up mistakes: every fault at once, a line each, with file, line, family and field.
 
-use lastmile::{AdmitBy, Aggregator, Family, Label, Limits, Otherwise, Schema, ValueFrom};
+use lastmile::{AdmitBy, Aggregator, Family, Label, Limits, Native, Otherwise, Schema, ValueFrom};
 
 use crate::oracle::start;
 
@@ -157,6 +157,82 @@ fn summaries_have_faults_of_their_own() {
     toml(other, &["m.toml:2: family `y`, field `resolution`:"]);
     let twice = family("[[family]]\nname = \"x_count\"\ntype = \"counter\"\n");
     toml(&twice, &["m.toml:5: family `x_count`, field `name`: exposes `x_count`"]);
+}
+
+#[test]
+fn native_buckets_have_faults_of_their_own() {
+    let family =
+        |kind: &str, rest: &str| format!("[[family]]\nname = \"x\"\ntype = \"{kind}\"\n{rest}");
+    let histogram = |rest: &str| family("histogram", rest);
+    let schema = &["m.toml:2: family `x`, field `native.schema`: must be"][..];
+    let max_buckets = &["m.toml:2: family `x`, field `native.max_buckets`: must be"][..];
+    for (text, faults) in [
+        (histogram("native = { schema = 9 }"), schema),
+        (histogram("native = { schema = -5 }"), schema),
+        (histogram("native = { schema = 3, max_buckets = 11 }"), max_buckets),
+        (histogram("native = { schema = 3, max_buckets = 1025 }"), max_buckets),
+        (histogram("native = { schema = 3, max_buckets = 99999999999 }"), max_buckets),
+        (
+            histogram("native = { schema = 3, max_buckets = -1 }"),
+            &["m.toml:4: family `x`, field `native.max_buckets`: must be a"],
+        ),
+        (histogram("native = {}"), &["m.toml:4: family `x`, field `native.schema`: is"]),
+        (
+            histogram("native = { schema = 1.5 }"),
+            &["m.toml:4: family `x`, field `native.schema`: must be a"],
+        ),
+        (
+            histogram("native = { schema = 300 }"),
+            &["m.toml:4: family `x`, field `native.schema`: must be a"],
+        ),
+        (
+            histogram("native = { schema = 3, buckets = 160 }"),
+            &["m.toml:4: family `x`, field `native.buckets`: is not a field"],
+        ),
+        (histogram("native = 3"), &["m.toml:4: family `x`, field `native`: is written"]),
+        (histogram("native = true"), &["m.toml:4: family `x`, field `native`: is written"]),
+        (histogram(""), &["m.toml:2: family `x`, field `bounds`: a histogram needs"]),
+        (
+            family("counter", "native = { schema = 3 }"),
+            &["m.toml:2: family `x`, field `native`: is for histograms;"],
+        ),
+        (
+            family("gauge", "native = { schema = 9 }"),
+            &["m.toml:2: family `x`, field `native`: is for histograms", schema[0]],
+        ),
+    ] {
+        toml(&text, faults);
+    }
+    let error = Schema::builder()
+        .family(Family::summary("s").native(Native::new(3)))
+        .family(Family::native_histogram("h", Native::new(i8::MIN).max_buckets(u32::MAX)))
+        .build()
+        .unwrap_err();
+    for field in ["`native`", "`native.schema`", "`native.max_buckets`"] {
+        assert!(error.to_string().contains(field), "{error}");
+    }
+}
+
+#[test]
+fn native_buckets_are_read_as_the_builder_takes_them() {
+    for (text, built) in [
+        (
+            "bounds = [0.1, 2]\nnative = { schema = 3, max_buckets = 80 }",
+            Family::histogram("x", [0.1, 2.0]).native(Native::new(3).max_buckets(80)),
+        ),
+        ("native = { schema = -4 }", Family::native_histogram("x", Native::new(-4))),
+        (
+            "native = { max_buckets = 1_024, schema = 0x8 }",
+            Family::native_histogram("x", Native::new(8).max_buckets(1_024)),
+        ),
+        ("bounds = [0.1, 2]", Family::histogram("x", [0.1, 2.0])),
+    ] {
+        let text = format!("[[family]]\nname = \"x\"\ntype = \"histogram\"\n{text}");
+        let schema = Schema::builder().toml("m.toml", &text).build().expect(&text);
+        let family = schema.families().next().unwrap();
+        assert_eq!(family.native_buckets(), built.native_buckets());
+        assert_eq!(family.bounds(), built.bounds());
+    }
 }
 
 #[test]

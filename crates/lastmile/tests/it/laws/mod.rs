@@ -3,6 +3,7 @@
 mod handles;
 mod identity;
 mod limits;
+mod natives;
 mod numbers;
 mod peers;
 mod policies;

@@ -2,17 +2,19 @@
 
 use std::thread;
 
-use lastmile::{Family, Label, Limits, Recorder, Refusal};
+use lastmile::{Family, Label, Limits, Native, Recorder, Refusal};
 use proptest::prelude::*;
 
 use super::{aggregator, read, written};
+use crate::oracle::{natives, start};
 use crate::pushes::config;
 
-fn families() -> [Family; 3] {
+fn families() -> [Family; 4] {
     [
         Family::counter("c"),
         Family::counter("d").label(Label::open("page", 10)),
         Family::histogram("h", [0.5, 2.0]),
+        Family::histogram("n", [0.5]).native(Native::new(8).max_buckets(100)),
     ]
 }
 
@@ -65,16 +67,18 @@ proptest! {
         let (direct, recorded) =
             (aggregator(families(), Limits::default()), aggregator(families(), Limits::default()));
         let (c, h) = (direct.counter("c", &[]).unwrap(), direct.histogram("h", &[]).unwrap());
+        let n = direct.histogram("n", &[]).unwrap();
         let mut recorders: Vec<_> = (0..3)
             .map(|_| {
                 let mut recorder = Recorder::new();
                 let c = recorder.counter(&recorded.counter("c", &[]).unwrap());
                 let h = recorder.histogram(&recorded.histogram("h", &[]).unwrap());
-                (recorder, c, h)
+                let n = recorder.histogram(&recorded.histogram("n", &[]).unwrap());
+                (recorder, c, h, n)
             })
             .collect();
         for (at, op, v) in steps {
-            let (recorder, local_c, local_h) = &recorders[at];
+            let (recorder, local_c, local_h, local_n) = &recorders[at];
             match op {
                 0 => {
                     c.inc_by(v as u64);
@@ -84,14 +88,17 @@ proptest! {
                     let v = if op == 1 { v } else { v * 1e-9 };
                     h.observe(v).unwrap();
                     recorder.observe(*local_h, v).unwrap();
+                    n.observe(v).unwrap();
+                    recorder.observe(*local_n, v).unwrap();
                 }
                 _ => recorder.flush(),
             }
         }
         recorders.clear();
-        for name in ["c", "h_sum", "h_count", "h_bucket"] {
+        for name in ["c", "h_sum", "h_count", "h_bucket", "n_sum", "n_count", "n_bucket"] {
             prop_assert_eq!(written(&recorded, name), written(&direct, name), "{}", name);
         }
+        prop_assert_eq!(natives(&recorded, start()), natives(&direct, start()));
     }
 }
 
@@ -146,7 +153,7 @@ fn a_row_stays_while_a_recorder_holds_it() {
     let mut recorder = Recorder::new();
     let d = recorder.counter(&agg.counter("d", &[("page", "/a")]).unwrap());
     recorder.inc(d);
-    let later = crate::oracle::start().after(std::time::Duration::from_secs(100_000));
+    let later = start().after(std::time::Duration::from_secs(100_000));
     agg.tick(later);
     recorder.flush();
     assert_eq!(read(&agg).value("d", &[("page", "/a")]), Some(1.0));

@@ -1,6 +1,6 @@
 //! What is declared, and what it makes of label values and numbers.
 
-use super::Value;
+use super::{Native, Value};
 use crate::exact::Exact;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,6 +89,8 @@ pub(crate) struct Family {
     pub(crate) labels: Vec<Label>,
     pub(crate) min: f64,
     pub(crate) max: f64,
+    /// Of a histogram, the schema of its native buckets and how many there may be.
+    pub(crate) native: Option<(i32, usize)>,
 }
 
 impl Family {
@@ -133,7 +135,8 @@ impl Family {
             }
             // What a summary counts in depends on how large its values get.
             let max = matches!(family.kind, Kind::Summary).then_some(family.max);
-            (family.name.clone(), family.kind.as_str(), family.bounds().to_vec(), max, labels)
+            let buckets = (family.bounds().to_vec(), family.native);
+            (family.name.clone(), family.kind.as_str(), buckets, max, labels)
         };
         what_counts(self) == what_counts(next)
     }
@@ -151,7 +154,8 @@ impl Family {
             Kind::Gauge(_) => Value::Gauge(None),
             kind @ (Kind::Histogram(_) | Kind::Summary) => {
                 let buckets = vec![0; kind.bounds().len() + 1];
-                Value::Histogram { buckets, sum: Exact::default() }
+                let native = self.native.map(Native::new);
+                Value::Histogram { buckets, sum: Exact::default(), native }
             }
         }
     }

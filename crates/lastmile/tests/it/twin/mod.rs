@@ -2,12 +2,14 @@
 //! `serde_json`, keeps a `BTreeMap`, and shares no code with the crate.
 
 mod declared;
+mod native;
 mod pushes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use declared::{Combine, Family, Kind, Label, Open, Policy};
 use declared::{OTHER, check_bounds, label_values};
+pub(crate) use native::Native;
 
 use crate::exact::Exact;
 
@@ -20,6 +22,7 @@ pub(crate) enum Value {
     Histogram {
         buckets: Vec<u64>,
         sum: Exact,
+        native: Option<Native>,
     },
 }
 
@@ -329,10 +332,13 @@ impl RowMut<'_> {
                     (Combine::Max, Some(before)) => before.max(value),
                 });
             }
-            (kind, Value::Histogram { buckets, sum }) => {
+            (kind, Value::Histogram { buckets, sum, native }) => {
                 let above = kind.bounds().iter().filter(|&&bound| value > bound).count();
                 buckets[above] += times;
                 sum.add(value, times);
+                if let Some(native) = native {
+                    native.observe(value, times);
+                }
             }
             (_, Value::Counter(sum)) => sum.add(value, times),
             _ => unreachable!("a value has its family's type"),
