@@ -59,6 +59,11 @@ impl Inner {
         &self.store
     }
 
+    /// When it began, which is tick 0.
+    pub(crate) fn started(&self) -> Timestamp {
+        self.started
+    }
+
     pub(crate) fn own(&self) -> &Own {
         &self.own
     }

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::install::{CHROMIUM, NODE, NPM, Need, PROMETHEUS, PROMTOOL, VICTORIA_METRICS, newer};
+use crate::install::{
+    CHROMIUM, NODE, NPM, Need, PIP, PROMETHEUS, PROMTOOL, PYTHON, VICTORIA_METRICS, newer,
+};
 use crate::models;
 use crate::shell::{self, Failure};
 use crate::tidy;
@@ -71,8 +73,8 @@ pub(crate) const ALL: &[Stage] = &[
     },
     Stage {
         name: "conformance",
-        about: "the aggregator under promtool and a real Prometheus, hostile pushes included",
-        needs: &[NODE, PROMETHEUS, PROMTOOL],
+        about: "the aggregator under promtool, Python's client and a real Prometheus, hostile pushes included",
+        needs: &[NODE, PROMETHEUS, PROMTOOL, PYTHON, PIP, Need::PrometheusClient],
         run: conformance,
     },
     Stage {
@@ -200,7 +202,8 @@ fn node_tests(tree: &Tree, folder: &str, options: &[&str]) -> Result<(), Failure
         .args(test_files(&tree.e2e().join(folder)))
         .env("E2E_AGGREGATOR", tree.binary("lastmile-aggregator"))
         .env("E2E_DEMO", tree.binary("lastmile-demo"))
-        .env("E2E_CONFORMANCE", tree.conformance());
+        .env("E2E_CONFORMANCE", tree.conformance())
+        .env("E2E_PYTHONPATH", tree.python());
     for suite in newer::SUITES {
         let program = newer::prometheus(tree, suite);
         if program.is_file() {

@@ -1,14 +1,17 @@
-//! Encoders over the rows, in chunks; escaping happened when the rows were made.
+//! Encoders over the rows, in chunks; values were escaped when the rows were made.
 
 mod filter;
 mod format;
+mod names;
 mod number;
+mod parts;
 mod text;
 
 pub(crate) use filter::Filter;
 pub use filter::OwnMetrics;
 pub use format::{Escaping, ExpositionFormat};
-pub(crate) use text::TextParts;
+pub(crate) use names::{is_label_name, is_metric_name};
+pub(crate) use parts::{FamilyText, Style, TextParts, body_literals, counter_base, created_base};
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -25,6 +28,10 @@ use crate::time::{Ticks, Timestamp};
 /// cache and for a lock hold of about 10 µs.
 pub(crate) const CHUNK_BYTES: usize = if cfg!(all(test, shuttle)) { 256 } else { 64 << 10 };
 
+/// How an exposition in OpenMetrics ends.
+/// Source: OpenMetrics 1.0 §Overall Structure, "MUST end with EOF" (specification/OpenMetrics.md).
+const EOF: &[u8] = b"# EOF\n";
+
 /// What a scrape asks for.
 ///
 /// ```
@@ -40,6 +47,7 @@ pub struct ScrapeOptions {
     filter: Filter,
     reader: Option<(SocketAddr, Option<Duration>)>,
     clock: Option<fn() -> Duration>,
+    created: bool,
 }
 
 impl ScrapeOptions {
@@ -52,7 +60,7 @@ impl ScrapeOptions {
     /// This format.
     #[must_use]
     pub fn new(format: ExpositionFormat) -> Self {
-        Self { format, filter: Filter::default(), reader: None, clock: None }
+        Self { format, filter: Filter::default(), reader: None, clock: None, created: false }
     }
 
     /// Says who reads: a Prometheus, by the address and port of its connection, and by how long it says
@@ -110,6 +118,33 @@ impl ScrapeOptions {
         self
     }
 
+    /// Whether counters, histograms and summaries tell in OpenMetrics when each of their series began, in a
+    /// `_created` sample of its own. Off unless this says otherwise, and without effect on other formats: a
+    /// Prometheus stores these samples as series like any other, unless it runs with
+    /// `created-timestamp-zero-ingestion`.
+    ///
+    /// ```
+    /// # use lastmile::{Aggregator, Family, Limits, Schema, Timestamp};
+    /// use lastmile::{Escaping, ExpositionFormat, ScrapeOptions};
+    ///
+    /// # let schema = Schema::builder().family(Family::counter("app_loads_total")).build()?;
+    /// # let now = Timestamp::new(1_700_000_000_250, std::time::Duration::ZERO);
+    /// # let agg = Aggregator::new(schema, Limits::default(), now)?;
+    /// let format = ExpositionFormat::OpenMetrics1_0_0(Escaping::AllowUtf8);
+    /// let mut scrape = agg.scrape(ScrapeOptions::new(format).created(true), now);
+    /// let mut chunk = Vec::new();
+    /// assert!(scrape.next_chunk(&mut chunk));
+    /// assert!(chunk.starts_with(
+    ///     b"# TYPE app_loads counter\napp_loads_total 0\napp_loads_created 1700000000.250\n"
+    /// ));
+    /// # Ok::<(), lastmile::Error>(())
+    /// ```
+    #[must_use]
+    pub fn created(mut self, created: bool) -> Self {
+        self.created = created;
+        self
+    }
+
     /// The exact `Content-Type` of the exposition.
     #[must_use]
     pub fn content_type(&self) -> &'static str {
@@ -148,6 +183,11 @@ pub struct Scrape {
     now: Ticks,
     view: View,
     at: Cursor,
+    style: Style,
+    /// Where series tell when they began: the wall clock at tick 0.
+    start_ms: Option<u64>,
+    /// What stands behind all families, until it is written.
+    trailer: &'static [u8],
     /// The rest of a block that is larger than one chunk.
     spill: Vec<u8>,
     spilled: usize,
@@ -173,6 +213,8 @@ impl Scrape {
         let view = agg.store().readers().begin(reader, now);
         let catalog = agg.store().catalog();
         let walk = Some(agg.store().walk());
+        let style = Style::of(options.format);
+        let start_ms = options.created.then(|| agg.started().wall_ms());
         Self {
             agg,
             catalog,
@@ -181,6 +223,9 @@ impl Scrape {
             now,
             view,
             at: Cursor::default(),
+            style,
+            start_ms,
+            trailer: if style.is_open_metrics() { EOF } else { b"" },
             spill: Vec::new(),
             spilled: 0,
             walk,
@@ -195,7 +240,8 @@ impl Scrape {
 
     /// Replaces the content of `chunk` by the next at most 64 KiB; `false` at the end, `chunk` then
     /// empty. Holds each shard's lock for one block at a time, about 10 µs at most. Allocates only if
-    /// `chunk` has less capacity than that, or for a series whose text alone is larger.
+    /// `chunk` has less capacity than that, for a series whose text alone is larger, or for a block that is
+    /// larger in this format than in text 0.0.4.
     pub fn next_chunk(&mut self, chunk: &mut Vec<u8>) -> bool {
         // Not cleared first: what is there need not be zeroed again.
         chunk.resize(CHUNK_BYTES + SLACK, 0);
@@ -227,11 +273,19 @@ impl Scrape {
                 continue;
             };
             let seq = shard.block(block).seq();
-            let need = shard.block(block).text_bytes_max() + family.text().header().len();
+            let lines = text::Lines {
+                family,
+                parts: family.text_in(self.style),
+                view: &self.view,
+                now: self.now,
+                start_ms: self.start_ms,
+            };
+            let need = lines.bytes_max(shard.block(block));
             if need > CHUNK_BYTES - end && end > 0 {
                 return end;
             }
-            // A block of one row can be larger than a chunk; it is written aside and handed out in parts.
+            // A block is larger than a chunk if it is of one long row, or in a format that takes more than text
+            // does; it is written aside and handed out in parts.
             let is_large = need > CHUNK_BYTES;
             let mut out = if is_large {
                 self.spill.clear();
@@ -241,7 +295,7 @@ impl Scrape {
                 Out::new(chunk, end)
             };
             let header_done = &mut self.at.header_done;
-            text::block(&mut out, family, &mut shard, block, &self.view, self.now, header_done);
+            text::block(&mut out, &lines, &mut shard, block, header_done);
             let written = out.end();
             unlock_fair(shard);
             if let (Some(clock), Some(since)) = (self.options.clock, held_since) {
@@ -257,6 +311,11 @@ impl Scrape {
             if written > 0 {
                 return self.fill(chunk);
             }
+        }
+        if self.trailer.len() <= CHUNK_BYTES - end {
+            let trailer = std::mem::take(&mut self.trailer);
+            chunk[end..end + trailer.len()].copy_from_slice(trailer);
+            end += trailer.len();
         }
         end
     }
