@@ -12,8 +12,9 @@ use crate::scrape::ScrapeStream;
 
 /// The body of an answer: nothing, one piece, or a scrape that is encoded as it is sent.
 ///
-/// A scrape gives at most 64 KiB a frame and encodes the next one only when it is asked for it, so a
-/// slow reader costs one frame. It counts as complete when its end was reached, and as aborted when
+/// A scrape gives at most 64 KiB a frame and encodes, and compresses, the next one only when it is asked
+/// for it, so a slow reader costs one frame; a compressed one keeps a chunk and its compressor besides,
+/// some 400 KiB. It counts as complete when its end was reached, and as aborted when
 /// it is dropped before.
 pub struct ResponseBody(Repr);
 

@@ -9,7 +9,7 @@
 //! |---|---|---|---|
 //! | `/lm` | public | `POST`, `OPTIONS` | an `lm1` push |
 //! | `/record` | public | `POST`, `OPTIONS` | a `prometheus-user-metrics` push |
-//! | `/metrics` | private | `GET`, `HEAD` | the aggregate, text format 0.0.4, streamed |
+//! | `/metrics` | private | `GET`, `HEAD` | the aggregate, in the format that the scraper likes best, streamed |
 //! | `/healthz` | private | `GET`, `HEAD` | 200 |
 //! | `/readyz` | private | `GET`, `HEAD` | 200 or 503, see [`Service::set_ready`] |
 //!
@@ -58,6 +58,32 @@
 //! again on it. Any `Content-Type`, or none, is taken: browsers send `text/plain` and untyped bodies
 //! without a preflight.
 //!
+//! # What a scrape is answered
+//! | asked for | answer |
+//! |---|---|
+//! | `Accept` names OpenMetrics 1.0.0 (any Prometheus) | that, `# EOF` and all |
+//! | `text/plain;version=1.0.0` | the same text with names of any UTF-8 |
+//! | delimited protobuf (a Prometheus that stores native histograms), with the feature `protobuf` | that |
+//! | anything else, or nothing | text 0.0.4, which everyone reads |
+//! | `Accept-Encoding` takes gzip, and not `gzip;q=0` | the same, compressed as it is sent |
+//! | `/metrics?family[]=app_loads_total&family[]=…` | these families, by their names in the schema; at most 64 |
+//! | `/metrics?own=none`, `/metrics?own=only` | without the metrics of the aggregator itself, or those alone |
+//!
+//! The highest q wins, and of equals what comes first. The type of an answer is exact, as Prometheus 3 drops
+//! a target whose type it does not know, and every answer says `Vary: Accept, Accept-Encoding`. `HEAD` has
+//! the headers of `GET` and begins no scrape. No header makes a scrape fail or slow; a query with too many
+//! names, or another `own`, is a 400 with the reason `query`. `family=` and `family%5B%5D=` are the same as
+//! `family[]=`; a family that is not there adds nothing, and an exposition may be empty.
+//!
+//! A scraper that asks for some families alone is another reader than one that asks for all, on the same
+//! connection too: no series is shown to it at its value on account of a scrape that did not show it. So split
+//! a large target into jobs as you like. A compressed scrape costs its reader's patience and not the pushes':
+//! each chunk is copied under its lock first and compressed after.
+//!
+//! # Features
+//! - `protobuf`, not by default: offers delimited protobuf, the one format that has native histograms and
+//!   start times.
+//!
 //! # Other origins
 //! Every answer of the public side, errors included, allows any origin without credentials; a
 //! preflight is valid for two hours. The private side sends no CORS headers at all.
@@ -65,9 +91,12 @@
 mod body;
 mod clock;
 mod cors;
+mod gzip;
 mod intake;
 mod json;
+mod negotiate;
 mod problem;
+mod query;
 mod report;
 mod route;
 mod scrape;

@@ -47,6 +47,10 @@ impl Problem {
         }
     }
 
+    pub(crate) fn bad_query(detail: String) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "query", detail)
+    }
+
     pub(crate) fn encoded_body() -> Self {
         Self {
             header: Some((ACCEPT_ENCODING, HeaderValue::from_static("identity"))),

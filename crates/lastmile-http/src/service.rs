@@ -98,7 +98,7 @@ impl Service {
             .map(|(path, _)| path)
     }
 
-    /// Answers one request; the path alone chooses the route, a query is passed over.
+    /// Answers one request; the path alone chooses the route, and only `/metrics` looks at the query.
     ///
     /// `peer` is the other end of the connection and marks whose scrape it is; without it a scraper is
     /// shown what anyone is. `now` is the moment the request's head came. A push is applied between two
@@ -126,7 +126,8 @@ impl Service {
             Route::Push(_) if method == Method::OPTIONS => self.preflight(route),
             Route::Push(format) => self.push(format, request, peer, now).await,
             Route::Metrics => {
-                scrape::answer(&self.shared.aggregator, method, request.headers(), peer, now)
+                let (headers, query) = (request.headers(), request.uri().query());
+                scrape::answer(&self.shared.aggregator, method, headers, query, peer, now)
             }
             Route::Healthy => state(method, StatusCode::OK, "healthy\n"),
             Route::Ready if self.shared.ready.load(Ordering::Relaxed) => {

@@ -27,7 +27,7 @@ pub use aggregator::Aggregator;
 #[doc(hidden)]
 pub use bench::DecodedBatch;
 pub use error::Error;
-pub use exposition::{Escaping, ExpositionFormat, Scrape, ScrapeOptions};
+pub use exposition::{Escaping, ExpositionFormat, OwnMetrics, Scrape, ScrapeOptions};
 pub use handle::{Counter, Gauge, Histogram, Summary};
 pub use limit::Limits;
 pub use push::{DecodeError, DecodeReason, Format, LineError, PushReport, Refusal, Source};

@@ -10,10 +10,14 @@
 //! same: then no one can see a fall that did not happen, and in doubt a reader loses what every other
 //! exporter loses. Who scrapes with another timeout is somebody else: so a Prometheus that scrapes every
 //! second takes nothing from one that scrapes every five, though both are new after a restart.
+//!
+//! Who asks for other families is another reader as well, though on the same connection: a scrape that
+//! showed some families says nothing of what was seen of the others, and its jobs keep their series apart.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::exposition::Filter;
 use crate::sync::{AtomicU32, Mutex, Ordering};
 use crate::time::{TICKS_PER_SEC, Ticks};
 
@@ -46,7 +50,7 @@ const GAP_MAX: Ticks = 600 * TICKS_PER_SEC;
 /// A row is young for so long: two of Prometheus' default intervals.
 const YOUNG: Ticks = 120 * TICKS_PER_SEC;
 
-/// Timeouts that readers are told apart by: a row has a bit for each, and further ones share the last.
+/// Kinds that readers are told apart by, of a timeout and the families asked for: a row has a bit for each, and further ones share the last.
 const KINDS_MAX: usize = 8;
 
 /// The number of a scrape: how many had begun when it did, itself included.
@@ -78,17 +82,20 @@ pub(crate) struct Readers {
 #[derive(Debug, Default)]
 struct Table {
     readers: Vec<Reader>,
-    /// The timeouts that readers came with, in the order they first did.
-    kinds: Vec<Option<Duration>>,
+    /// How many readers there have been.
+    n_readers: u64,
+    /// The timeouts that readers came with and what they asked for, in the order they first did.
+    kinds: Vec<(Option<Duration>, Filter)>,
 }
 
 impl Table {
-    /// The kind of readers with this timeout, as one of [`KINDS_MAX`] bits.
-    fn kind(&mut self, timeout: Option<Duration>) -> u8 {
-        let known = self.kinds.iter().position(|kind| *kind == timeout);
-        let at = known.unwrap_or_else(|| {
+    /// The kind of readers that wait and ask as this one does, as one of [`KINDS_MAX`] bits.
+    fn kind(&mut self, peer: &Peer) -> u8 {
+        let is_same =
+            |(timeout, filter): &(_, _)| *timeout == peer.timeout && *filter == peer.filter;
+        let at = self.kinds.iter().position(is_same).unwrap_or_else(|| {
             if self.kinds.len() < KINDS_MAX {
-                self.kinds.push(timeout);
+                self.kinds.push((peer.timeout, peer.filter.clone()));
             }
             self.kinds.len() - 1
         });
@@ -97,16 +104,23 @@ impl Table {
 }
 
 /// Who reads.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) addr: SocketAddr,
     /// How long it waits for a scrape, if it said so.
     pub(crate) timeout: Option<Duration>,
+    /// What it asks for.
+    pub(crate) filter: Filter,
 }
+
+/// A reader's number, in the order in which they came.
+type ReaderNo = u64;
 
 #[derive(Debug)]
 struct Reader {
+    number: ReaderNo,
     addr: SocketAddr,
+    filter: Filter,
     last_begin: Ticks,
     longest_gap: Option<Ticks>,
     completed: Option<Completed>,
@@ -126,7 +140,7 @@ struct Completed {
 /// What one scrape shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
-    reader: Option<SocketAddr>,
+    reader: Option<ReaderNo>,
     /// The kinds of readers that this one may be.
     kinds: u8,
     no: ScrapeNo,
@@ -179,31 +193,41 @@ impl Readers {
         let no = self.begun.load(Ordering::Relaxed).saturating_add(1);
         self.begun.store(no, Ordering::Relaxed);
         let live = View { reader: None, kinds: u8::MAX, no, began: now, shows: Shows::Live };
-        let Some(Peer { addr, timeout }) = reader else {
+        let Some(peer) = reader else {
             let shows = if self.hold == Hold::Everyone { Shows::Settled } else { Shows::Live };
             return View { shows, ..live };
         };
-        let kinds = table.kind(timeout);
-        let table = &mut table.readers;
+        let kinds = table.kind(&peer);
+        let Table { readers, n_readers, .. } = &mut *table;
+        let is_it = |reader: &Reader| reader.addr == peer.addr && reader.filter == peer.filter;
         // Who was away for long is as good as new: its port may be another's by now.
-        table.retain(|reader| reader.addr != addr || reader.is_live(now));
-        let known = table.iter_mut().find(|reader| reader.addr == addr);
-        let (completed, or_shown) = match known {
+        readers.retain(|reader| !is_it(reader) || reader.is_live(now));
+        let known = readers.iter_mut().find(|reader| is_it(reader));
+        let (number, completed, or_shown) = match known {
             Some(reader) => {
                 let gap = now.saturating_sub(reader.last_begin).min(GAP_MAX);
                 let in_rhythm =
                     reader.longest_gap.is_some_and(|longest| gap <= longest + longest / 2);
                 reader.longest_gap = Some(reader.longest_gap.unwrap_or(0).max(gap));
                 reader.last_begin = now;
-                (reader.completed, !in_rhythm)
+                (reader.number, reader.completed, !in_rhythm)
             }
             None => {
-                if table.len() == READERS_MAX {
-                    let oldest = (0..table.len()).min_by_key(|i| table[*i].last_begin);
-                    table.swap_remove(oldest.unwrap_or(0));
+                if readers.len() == READERS_MAX {
+                    let oldest = (0..readers.len()).min_by_key(|i| readers[*i].last_begin);
+                    readers.swap_remove(oldest.unwrap_or(0));
                 }
-                table.push(Reader { addr, last_begin: now, longest_gap: None, completed: None });
-                (None, true)
+                *n_readers += 1;
+                let Peer { addr, filter, .. } = peer;
+                readers.push(Reader {
+                    number: *n_readers,
+                    addr,
+                    filter,
+                    last_begin: now,
+                    longest_gap: None,
+                    completed: None,
+                });
+                (*n_readers, None, true)
             }
         };
         let shows = match (self.hold, completed) {
@@ -211,13 +235,14 @@ impl Readers {
             (_, Some(completed)) => Shows::Before { no: completed.no, or_shown },
             (_, None) => Shows::Settled,
         };
-        View { reader: Some(addr), kinds, shows, ..live }
+        View { reader: Some(number), kinds, shows, ..live }
     }
 
     /// The reader has all of that scrape.
     pub(crate) fn complete(&self, view: &View) {
         let table = &mut self.table.lock().readers;
-        let Some(reader) = table.iter_mut().find(|reader| Some(reader.addr) == view.reader) else {
+        let Some(reader) = table.iter_mut().find(|reader| Some(reader.number) == view.reader)
+        else {
             return;
         };
         if reader.completed.is_none_or(|completed| completed.no < view.no) {
@@ -282,7 +307,7 @@ mod tests {
     use super::*;
 
     fn addr(port: u16) -> Option<Peer> {
-        Some(Peer { addr: ([10, 0, 0, 1], port).into(), timeout: None })
+        Some(Peer { addr: ([10, 0, 0, 1], port).into(), timeout: None, filter: Filter::default() })
     }
 
     fn with_timeout(port: u16, secs: u64) -> Option<Peer> {
@@ -352,6 +377,33 @@ mod tests {
             .map(|n| readers.begin(with_timeout(n, u64::from(n)), 130).reader_kind())
             .collect();
         assert!(kinds[..6].windows(2).all(|pair| pair[0] != pair[1]) && kinds[6..] == [128; 14]);
+    }
+
+    #[test]
+    fn who_asks_for_other_families_is_somebody_else() {
+        let of = |names: &[&str]| {
+            let mut filter = Filter::default();
+            names.iter().for_each(|name| filter.add(name));
+            addr(1).map(|peer| Peer { filter, ..peer })
+        };
+        let readers = Readers::new(Hold::Readers);
+        for now in [0, 10] {
+            readers.complete(&readers.begin(of(&[]), now));
+            readers.complete(&readers.begin(of(&["a", "b"]), now + 1));
+        }
+        let born = readers.begun();
+        readers.complete(&readers.begin(of(&["b", "a", "b"]), 21));
+        let some = readers.begin(of(&["a", "b"]), 31);
+        assert!(some.shows(born, 15, 0), "the order of names makes no other reader");
+        assert!(!some.shows(readers.begun(), 31, u8::MAX));
+        readers.complete(&some);
+        let all = readers.begin(of(&[]), 20);
+        assert!(!all.shows(born, 15, some.reader_kind()), "it has completed nothing since");
+        assert!(!readers.seen(31).final_value(14, born, 15), "and the row waits for it");
+        readers.complete(&all);
+        readers.complete(&readers.begin(of(&[]), 30));
+        assert!(readers.seen(31).final_value(14, born, 15));
+        assert_eq!(readers.n_live(31), 2);
     }
 
     #[test]

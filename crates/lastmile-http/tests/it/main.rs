@@ -3,6 +3,7 @@
 mod answers;
 mod bodies;
 mod cors;
+mod formats;
 mod page_loads;
 mod routes;
 mod scrapes;

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use flate2::bufread::GzDecoder;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -14,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use lastmile::{Aggregator, Family, Label, Limits, Schema};
 use lastmile_http::{Clock, Service};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// Long enough for a loaded machine; a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,7 +40,7 @@ impl Server {
     pub(crate) fn start(service: Service) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("the system has threads");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port is free");
+        let listener = runtime.block_on(async { listen() }).expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         thread::spawn(move || runtime.block_on(serve(&listener, &service)));
         Self(address)
@@ -71,6 +72,14 @@ impl Server {
     pub(crate) fn check(&self, request: &str, wanted: &str) {
         self.send(request).check(request, wanted);
     }
+}
+
+/// A listener whose connections buffer little, so that a reader that stands still is felt soon.
+fn listen() -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_send_buffer_size(64 << 10)?;
+    socket.bind(([127, 0, 0, 1], 0).into())?;
+    socket.listen(64)
 }
 
 async fn serve(listener: &TcpListener, service: &Service) {
@@ -112,6 +121,9 @@ pub(crate) fn wire(request: &str, connection: &str) -> Vec<u8> {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
+    /// As it was sent.
+    pub(crate) raw: Vec<u8>,
+    /// The same inflated, if it says that it is compressed.
     pub(crate) body: String,
 }
 
@@ -126,9 +138,13 @@ impl Answer {
         let headers = lines.filter_map(|line| line.split_once(": "));
         let headers =
             headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-        let mut answer =
-            Self { status: status.expect("a status line"), headers, body: String::new() };
-        let body = if to_head {
+        let mut answer = Self {
+            status: status.expect("a status line"),
+            headers,
+            raw: Vec::new(),
+            body: String::new(),
+        };
+        answer.raw = if to_head {
             Vec::new()
         } else if answer.header("transfer-encoding") == Some("chunked") {
             dechunk(&mut rest)
@@ -139,6 +155,8 @@ impl Answer {
             rest = after;
             body.to_vec()
         };
+        let is_gzip = !to_head && answer.header("content-encoding") == Some("gzip");
+        let body = if is_gzip { inflate(&answer.raw) } else { answer.raw.clone() };
         answer.body = String::from_utf8(body).expect("every answer is text");
         (answer, rest)
     }
@@ -174,6 +192,15 @@ impl fmt::Display for Answer {
         }
         write!(f, "\n{}", self.body)
     }
+}
+
+/// One whole gzip stream and nothing behind it.
+fn inflate(mut gzip: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut decoder = GzDecoder::new(&mut gzip);
+    decoder.read_to_end(&mut text).expect("it is gzip, and its checksum holds");
+    assert_eq!(gzip, b"", "nothing follows the stream");
+    text
 }
 
 /// Takes a chunked body off `text`.

@@ -1,11 +1,14 @@
 //! Encoders over the rows, in chunks; values were escaped when the rows were made.
 
+mod filter;
 mod format;
 mod names;
 mod number;
 mod parts;
 mod text;
 
+pub(crate) use filter::Filter;
+pub use filter::OwnMetrics;
 pub use format::{Escaping, ExpositionFormat};
 pub(crate) use names::{is_label_name, is_metric_name};
 pub(crate) use parts::{FamilyText, Style, TextParts, body_literals, counter_base, created_base};
@@ -41,7 +44,8 @@ const EOF: &[u8] = b"# EOF\n";
 #[derive(Clone, Debug)]
 pub struct ScrapeOptions {
     format: ExpositionFormat,
-    reader: Option<Peer>,
+    filter: Filter,
+    reader: Option<(SocketAddr, Option<Duration>)>,
     clock: Option<fn() -> Duration>,
     created: bool,
 }
@@ -56,14 +60,52 @@ impl ScrapeOptions {
     /// This format.
     #[must_use]
     pub fn new(format: ExpositionFormat) -> Self {
-        Self { format, reader: None, clock: None, created: false }
+        Self { format, filter: Filter::default(), reader: None, clock: None, created: false }
     }
 
     /// Says who reads: a Prometheus, by the address and port of its connection, and by how long it says
     /// that it waits (`X-Prometheus-Scrape-Timeout-Seconds`), which tells two of them apart that are new.
     #[must_use]
     pub fn reader(mut self, addr: SocketAddr, timeout: Option<Duration>) -> Self {
-        self.reader = Some(Peer { addr, timeout });
+        self.reader = Some((addr, timeout));
+        self
+    }
+
+    /// Shows this family, by its name in the schema, and no others but those that are named as well. A
+    /// name that is no family's adds nothing, so an exposition may be empty. Of more than
+    /// [`FAMILIES_MAX`](Self::FAMILIES_MAX) names those that come last are passed over.
+    ///
+    /// A reader with other families is another reader: what one of them has been shown, and what it still
+    /// has to read before a series may leave, says nothing about the other.
+    ///
+    /// ```
+    /// # use lastmile::{Aggregator, Family, Limits, Schema, ScrapeOptions, Timestamp};
+    /// # let now = Timestamp::new(0, std::time::Duration::ZERO);
+    /// let schema = Schema::builder()
+    ///     .family(Family::counter("app_loads_total"))
+    ///     .family(Family::counter("app_errors_total"))
+    ///     .build()?;
+    /// let agg = Aggregator::new(schema, Limits::default(), now)?;
+    /// let mut scrape = agg.scrape(ScrapeOptions::text().family("app_errors_total"), now);
+    /// let mut chunk = Vec::new();
+    /// assert!(scrape.next_chunk(&mut chunk));
+    /// assert_eq!(chunk, b"# TYPE app_errors_total counter\napp_errors_total 0\n");
+    /// # Ok::<(), lastmile::Error>(())
+    /// ```
+    #[must_use]
+    pub fn family(mut self, name: &str) -> Self {
+        self.filter.add(name);
+        self
+    }
+
+    /// Most families that a scrape can be narrowed to by name.
+    pub const FAMILIES_MAX: usize = Filter::NAMES_MAX;
+
+    /// Shows the aggregator's own metrics, or only them, or none of them; they are included by default.
+    /// It narrows what [`family`](Self::family) names further, and tells readers apart as that does.
+    #[must_use]
+    pub fn own(mut self, own: OwnMetrics) -> Self {
+        self.filter.set_own(own);
         self
     }
 
@@ -166,7 +208,9 @@ struct Cursor {
 impl Scrape {
     pub(crate) fn new(agg: Arc<Inner>, options: ScrapeOptions, started: Timestamp) -> Self {
         let now = agg.ticks(started);
-        let view = agg.store().readers().begin(options.reader, now);
+        let filter = || options.filter.clone();
+        let reader = options.reader.map(|(addr, timeout)| Peer { addr, timeout, filter: filter() });
+        let view = agg.store().readers().begin(reader, now);
         let catalog = agg.store().catalog();
         let walk = Some(agg.store().walk());
         let style = Style::of(options.format);
@@ -216,10 +260,13 @@ impl Scrape {
         let store = self.agg.store();
         let mut end = 0;
         while let Some(family) = self.catalog.families().get(self.at.family) {
-            if self.at.shard == store.n_shards() {
+            let is_new = (self.at.shard, self.at.block) == (0, 0);
+            if self.at.shard == store.n_shards() || is_new && !self.options.filter.shows(family) {
                 self.at = Cursor { family: self.at.family + 1, ..Cursor::default() };
                 continue;
             }
+            // Made before the lock, if it is the first of its kind.
+            let parts = family.text_in(self.style);
             let mut shard = store.shard(self.at.shard);
             let held_since = self.options.clock.map(|clock| clock());
             let Some(block) = shard.block_after(family.slot(), self.at.block) else {
@@ -230,7 +277,7 @@ impl Scrape {
             let seq = shard.block(block).seq();
             let lines = text::Lines {
                 family,
-                parts: family.text_in(self.style),
+                parts,
                 view: &self.view,
                 now: self.now,
                 start_ms: self.start_ms,

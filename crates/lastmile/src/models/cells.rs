@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use loom::thread;
 
+use crate::exposition::Filter;
 use crate::limit::ByteBudget;
 use crate::readers::{Hold, Peer, Readers};
 use crate::store::Store;
@@ -56,9 +57,11 @@ fn the_last_handle_folds_what_all_added() {
 #[test]
 fn a_row_that_a_scrape_did_not_meet_is_at_0_in_the_next() {
     loom::model(|| {
-        let reader = Some(Peer { addr: ([10, 0, 0, 1], 1).into(), timeout: None });
+        let reader = || {
+            Some(Peer { addr: ([10, 0, 0, 1], 1).into(), timeout: None, filter: Filter::default() })
+        };
         let readers = Arc::new(Readers::new(Hold::Readers));
-        let complete = |now| readers.complete(&readers.begin(reader, now));
+        let complete = |now| readers.complete(&readers.begin(reader(), now));
         complete(0);
         complete(1);
         // One row at most, by the number of the scrape that it was made after.
@@ -71,10 +74,10 @@ fn a_row_that_a_scrape_did_not_meet_is_at_0_in_the_next() {
             })
         };
         for now in 2..4 {
-            let view = readers.begin(reader, now);
+            let view = readers.begin(reader(), now);
             let met = *shard.lock();
             readers.complete(&view);
-            let next = readers.begin(reader, now + 1);
+            let next = readers.begin(reader(), now + 1);
             if met.is_none_or(|born| !view.includes(born)) {
                 let born = *shard.lock();
                 assert!(born.is_none_or(|born| !next.shows(born, now, 0)), "not at 0 first");

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use lastmile::{
-    Aggregator, Family, Format, Hold, Label, Limits, Schema, Scrape, ScrapeOptions, Source,
-    Timestamp,
+    Aggregator, Family, Format, Hold, Label, Limits, OwnMetrics, Schema, Scrape, ScrapeOptions,
+    Source, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -45,6 +45,8 @@ struct Prometheus {
     port: u16,
     /// In seconds.
     timeout: Option<u64>,
+    /// The one family that it asks for.
+    family: Option<&'static str>,
     last: BTreeMap<Series, f64>,
     increase: BTreeMap<Series, f64>,
     running: Option<(Scrape, Vec<u8>)>,
@@ -57,7 +59,11 @@ impl Prometheus {
 
     fn begin(&mut self, agg: &Aggregator, now: Timestamp) {
         let timeout = self.timeout.map(Duration::from_secs);
-        let scrape = agg.scrape(ScrapeOptions::text().reader(addr(self.port), timeout), now);
+        let mut options = ScrapeOptions::text().reader(addr(self.port), timeout);
+        if let Some(family) = self.family {
+            options = options.family(family);
+        }
+        let scrape = agg.scrape(options, now);
         self.running = Some((scrape, Vec::new()));
     }
 
@@ -169,6 +175,94 @@ fn a_reader_that_reconnects_or_is_new_is_shown_no_fall() {
 }
 
 #[test]
+fn a_scrape_of_some_families_is_none_of_the_others() {
+    let agg = aggregator(Limits::default());
+    // Two jobs of one Prometheus behind a proxy that uses one connection for both.
+    let mut all = Prometheus::new(1);
+    let mut some = Prometheus { family: Some("closed_total"), ..Prometheus::new(1) };
+    for reader in [&mut all, &mut some] {
+        reader.scrape(&agg, at(0));
+        reader.scrape(&agg, at(1));
+    }
+    push(&agg, "open_total;page=/x", "7", at(2));
+    push(&agg, "closed_total;app=a", "5", at(2));
+    for secs in 3..6 {
+        some.scrape(&agg, at(secs));
+        assert_eq!(some.value("closed_total;app=a"), Some(5.0));
+        assert_eq!(some.value("open_total;page=/x"), None);
+    }
+    all.scrape(&agg, at(6));
+    assert_eq!(all.value("open_total;page=/x"), Some(0.0), "nobody was shown it yet");
+    for secs in [7, 8] {
+        some.scrape(&agg, at(secs));
+    }
+    all.scrape(&agg, at(10));
+    assert_eq!(all.value("open_total;page=/x"), Some(7.0));
+    for reader in [&all, &some] {
+        let app = ("closed_total".to_owned(), vec![("app".to_owned(), "a".to_owned())]);
+        assert_eq!(reader.increase[&app], 5.0);
+    }
+    // Idle for its time to live, it still waits for who has not read what came last.
+    push(&agg, "open_total;page=/x", "1", at(11));
+    for secs in [200, 400, 600, 615] {
+        some.scrape(&agg, at(secs));
+    }
+    agg.tick(at(616));
+    all.scrape(&agg, at(617));
+    assert_eq!(all.value("open_total;page=/x"), Some(8.0));
+}
+
+#[test]
+fn a_scrape_shows_what_was_asked_for() {
+    let agg = aggregator(Limits::default());
+    push(&agg, "open_total;page=/x", "7", at(1));
+    let text = ScrapeOptions::text;
+    let read = |options: ScrapeOptions| {
+        let mut scrape = agg.scrape(options, at(2));
+        let (mut all, mut chunk) = (Vec::new(), Vec::new());
+        while scrape.next_chunk(&mut chunk) {
+            all.extend_from_slice(&chunk);
+        }
+        scrape.complete(at(2));
+        let types = String::from_utf8(all).unwrap();
+        let types = types.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        types.map(|line| line.split_once(' ').unwrap().0.to_owned()).collect::<Vec<_>>()
+    };
+    let everything = read(text());
+    let (own, theirs): (Vec<_>, Vec<_>) = everything.iter().cloned().partition(|name| {
+        name.starts_with("lastmile_") || name == "metrics_aggregator_record_total"
+    });
+    assert!(own.len() > 10 && theirs.len() == 2);
+    let long = "x".repeat(100_000);
+    let many = |n: usize, last: &str| {
+        let names = (0..n).map(|i| format!("n{i}"));
+        names.chain([last.to_owned()]).fold(text(), |options, name| options.family(&name))
+    };
+    let own_name = "lastmile_refused_total";
+    let only = |name: &str| vec![name.to_owned()];
+    let nothing = Vec::new();
+    for (options, expected) in [
+        (text().own(OwnMetrics::Included), everything.clone()),
+        (text().own(OwnMetrics::Only), own),
+        (text().own(OwnMetrics::Excluded), theirs),
+        (text().family("open_total"), only("open_total")),
+        (text().family("open_total").family("open_total"), only("open_total")),
+        (text().family("nothing").family(own_name), only(own_name)),
+        (text().family(own_name).own(OwnMetrics::Only), only(own_name)),
+        (text().family(own_name).own(OwnMetrics::Excluded), nothing.clone()),
+        (text().family("open_total").own(OwnMetrics::Only), nothing.clone()),
+        (text().family(""), nothing.clone()),
+        (text().family("open"), nothing.clone()),
+        (text().family(&long), nothing.clone()),
+        (many(ScrapeOptions::FAMILIES_MAX - 1, "open_total"), only("open_total")),
+        (many(ScrapeOptions::FAMILIES_MAX, "open_total"), nothing),
+    ] {
+        let asked = format!("{options:?}");
+        assert_eq!(read(options), expected, "{asked:.500}");
+    }
+}
+
+#[test]
 fn idle_series_leave_when_read_and_return_as_new() {
     let agg = aggregator(Limits::default());
     let used = agg.bytes_used();
@@ -254,7 +348,7 @@ fn a_handle_keeps_its_row() {
 struct Second {
     pushes: Vec<(usize, u32)>,
     /// Readers whose scrape of this second, if they have one, breaks off.
-    abort: [bool; 3],
+    abort: [bool; 5],
     /// Chunks that are read before the pushes; the others come after.
     n_before: usize,
     tick: bool,
@@ -262,7 +356,7 @@ struct Second {
 
 fn second() -> impl Strategy<Value = Second> {
     let pushes = proptest::collection::vec((0..6_usize, 1..100_u32), 0..3);
-    let abort = proptest::array::uniform3(proptest::bool::weighted(0.05));
+    let abort = proptest::array::uniform5(proptest::bool::weighted(0.05));
     (pushes, abort, 0..3_usize, any::<bool>()).prop_map(|(pushes, abort, n_before, tick)| Second {
         pushes,
         abort,
@@ -292,10 +386,15 @@ proptest! {
         // As Prometheus does, they wait as long as their interval: so nothing is lost from the start on.
         let of = |(secs, port)| (secs, Prometheus { timeout: Some(secs), ..Prometheus::new(port) });
         let mut readers: Vec<(u64, Prometheus)> = [1, 2, 5].into_iter().zip(1..).map(of).collect();
+        // And two that ask for one family each, on the connection that the second uses.
+        for family in ["open_total", "wait_seconds"] {
+            let (secs, reader) = of((2, 2));
+            readers.push((secs, Prometheus { family: Some(family), ..reader }));
+        }
         let keys = ["closed_total;app=a", "closed_total;app=b", "open_total;page=/1", "open_total;page=/2",
             "wait_seconds;page=/1", "wait_seconds;page=/2"];
         let mut counted: BTreeMap<usize, u64> = BTreeMap::new();
-        let quiet = Second { pushes: Vec::new(), abort: [false; 3], n_before: 1, tick: true };
+        let quiet = Second { pushes: Vec::new(), abort: [false; 5], n_before: 1, tick: true };
         // Who has not completed a scrape yet holds nothing up, so each does once; and some quiet after.
         let after = std::iter::repeat_n(&quiet, 15);
         for (i, second) in std::iter::once(&quiet).chain(&seconds).chain(after).enumerate() {
@@ -326,9 +425,11 @@ proptest! {
         for (series, n) in counted {
             let (name, label) = keys[series].split_once(';').unwrap();
             let (label, value) = label.split_once('=').unwrap();
+            let asks = |reader: &Prometheus| reader.family.is_none_or(|family| family == name);
+            let asking = readers.iter().filter(|(_, reader)| asks(reader));
             let name = if series < 4 { name.to_owned() } else { format!("{name}_count") };
             let key = (name, vec![(label.to_owned(), value.to_owned())]);
-            for (interval, reader) in &readers {
+            for (interval, reader) in asking {
                 prop_assert_eq!(reader.increase.get(&key).copied(), Some(n as f64), "{:?} every {} s", key, interval);
             }
         }
