@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use lastmile::{Aggregator, Family, Format, Label, Limits, Otherwise, Schema, Source};
+use lastmile::{
+    Aggregator, Escaping, ExpositionFormat, Family, Format, Label, Limits, Otherwise, Schema,
+    ScrapeOptions, Source,
+};
 
-use crate::expo;
+use crate::expo::{self, Exposition};
+use crate::formats::{Dialect, read};
 use crate::oracle::start;
 
 /// Texts between bytes 0xFF, which UTF-8 has not: the first is HELP, the next 3 are listed values, the
@@ -62,16 +66,43 @@ pub fn exposition(data: &[u8]) {
 
     let mut text = Vec::new();
     agg.encode_to(&mut text, start()).expect("a Vec takes everything");
-    let exposition = expo::parse(&text);
+    check(&expo::parse(&text), "open_total", &help, &wanted, &listed);
+    // No name here needs escaping, so what differs is the format alone.
+    for format in [
+        ExpositionFormat::Text1_0_0(Escaping::AllowUtf8),
+        ExpositionFormat::OpenMetrics1_0_0(Escaping::AllowUtf8),
+    ] {
+        let (dialect, open) = match format {
+            ExpositionFormat::OpenMetrics1_0_0(_) => (Dialect::OpenMetrics, "open"),
+            _ => (Dialect::Text, "open_total"),
+        };
+        let mut scrape = agg.scrape(ScrapeOptions::new(format), start());
+        let (mut text, mut chunk) = (Vec::new(), Vec::new());
+        while scrape.next_chunk(&mut chunk) {
+            text.extend_from_slice(&chunk);
+        }
+        check(&read(&text, dialect).expect("it is right"), open, &help, &wanted, &listed);
+    }
+}
+
+/// An exposition shows what was pushed, and the help as it was declared. `open` is what the format calls the
+/// family of that name.
+fn check(
+    exposition: &Exposition,
+    open: &str,
+    help: &str,
+    wanted: &BTreeMap<(&str, &str), f64>,
+    listed: &[String],
+) {
     let is_help = |family: &expo::Family| family.help.as_deref().unwrap_or_default() == help;
-    let open = exposition.family("open_total");
+    let open = exposition.family(open);
     assert!(open.is_none_or(is_help), "{help:?}");
     let n_series = open.map_or(0, |family| family.samples.len());
     assert_eq!(n_series, wanted.len());
-    for ((a, b), n) in wanted {
+    for (&(a, b), &n) in wanted {
         assert_eq!(exposition.value("open_total", &[("a", a), ("b", b)]), Some(n), "{a:?} {b:?}");
     }
-    for value in &listed {
+    for value in listed {
         let count = exposition.value("closed_count", &[("value", value)]);
         assert_eq!(count, Some(0.0), "{value:?}");
     }

@@ -11,6 +11,8 @@ mod exact;
 #[allow(dead_code)]
 #[path = "../../crates/lastmile/tests/it/expo.rs"]
 mod expo;
+#[path = "../../crates/lastmile/tests/it/formats/reader.rs"]
+mod formats;
 #[path = "../../crates/lastmile/tests/it/json.rs"]
 mod json;
 #[allow(dead_code)]

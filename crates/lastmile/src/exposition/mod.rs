@@ -265,6 +265,8 @@ impl Scrape {
                 self.at = Cursor { family: self.at.family + 1, ..Cursor::default() };
                 continue;
             }
+            // Made before the lock, if it is the first of its kind.
+            let parts = family.text_in(self.style);
             let mut shard = store.shard(self.at.shard);
             let held_since = self.options.clock.map(|clock| clock());
             let Some(block) = shard.block_after(family.slot(), self.at.block) else {
@@ -275,7 +277,7 @@ impl Scrape {
             let seq = shard.block(block).seq();
             let lines = text::Lines {
                 family,
-                parts: family.text_in(self.style),
+                parts,
                 view: &self.view,
                 now: self.now,
                 start_ms: self.start_ms,

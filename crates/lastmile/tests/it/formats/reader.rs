@@ -93,7 +93,7 @@ impl Reader {
         match word {
             "HELP" => {
                 need(at.family.help.is_none(), "HELP twice")?;
-                at.family.help = Some(unescape(text, om)?);
+                at.family.help = Some(unescape(text, om));
             }
             "TYPE" => {
                 need(at.family.kind.is_empty(), "TYPE twice")?;
@@ -193,7 +193,7 @@ fn read_sample(line: &str) -> Result<Sample> {
                 Some(value) => {
                     let end = end_of_string(value)?;
                     need(labels.iter().all(|(seen, _)| *seen != label), "a label twice")?;
-                    labels.push((label, unescape(&value[..end], true)?));
+                    labels.push((label, unescape(&value[..end], true)));
                     inside = &value[end + 1..];
                 }
                 None => {
@@ -240,7 +240,7 @@ fn read_name<'a>(
 ) -> Result<(String, &'a str)> {
     if let Some(quoted) = text.strip_prefix('"') {
         let end = end_of_string(quoted)?;
-        return Ok((unescape(&quoted[..end], true)?, &quoted[end + 1..]));
+        return Ok((unescape(&quoted[..end], true), &quoted[end + 1..]));
     }
     let end = text.find(|c| ends.contains(c)).unwrap_or(text.len());
     need(is_plain(&text[..end]), "a bad name")?;
@@ -271,7 +271,7 @@ fn end_of_string(text: &str) -> Result<usize> {
 }
 
 /// A backslash before anything else stands for itself, by OpenMetrics' ABNF.
-fn unescape(text: &str, quotes: bool) -> Result<String> {
+fn unescape(text: &str, quotes: bool) -> String {
     let mut out = String::new();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -280,11 +280,10 @@ fn unescape(text: &str, quotes: bool) -> Result<String> {
             ('\\', Some('n')) => out.push('\n'),
             ('\\', Some('"')) if quotes => out.push('"'),
             ('\\', Some(other)) => out.extend(['\\', other]),
-            ('"', None) if quotes && text.len() < 2 => out.push('"'),
             (c, _) => out.push(c),
         }
     }
-    Ok(out)
+    out
 }
 
 /// The laws of one family.
