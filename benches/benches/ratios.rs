@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use lastmile::{
-    Aggregator, Counter, DecodedBatch, Family, Format, Limits, Recorder, Schema, ScrapeOptions,
-    Source,
+    Aggregator, Counter, DecodedBatch, Family, Format, Limits, Native, Recorder, Schema,
+    ScrapeOptions, Source,
 };
 use lastmile_benches::{
     Batch, Comparison, N_SAMPLES_LM1_PAGE_LOAD, N_SAMPLES_SEED_PAGE_LOAD, Shape,
-    browser_aggregator, compare, exposition, is_bench, now, print_host, pum_aggregator,
+    browser_aggregator, compare, durations, exposition, is_bench, now, print_host, pum_aggregator,
     seed_page_load,
 };
 use serde_json::Value;
@@ -43,6 +43,7 @@ fn main() {
     over_limit(10_000 / scale);
     bound_counter(1_000_000 / scale);
     recorder(1_000_000 / scale);
+    native_observe(200_000 / scale);
     println!();
     two_recorders(100_000_000 / scale);
     two_pushers(400_000 / scale);
@@ -306,6 +307,47 @@ fn recorder(n_calls: usize) {
     drop(recorder);
     let n_inc = alone.load(Ordering::Relaxed);
     assert_eq!(exposition(&aggregator).value("app_loads_total"), n_inc as f64);
+}
+
+/// Observations of a native histogram, through a handle and through a recorder, beside those of a classic one
+/// with a dozen buckets. The values are spread over decades, so that no branch is always the same.
+fn native_observe(n_calls: usize) {
+    let bounds = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0];
+    let schema = Schema::builder()
+        .family(Family::native_histogram("native_seconds", Native::new(3)))
+        .family(Family::histogram("classic_seconds", bounds))
+        .build()
+        .expect("the families are valid");
+    let aggregator = Aggregator::new(schema, Limits::default(), now()).expect("the schema fits");
+    let native = aggregator.histogram("native_seconds", &[]).expect("declared");
+    let classic = aggregator.histogram("classic_seconds", &[]).expect("declared");
+    let values: Vec<f64> = durations().take(1024).collect();
+    let (mut n_native, mut n_classic) = (0, 0);
+    let next = |n: &mut usize| {
+        *n += 1;
+        black_box(values[*n % values.len()])
+    };
+    let comparison = compare(
+        31,
+        n_calls,
+        || native.observe(next(&mut n_native)).expect("within the bounds"),
+        || classic.observe(next(&mut n_classic)).expect("within the bounds"),
+    );
+    row("native observe / classic", comparison, 1, "value", "2 x");
+
+    let mut recorder = Recorder::new();
+    let (to_native, to_classic) = (recorder.histogram(&native), recorder.histogram(&classic));
+    let comparison = compare(
+        31,
+        n_calls,
+        || recorder.observe(to_native, next(&mut n_native)).expect("within the bounds"),
+        || recorder.observe(to_classic, next(&mut n_classic)).expect("within the bounds"),
+    );
+    row("recorder native observe / classic", comparison, 1, "value", "2 x");
+    drop(recorder);
+    let after = exposition(&aggregator);
+    assert_eq!(after.value("native_seconds_count"), n_native as f64);
+    assert_eq!(after.value("classic_seconds_count"), n_classic as f64);
 }
 
 /// How much more two threads count in one hot series than one does, each through a recorder that it

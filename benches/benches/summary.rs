@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lastmile::{Aggregator, Family, Label, Limits, Schema, Summary, Timestamp};
-use lastmile_benches::{exposition, now};
+use lastmile_benches::{durations, exposition, now};
 
 const N_SERIES: usize = 400;
 const N_OBSERVATIONS: usize = 1_000;
@@ -13,19 +13,6 @@ fn aggregator() -> Aggregator {
     let family = Family::summary("app_load_seconds").label(Label::open("page", N_SERIES as u32));
     let schema = Schema::builder().family(family).build().expect("the family is valid");
     Aggregator::new(schema, Limits::default(), now()).expect("the schema fits the default limits")
-}
-
-/// Durations as pages have them: most near a second, some a hundred times as long.
-fn durations() -> impl Iterator<Item = f64> {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    std::iter::repeat_with(move || {
-        // xorshift64.
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        let unit = (state >> 11) as f64 / (1_u64 << 53) as f64;
-        0.05 / (1.0 - unit).powf(0.8)
-    })
 }
 
 fn observe(c: &mut Criterion) {

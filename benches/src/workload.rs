@@ -197,3 +197,16 @@ impl Shape {
         }
     }
 }
+
+/// Durations as pages have them: most near a second, some a hundred times as long.
+pub fn durations() -> impl Iterator<Item = f64> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    std::iter::repeat_with(move || {
+        // xorshift64.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let unit = (state >> 11) as f64 / (1_u64 << 53) as f64;
+        0.05 / (1.0 - unit).powf(0.8)
+    })
+}

@@ -2,10 +2,10 @@ use crate::value::native::BUCKETS_DEFAULT;
 
 /// The resolution of a histogram's native buckets, and how many one series may have.
 ///
-/// The buckets of schema `s` are 2^(2^-s) times as wide as the one before, so that a quantile is within half of
-/// that factor: schema 3 has 8 buckets a doubling and is within 4.4 %. A series whose values do not fit its
-/// buckets halves its resolution, as often as it needs to; its count, its sum and what every bucket counts stay
-/// exact.
+/// Each bucket of schema `s` ends 2^(2^-s) times as high as the one below, so a quantile taken from the middle
+/// of one is off by the root of that factor at most: 4.4 % for schema 3, which has 8 buckets a doubling. A series
+/// whose values do not fit its buckets halves its resolution, as often as it needs to; its count, its sum and
+/// what each bucket counts stay exact.
 ///
 /// Native buckets reach a Prometheus that scrapes protobuf. Text formats show the classic ones alone.
 ///
