@@ -78,6 +78,12 @@ impl Inner {
         &self.ids
     }
 
+    /// When it was started.
+    #[cfg(feature = "protobuf")]
+    pub(crate) fn started(&self) -> Timestamp {
+        self.started
+    }
+
     /// What time brings about by itself.
     pub(crate) fn tick(&self, now: Timestamp) {
         let now = self.ticks(now);

@@ -2,6 +2,8 @@
 
 mod format;
 mod number;
+#[cfg(feature = "protobuf")]
+mod protobuf;
 mod text;
 
 pub use format::{Escaping, ExpositionFormat};
@@ -106,6 +108,9 @@ pub struct Scrape {
     now: Ticks,
     view: View,
     at: Cursor,
+    /// The family that the pieces are of, and they.
+    #[cfg(feature = "protobuf")]
+    protobuf: Option<(usize, protobuf::Parts)>,
     /// The rest of a block that is larger than one chunk.
     spill: Vec<u8>,
     spilled: usize,
@@ -137,6 +142,8 @@ impl Scrape {
             now,
             view,
             at: Cursor::default(),
+            #[cfg(feature = "protobuf")]
+            protobuf: None,
             spill: Vec::new(),
             spilled: 0,
             walk,
@@ -174,6 +181,13 @@ impl Scrape {
                 self.at = Cursor { family: self.at.family + 1, ..Cursor::default() };
                 continue;
             }
+            #[cfg(feature = "protobuf")]
+            if matches!(self.options.format, ExpositionFormat::Protobuf(_))
+                && self.protobuf.as_ref().is_none_or(|(of, _)| *of != self.at.family)
+            {
+                let parts = protobuf::Parts::new(family, std::borrow::Cow::Borrowed);
+                self.protobuf = Some((self.at.family, parts));
+            }
             let mut shard = store.shard(self.at.shard);
             let held_since = self.options.clock.map(|clock| clock());
             let Some(block) = shard.block_after(family.slot(), self.at.block) else {
@@ -183,6 +197,11 @@ impl Scrape {
             };
             let seq = shard.block(block).seq();
             let need = shard.block(block).text_bytes_max() + family.text().header().len();
+            #[cfg(feature = "protobuf")]
+            let need = match &self.protobuf {
+                Some((_, parts)) => parts.block_bytes_max(family, shard.block(block)),
+                None => need,
+            };
             if need > CHUNK_BYTES - end && end > 0 {
                 return end;
             }
@@ -195,8 +214,18 @@ impl Scrape {
             } else {
                 Out::new(chunk, end)
             };
+            let (view, now) = (&self.view, self.now);
             let header_done = &mut self.at.header_done;
-            text::block(&mut out, family, &mut shard, block, &self.view, self.now, header_done);
+            #[cfg(feature = "protobuf")]
+            if let Some((_, parts)) = &self.protobuf {
+                let started = self.agg.started();
+                let messages = protobuf::Messages { family, parts, view, now, started };
+                messages.block(&mut out, &mut shard, block);
+            } else {
+                text::block(&mut out, family, &mut shard, block, view, now, header_done);
+            }
+            #[cfg(not(feature = "protobuf"))]
+            text::block(&mut out, family, &mut shard, block, view, now, header_done);
             let written = out.end();
             unlock_fair(shard);
             if let (Some(clock), Some(since)) = (self.options.clock, held_since) {
@@ -332,10 +361,14 @@ pub(crate) struct Piece {
 
 impl Piece {
     pub(crate) fn new(text: &str) -> Self {
-        let (first, rest) = text.as_bytes().split_at(text.len().min(PAD));
+        Self::of(text.as_bytes())
+    }
+
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let (first, rest) = bytes.split_at(bytes.len().min(PAD));
         let mut padded = [0; PAD];
         padded[..first.len()].copy_from_slice(first);
-        Self { first: padded, rest: rest.into(), len: text.len() }
+        Self { first: padded, rest: rest.into(), len: bytes.len() }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -280,6 +280,12 @@ impl Block {
         Bodies(&self.keys)
     }
 
+    /// Bytes of all label bodies together.
+    #[cfg(feature = "protobuf")]
+    pub(crate) fn key_bytes(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Bytes of the longest label body that the block ever had.
     pub(crate) fn body_bytes_max(&self) -> usize {
         usize::from(self.key_len_max)
