@@ -59,6 +59,11 @@ impl Inner {
         &self.store
     }
 
+    /// When it began, which is tick 0.
+    pub(crate) fn started(&self) -> Timestamp {
+        self.started
+    }
+
     pub(crate) fn own(&self) -> &Own {
         &self.own
     }
@@ -76,12 +81,6 @@ impl Inner {
 
     pub(crate) fn ids(&self) -> &Ids {
         &self.ids
-    }
-
-    /// When it was started.
-    #[cfg(feature = "protobuf")]
-    pub(crate) fn started(&self) -> Timestamp {
-        self.started
     }
 
     /// What time brings about by itself.

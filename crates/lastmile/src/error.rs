@@ -10,7 +10,7 @@ use std::fmt;
 /// use lastmile::{Family, Schema};
 ///
 /// let error = Schema::builder()
-///     .family(Family::counter("1st"))
+///     .family(Family::counter("lastmile_mine"))
 ///     .family(Family::histogram("load_seconds", [1.0, 0.5]))
 ///     .build()
 ///     .unwrap_err();

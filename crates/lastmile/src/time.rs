@@ -56,6 +56,9 @@ pub(crate) type Ticks = u32;
 /// Ticks per second.
 pub(crate) const TICKS_PER_SEC: Ticks = 10;
 
+/// Milliseconds of one.
+pub(crate) const MS_PER_TICK: u64 = 1000 / TICKS_PER_SEC as u64;
+
 /// The ticks of `now` for an aggregator that started at `start`.
 pub(crate) fn ticks(start: Timestamp, now: Timestamp) -> Ticks {
     duration_ticks(now.mono.saturating_sub(start.mono))

@@ -1,4 +1,4 @@
-//! Gets what the stages need: programs from Debian's packages, and the modules of the browser tests.
+//! Gets what the stages need: programs from Debian's packages, the modules of the browser tests, and Python's.
 
 use std::fs;
 use std::process::Command;
@@ -13,6 +13,8 @@ pub(crate) enum Need {
     Program { name: &'static str, package: &'static str },
     /// `npm ci` in the folder of the browser tests.
     NodeModules,
+    /// Python's `prometheus_client`, by pip into the target folder.
+    PrometheusClient,
     /// `../shared/conformance`, the one thing whose absence CI forgives.
     Conformance,
 }
@@ -22,7 +24,12 @@ pub(crate) const NPM: Need = Need::Program { name: "npm", package: "npm" };
 pub(crate) const CHROMIUM: Need = Need::Program { name: "chromium", package: "chromium" };
 pub(crate) const PROMETHEUS: Need = Need::Program { name: "prometheus", package: "prometheus" };
 pub(crate) const VALGRIND: Need = Need::Program { name: "valgrind", package: "valgrind" };
+pub(crate) const PYTHON: Need = Need::Program { name: "python3", package: "python3" };
+pub(crate) const PIP: Need = Need::Program { name: "pip3", package: "python3-pip" };
 pub(crate) const PROMTOOL: Need = Need::Program { name: "promtool", package: "prometheus" };
+
+/// The version of Python's client library that reads our expositions; it needs no other package.
+const PROMETHEUS_CLIENT_VERSION: &str = "0.26.0";
 
 /// Installs what is missing among `needs`, where this machine allows it. What still lacks
 /// afterwards is found by [`lacking`], so nothing is returned.
@@ -44,6 +51,16 @@ pub(crate) fn install(tree: &Tree, needs: &[Need]) {
         npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(tree.e2e());
         let _ = shell::run(npm);
     }
+    if needs.contains(&Need::PrometheusClient)
+        && which("pip3").is_some()
+        && !has_prometheus_client(tree)
+    {
+        let mut pip = tree.command("pip3");
+        pip.args(["install", "--quiet", "--no-deps", "--upgrade", "--target"])
+            .arg(tree.python())
+            .arg(format!("prometheus_client=={PROMETHEUS_CLIENT_VERSION}"));
+        let _ = shell::run(pip);
+    }
 }
 
 /// Why `need` is not met, in a few words for the table; `None` if it is.
@@ -51,6 +68,7 @@ pub(crate) fn lacking(tree: &Tree, need: Need) -> Option<String> {
     let met = match need {
         Need::Program { name, .. } => which(name).is_some(),
         Need::NodeModules => node_modules_fresh(tree),
+        Need::PrometheusClient => has_prometheus_client(tree),
         Need::Conformance => tree.conformance().is_dir(),
     };
     (!met).then(|| match need {
@@ -58,6 +76,9 @@ pub(crate) fn lacking(tree: &Tree, need: Need) -> Option<String> {
             format!("no `{name}` (Debian package `{package}`), and apt-get could not install it")
         }
         Need::NodeModules => "`npm ci` failed in examples/demo/e2e".to_owned(),
+        Need::PrometheusClient => {
+            format!("pip could not install prometheus_client {PROMETHEUS_CLIENT_VERSION}")
+        }
         Need::Conformance => "../shared/conformance is absent".to_owned(),
     })
 }
@@ -93,6 +114,12 @@ fn privilege() -> Option<&'static [&'static str]> {
         return Some(ROOT);
     }
     says("sudo", &["-n", "true"]).filter(|output| output.status.success()).map(|_| SUDO)
+}
+
+/// Whether pip put that version into the target folder.
+fn has_prometheus_client(tree: &Tree) -> bool {
+    let about = format!("prometheus_client-{PROMETHEUS_CLIENT_VERSION}.dist-info");
+    tree.python().join(about).is_dir()
 }
 
 /// Whether `npm ci` ran since the lock file changed. npm leaves a lock file of its own behind.

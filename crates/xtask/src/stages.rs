@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::install::{CHROMIUM, NODE, NPM, Need, PROMETHEUS, PROMTOOL};
+use crate::install::{CHROMIUM, NODE, NPM, Need, PIP, PROMETHEUS, PROMTOOL, PYTHON};
 use crate::models;
 use crate::shell::{self, Failure};
 use crate::tidy;
@@ -71,8 +71,8 @@ pub(crate) const ALL: &[Stage] = &[
     },
     Stage {
         name: "conformance",
-        about: "the aggregator under promtool and a real Prometheus, hostile pushes included",
-        needs: &[NODE, PROMETHEUS, PROMTOOL],
+        about: "the aggregator under promtool, Python's client and a real Prometheus, hostile pushes included",
+        needs: &[NODE, PROMETHEUS, PROMTOOL, PYTHON, PIP, Need::PrometheusClient],
         run: conformance,
     },
     Stage {
@@ -190,7 +190,8 @@ fn node_tests(tree: &Tree, folder: &str, options: &[&str]) -> Result<(), Failure
         .args(test_files(&tree.e2e().join(folder)))
         .env("E2E_AGGREGATOR", tree.binary("lastmile-aggregator"))
         .env("E2E_DEMO", tree.binary("lastmile-demo"))
-        .env("E2E_CONFORMANCE", tree.conformance());
+        .env("E2E_CONFORMANCE", tree.conformance())
+        .env("E2E_PYTHONPATH", tree.python());
     if let Some(chromium) = which("chromium") {
         node.env("E2E_CHROMIUM", chromium);
     }

@@ -37,6 +37,11 @@ impl Tree {
         self.root.join("examples/demo/e2e")
     }
 
+    /// Where pip puts what the tests in Python import.
+    pub(crate) fn python(&self) -> PathBuf {
+        self.target.join("python")
+    }
+
     /// Public test data beside the repository, which is not part of it and may be absent.
     pub(crate) fn conformance(&self) -> PathBuf {
         self.root.join("../shared/conformance")

@@ -1,13 +1,16 @@
-//! Encoders over the rows, in chunks; escaping happened when the rows were made.
+//! Encoders over the rows, in chunks; values were escaped when the rows were made.
 
 mod format;
+mod names;
 mod number;
+mod parts;
 #[cfg(feature = "protobuf")]
 mod protobuf;
 mod text;
 
 pub use format::{Escaping, ExpositionFormat};
-pub(crate) use text::TextParts;
+pub(crate) use names::{is_label_name, is_metric_name};
+pub(crate) use parts::{FamilyText, Style, TextParts, body_literals, counter_base, created_base};
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -24,6 +27,10 @@ use crate::time::{Ticks, Timestamp};
 /// cache and for a lock hold of about 10 µs.
 pub(crate) const CHUNK_BYTES: usize = if cfg!(all(test, shuttle)) { 256 } else { 64 << 10 };
 
+/// How an exposition in OpenMetrics ends.
+/// Source: OpenMetrics 1.0 §Overall Structure, "MUST end with EOF" (specification/OpenMetrics.md).
+const EOF: &[u8] = b"# EOF\n";
+
 /// What a scrape asks for.
 ///
 /// ```
@@ -38,6 +45,7 @@ pub struct ScrapeOptions {
     format: ExpositionFormat,
     reader: Option<Peer>,
     clock: Option<fn() -> Duration>,
+    created: bool,
 }
 
 impl ScrapeOptions {
@@ -50,7 +58,7 @@ impl ScrapeOptions {
     /// This format.
     #[must_use]
     pub fn new(format: ExpositionFormat) -> Self {
-        Self { format, reader: None, clock: None }
+        Self { format, reader: None, clock: None, created: false }
     }
 
     /// Says who reads: a Prometheus, by the address and port of its connection, and by how long it says
@@ -67,6 +75,33 @@ impl ScrapeOptions {
     #[must_use]
     pub fn clock(mut self, clock: fn() -> Duration) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// Whether counters, histograms and summaries tell in OpenMetrics when each of their series began, in a
+    /// `_created` sample of its own. Off unless this says otherwise, and without effect on other formats: a
+    /// Prometheus stores these samples as series like any other, unless it runs with
+    /// `created-timestamp-zero-ingestion`.
+    ///
+    /// ```
+    /// # use lastmile::{Aggregator, Family, Limits, Schema, Timestamp};
+    /// use lastmile::{Escaping, ExpositionFormat, ScrapeOptions};
+    ///
+    /// # let schema = Schema::builder().family(Family::counter("app_loads_total")).build()?;
+    /// # let now = Timestamp::new(1_700_000_000_250, std::time::Duration::ZERO);
+    /// # let agg = Aggregator::new(schema, Limits::default(), now)?;
+    /// let format = ExpositionFormat::OpenMetrics1_0_0(Escaping::AllowUtf8);
+    /// let mut scrape = agg.scrape(ScrapeOptions::new(format).created(true), now);
+    /// let mut chunk = Vec::new();
+    /// assert!(scrape.next_chunk(&mut chunk));
+    /// assert!(chunk.starts_with(
+    ///     b"# TYPE app_loads counter\napp_loads_total 0\napp_loads_created 1700000000.250\n"
+    /// ));
+    /// # Ok::<(), lastmile::Error>(())
+    /// ```
+    #[must_use]
+    pub fn created(mut self, created: bool) -> Self {
+        self.created = created;
         self
     }
 
@@ -111,6 +146,11 @@ pub struct Scrape {
     /// The family that the pieces are of, and they.
     #[cfg(feature = "protobuf")]
     protobuf: Option<(usize, protobuf::Parts)>,
+    style: Style,
+    /// Where series tell when they began: the wall clock at tick 0.
+    start_ms: Option<u64>,
+    /// What stands behind all families, until it is written.
+    trailer: &'static [u8],
     /// The rest of a block that is larger than one chunk.
     spill: Vec<u8>,
     spilled: usize,
@@ -134,6 +174,8 @@ impl Scrape {
         let view = agg.store().readers().begin(options.reader, now);
         let catalog = agg.store().catalog();
         let walk = Some(agg.store().walk());
+        let style = Style::of(options.format);
+        let start_ms = options.created.then(|| agg.started().wall_ms());
         Self {
             agg,
             catalog,
@@ -144,6 +186,9 @@ impl Scrape {
             at: Cursor::default(),
             #[cfg(feature = "protobuf")]
             protobuf: None,
+            style,
+            start_ms,
+            trailer: if style.is_open_metrics() { EOF } else { b"" },
             spill: Vec::new(),
             spilled: 0,
             walk,
@@ -158,7 +203,8 @@ impl Scrape {
 
     /// Replaces the content of `chunk` by the next at most 64 KiB; `false` at the end, `chunk` then
     /// empty. Holds each shard's lock for one block at a time, about 10 µs at most. Allocates only if
-    /// `chunk` has less capacity than that, or for a series whose text alone is larger.
+    /// `chunk` has less capacity than that, for a series whose text alone is larger, or for a block that is
+    /// larger in this format than in text 0.0.4.
     pub fn next_chunk(&mut self, chunk: &mut Vec<u8>) -> bool {
         // Not cleared first: what is there need not be zeroed again.
         chunk.resize(CHUNK_BYTES + SLACK, 0);
@@ -182,10 +228,10 @@ impl Scrape {
                 continue;
             }
             #[cfg(feature = "protobuf")]
-            if matches!(self.options.format, ExpositionFormat::Protobuf(_))
+            if let ExpositionFormat::Protobuf(escaping) = self.options.format
                 && self.protobuf.as_ref().is_none_or(|(of, _)| *of != self.at.family)
             {
-                let parts = protobuf::Parts::new(family, std::borrow::Cow::Borrowed);
+                let parts = protobuf::Parts::new(family, escaping);
                 self.protobuf = Some((self.at.family, parts));
             }
             let mut shard = store.shard(self.at.shard);
@@ -196,16 +242,33 @@ impl Scrape {
                 continue;
             };
             let seq = shard.block(block).seq();
-            let need = shard.block(block).text_bytes_max() + family.text().header().len();
-            #[cfg(feature = "protobuf")]
-            let need = match &self.protobuf {
-                Some((_, parts)) => parts.block_bytes_max(family, shard.block(block)),
-                None => need,
+            let lines = text::Lines {
+                family,
+                parts: family.text_in(self.style),
+                view: &self.view,
+                now: self.now,
+                start_ms: self.start_ms,
             };
+            #[cfg(feature = "protobuf")]
+            let messages = self.protobuf.as_ref().map(|(_, parts)| protobuf::Messages {
+                family,
+                parts,
+                view: &self.view,
+                now: self.now,
+                started: self.agg.started(),
+            });
+            #[cfg(feature = "protobuf")]
+            let need = match &messages {
+                Some(messages) => messages.bytes_max(shard.block(block)),
+                None => lines.bytes_max(shard.block(block)),
+            };
+            #[cfg(not(feature = "protobuf"))]
+            let need = lines.bytes_max(shard.block(block));
             if need > CHUNK_BYTES - end && end > 0 {
                 return end;
             }
-            // A block of one row can be larger than a chunk; it is written aside and handed out in parts.
+            // A block is larger than a chunk if it is of one long row, or in a format that takes more than text
+            // does; it is written aside and handed out in parts.
             let is_large = need > CHUNK_BYTES;
             let mut out = if is_large {
                 self.spill.clear();
@@ -214,18 +277,14 @@ impl Scrape {
             } else {
                 Out::new(chunk, end)
             };
-            let (view, now) = (&self.view, self.now);
             let header_done = &mut self.at.header_done;
             #[cfg(feature = "protobuf")]
-            if let Some((_, parts)) = &self.protobuf {
-                let started = self.agg.started();
-                let messages = protobuf::Messages { family, parts, view, now, started };
-                messages.block(&mut out, &mut shard, block);
-            } else {
-                text::block(&mut out, family, &mut shard, block, view, now, header_done);
+            match &messages {
+                Some(messages) => messages.block(&mut out, &mut shard, block),
+                None => text::block(&mut out, &lines, &mut shard, block, header_done),
             }
             #[cfg(not(feature = "protobuf"))]
-            text::block(&mut out, family, &mut shard, block, view, now, header_done);
+            text::block(&mut out, &lines, &mut shard, block, header_done);
             let written = out.end();
             unlock_fair(shard);
             if let (Some(clock), Some(since)) = (self.options.clock, held_since) {
@@ -241,6 +300,11 @@ impl Scrape {
             if written > 0 {
                 return self.fill(chunk);
             }
+        }
+        if self.trailer.len() <= CHUNK_BYTES - end {
+            let trailer = std::mem::take(&mut self.trailer);
+            chunk[end..end + trailer.len()].copy_from_slice(trailer);
+            end += trailer.len();
         }
         end
     }

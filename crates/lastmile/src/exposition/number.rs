@@ -72,6 +72,13 @@ pub(super) fn float(out: &mut Out<'_>, v: f64) {
     out.put(b"\n");
 }
 
+/// Writes an instant in seconds, and ends the line.
+pub(super) fn seconds(out: &mut Out<'_>, ms: u64) {
+    out.put(itoa::Buffer::new().format(ms / 1000).as_bytes());
+    let [hundreds, tens, ones] = [ms / 100, ms / 10, ms].map(|n| b'0' + (n % 10) as u8);
+    out.put(&[b'.', hundreds, tens, ones, b'\n']);
+}
+
 /// A bound as OpenMetrics' canonical float: `1.0`, `0.05`, `1e+06`, `2.5e-05`.
 ///
 /// Source: client_golang's and prometheus/common's `writeOpenMetricsFloat` (expfmt/openmetrics_create.go),
@@ -134,6 +141,22 @@ mod tests {
             whole(&mut out, n);
             let end = out.end();
             assert_eq!(std::str::from_utf8(&bytes[..end]).unwrap(), format!("{n}\n"));
+        }
+    }
+
+    #[test]
+    fn instants_are_seconds_with_milliseconds() {
+        for (ms, expect) in [
+            (0, "0.000\n"),
+            (7, "0.007\n"),
+            (1_700_000_000_250, "1700000000.250\n"),
+            (u64::MAX, "18446744073709551.615\n"),
+        ] {
+            let mut bytes = [0; 64 + SLACK];
+            let mut out = Out::new(&mut bytes, 0);
+            seconds(&mut out, ms);
+            let end = out.end();
+            assert_eq!(std::str::from_utf8(&bytes[..end]).unwrap(), expect);
         }
     }
 

@@ -19,10 +19,8 @@
 
 mod wire;
 
-use std::borrow::Cow;
-
 use self::wire::{VARINT_BYTES_MAX, double_tag, len_tag, varint_tag};
-use super::{Out, Piece};
+use super::{Escaping, Out, Piece};
 use crate::readers::View;
 use crate::schema::Kind;
 use crate::store::{Block, CounterValue, ESCAPED, FamilyState, Row, Shard, UNUSED, body_values};
@@ -109,11 +107,8 @@ struct LabelParts {
 }
 
 impl Parts {
-    /// Those of a family, with its name and those of its labels as `exposed` says.
-    pub(super) fn new<'a>(
-        family: &'a FamilyState,
-        exposed: impl Fn(&'a str) -> Cow<'a, str>,
-    ) -> Self {
+    /// Those of a family, with its name and those of its labels in this escaping.
+    pub(super) fn new(family: &FamilyState, escaping: Escaping) -> Self {
         let declared = family.declared();
         let mut header = Vec::new();
         let mut put_text = |field: u8, text: &str| {
@@ -122,7 +117,7 @@ impl Parts {
             wire::text(&mut out, len_tag(field), text.as_bytes());
             header.extend_from_slice(&out.bytes[..out.end]);
         };
-        put_text(family_field::NAME, &exposed(declared.name()));
+        put_text(family_field::NAME, &escaping.metric_name(declared.name()));
         if !declared.help_text().is_empty() {
             put_text(family_field::HELP, declared.help_text());
         }
@@ -134,7 +129,7 @@ impl Parts {
         let mut name_bytes = 0;
         let labels: Vec<LabelParts> = std::iter::zip(family.labels(), family.literals())
             .map(|(label, literal)| {
-                let name = exposed(label.name());
+                let name = escaping.label_name(label.name());
                 name_bytes += name.len();
                 let mut head = vec![0; name.len() + LEN_BYTES_MAX + super::SLACK];
                 let mut out = Out::new(&mut head, 0);
@@ -155,19 +150,6 @@ impl Parts {
             + LEN_BYTES_MAX
             + value_bytes_max(family);
         Self { header, labels, labels_bytes, skeleton_bytes, row_bytes_max }
-    }
-
-    /// Most bytes of the message of a block.
-    pub(super) fn block_bytes_max(&self, family: &FamilyState, block: &Block) -> usize {
-        let n_rows = block.rows.len();
-        // Values are no longer than they are with their escapes in a label body.
-        let mut bytes =
-            LEN_BYTES_MAX + self.header.len() + n_rows * self.row_bytes_max + block.key_bytes();
-        if family.native().is_some() {
-            let natives = (0..n_rows).filter_map(|i| block.native(i, family));
-            bytes += natives.map(native_bytes_max).sum::<usize>();
-        }
-        bytes
     }
 }
 
@@ -247,6 +229,19 @@ pub(super) struct Messages<'a> {
 }
 
 impl Messages<'_> {
+    /// Most bytes of the message of a block.
+    pub(super) fn bytes_max(&self, block: &Block) -> usize {
+        let n_rows = block.rows.len();
+        let Parts { header, row_bytes_max, .. } = self.parts;
+        // Values are no longer than they are with their escapes in a label body.
+        let mut bytes = LEN_BYTES_MAX + header.len() + n_rows * row_bytes_max + block.key_bytes();
+        if self.family.native().is_some() {
+            let natives = (0..n_rows).filter_map(|i| block.native(i, self.family));
+            bytes += natives.map(native_bytes_max).sum::<usize>();
+        }
+        bytes
+    }
+
     /// Writes the rows of one block that are to be seen as one message, none if there are none. The caller
     /// holds the shard's lock and has made room.
     pub(super) fn block(&self, out: &mut Out<'_>, shard: &mut Shard, block_id: u32) {

@@ -1,4 +1,5 @@
-//! Prometheus text 0.0.4.
+//! The text formats: Prometheus text and OpenMetrics, which differ in what a family's
+//! [parts](super::parts) are.
 //!
 //! A line is `head body tail value \n`, where the body is the row's key as it is stored and the head and
 //! the tail belong to the family: so a line costs three copies and the digits of its value.
@@ -8,121 +9,75 @@
 //! └──────── head ─────────┘└ body ┘└── tail ──┘
 //! ```
 
-use super::number::{self, canonical, javascript};
-use super::{Out, PAD, Piece};
+use super::number;
+use super::parts::{Body, Line, Short, TextParts};
+use super::{Out, PAD};
 use crate::readers::View;
-use crate::schema::{Family, Kind, LeStyle};
+use crate::schema::Kind;
 use crate::store::{Block, CounterValue, FamilyState, Row, Shard, UNUSED};
-use crate::time::Ticks;
+use crate::time::{MS_PER_TICK, Ticks};
 use crate::value::summary::QUANTILES;
 use crate::value::{Sum, histogram};
 
-/// Longest value: 39 digits of a 128-bit whole number; an `f64` takes 24.
-const VALUE_BYTES_MAX: usize = 40;
-
-/// The pieces of a family's text that do not change.
-#[derive(Debug)]
-pub(crate) struct TextParts {
-    /// The `# HELP` and `# TYPE` lines.
-    header: Vec<u8>,
-    /// Of a counter or gauge one line, of a histogram or summary the buckets or quantiles, `_sum`
-    /// and `_count`.
-    lines: Vec<Line>,
-    /// Bytes of one row's text without its keys.
-    fixed_bytes_max: usize,
+/// What a scrape writes of the rows of one family.
+#[derive(Clone, Copy)]
+pub(super) struct Lines<'a> {
+    pub(super) family: &'a FamilyState,
+    pub(super) parts: &'a TextParts,
+    pub(super) view: &'a View,
+    pub(super) now: Ticks,
+    /// Where series tell when they began: the wall clock at tick 0, in milliseconds.
+    pub(super) start_ms: Option<u64>,
 }
 
-/// What stands around the body in one line of a row.
-#[derive(Debug)]
-struct Line {
-    head: Piece,
-    tail: Piece,
-}
+impl<'a> Lines<'a> {
+    /// Upper bound of a block's text, the family's header included.
+    pub(super) fn bytes_max(&self, block: &Block) -> usize {
+        let (n_rows, key_bytes) = (block.rows.len(), block.key_bytes());
+        let rows = self.parts.rows_bytes_max(n_rows, key_bytes, self.start_ms.is_some());
+        self.parts.header().len() + rows
+    }
 
-impl TextParts {
-    pub(crate) fn new(family: &Family) -> Self {
-        let name = family.name();
-        let mut header = Vec::new();
-        if !family.help_text().is_empty() {
-            header.extend_from_slice(format!("# HELP {name} ").as_bytes());
-            escape_help(family.help_text(), &mut header);
-            header.push(b'\n');
+    fn is_held(&self, row: &Row) -> bool {
+        !self.view.shows(row.born, row.created, row.shown())
+    }
+
+    /// A row's body, made in `scratch` if it is not the one that the store has.
+    #[inline(always)]
+    fn body<'b>(&self, block: &'b Block, row: &Row, scratch: &'b mut Vec<u8>) -> Body<'b>
+    where
+        'a: 'b,
+    {
+        let stored = block.body(row);
+        if self.parts.keeps_bodies() {
+            return Body { exact: stored, padded: block.bodies().padded(row) };
         }
-        header.extend_from_slice(format!("# TYPE {name} {}\n", family.kind()).as_bytes());
-        let bare = family.labels().is_empty();
-        let plain = |name: &str| {
-            let (open, close) = if bare { ("", " ") } else { ("{", "} ") };
-            Line { head: Piece::new(&format!("{name}{open}")), tail: Piece::new(close) }
-        };
-        let mut lines = Vec::new();
-        if family.kind() == Kind::Histogram {
-            let spell = match family.le_style {
-                LeStyle::Canonical => canonical,
-                LeStyle::JavaScript => javascript,
-            };
-            let comma = if bare { "" } else { "," };
-            let bounds = family.bounds().iter().map(|b| spell(*b)).chain(["+Inf".to_owned()]);
-            lines.extend(bounds.map(|le| Line {
-                head: Piece::new(&format!("{name}_bucket{{")),
-                tail: Piece::new(&format!("{comma}le=\"{le}\"}} ")),
-            }));
-            lines.push(plain(&format!("{name}_sum")));
-            lines.push(plain(&format!("{name}_count")));
-        } else if family.kind() == Kind::Summary {
-            let comma = if bare { "" } else { "," };
-            lines.extend(QUANTILES.map(|quantile| Line {
-                head: Piece::new(&format!("{name}{{")),
-                tail: Piece::new(&format!("{comma}quantile=\"{quantile}\"}} ")),
-            }));
-            lines.push(plain(&format!("{name}_sum")));
-            lines.push(plain(&format!("{name}_count")));
-        } else {
-            lines.push(plain(name));
-        }
-        let fixed_bytes_max =
-            lines.iter().map(|l| l.head.len() + l.tail.len() + VALUE_BYTES_MAX + 1).sum();
-        Self { header, lines, fixed_bytes_max }
+        Body { exact: self.parts.body(self.family, stored, scratch), padded: None }
     }
 
-    /// Upper bound of the text of a row whose key has `key_len` bytes.
-    #[inline]
-    pub(crate) fn row_bytes_max(&self, key_len: usize) -> usize {
-        self.fixed_bytes_max + self.lines.len() * key_len
-    }
-
-    pub(super) fn header(&self) -> &[u8] {
-        &self.header
-    }
-}
-
-/// HELP escapes `\` and line feed only.
-/// Source: Prometheus docs/instrumenting/exposition_formats.md, "Comments, help text, and type information".
-fn escape_help(help: &str, out: &mut Vec<u8>) {
-    for b in help.bytes() {
-        match b {
-            b'\\' => out.extend_from_slice(br"\\"),
-            b'\n' => out.extend_from_slice(br"\n"),
-            _ => out.push(b),
+    /// When the row's series began, where that is told.
+    fn created(&self, out: &mut Out<'_>, body: Body<'_>, row: &Row) {
+        if let (Some(line), Some(start_ms)) = (&self.parts.created, self.start_ms) {
+            line.start(out, body);
+            number::seconds(out, start_ms.saturating_add(u64::from(row.created) * MS_PER_TICK));
         }
     }
 }
 
 /// Writes the rows of one block that are to be seen, the family's header before the first unless
-/// `header_done`. The caller holds the shard's lock and has made room for the header and the block.
+/// `header_done`. The caller holds the shard's lock and has made room for [`Lines::bytes_max`].
 pub(super) fn block(
     out: &mut Out<'_>,
-    family: &FamilyState,
+    lines: &Lines<'_>,
     shard: &mut Shard,
     block_id: u32,
-    view: &View,
-    now: Ticks,
     header_done: &mut bool,
 ) {
+    let Lines { family, parts, view, now, start_ms } = *lines;
     if view.reader_kind() != 0 {
         shard.mark_shown(block_id, view);
     }
     let block = shard.block(block_id);
-    let text = family.text();
     let gauge = |i: usize| shard.gauge(block_id, i, family.ttl(), now);
     let is_gauge = family.kind() == Kind::Gauge;
     let rows = || block.rows.iter().enumerate().filter(|(_, row)| is_seen(row, view));
@@ -130,39 +85,53 @@ pub(super) fn block(
         if !rows().any(|(i, _)| !is_gauge || gauge(i).is_some()) {
             return;
         }
-        out.put(text.header());
+        out.put(parts.header());
         *header_done = true;
     }
-    let held = |row: &Row| !view.shows(row.born, row.created, row.shown());
+    let mut scratch = Vec::new();
     let mut local = out.reborrow();
     // A loop for each type, rather than the question with every row.
     match family.kind() {
-        Kind::Counter => {
-            let end = counters(local.reborrow(), &text.lines[0], shard, block_id, view);
+        Kind::Counter if parts.keeps_bodies() && start_ms.is_none() => {
+            let end = counters(local.reborrow(), &parts.lines[0], shard, block_id, view);
             local.set_end(end);
+        }
+        Kind::Counter => {
+            for (i, row) in rows() {
+                let body = lines.body(block, row, &mut scratch);
+                let value = if lines.is_held(row) {
+                    CounterValue::Whole(0)
+                } else {
+                    shard.counter(block_id, row, i)
+                };
+                let end = long_line(local.reborrow(), &parts.lines[0], body.exact, value);
+                local.set_end(end);
+                lines.created(&mut local, body, row);
+            }
         }
         Kind::Gauge => {
             for (i, row) in rows() {
                 if let Some(value) = gauge(i) {
-                    text.lines[0].start(&mut local, Body::of(block, row));
+                    parts.lines[0].start(&mut local, lines.body(block, row, &mut scratch));
                     number::float(&mut local, value);
                 }
             }
         }
         Kind::Histogram => {
             for (i, row) in rows() {
-                let (body, cells) = (Body::of(block, row), block.cells(i));
-                if held(row) {
-                    for line in &text.lines {
+                let body = lines.body(block, row, &mut scratch);
+                if lines.is_held(row) {
+                    for line in &parts.lines {
                         line.start(&mut local, body);
                         local.put(b"0\n");
                     }
                 } else {
-                    histogram_row(&mut local, text, body, cells);
+                    histogram_row(&mut local, parts, body, block.cells(i));
                 }
+                lines.created(&mut local, body, row);
             }
         }
-        Kind::Summary => summaries(&mut local, family, block, view, now),
+        Kind::Summary => summaries(&mut local, lines, block),
     }
     let end = local.end();
     out.set_end(end);
@@ -244,10 +213,10 @@ fn long_line(mut out: Out<'_>, line: &Line, body: &[u8], value: CounterValue) ->
 }
 
 #[inline(always)]
-fn histogram_row(out: &mut Out<'_>, text: &TextParts, body: Body<'_>, cells: &[u64]) {
+fn histogram_row(out: &mut Out<'_>, parts: &TextParts, body: Body<'_>, cells: &[u64]) {
     let (counts, sum) = histogram::read(cells);
     let mut cumulative: u64 = 0;
-    let (buckets, totals) = text.lines.split_at(counts.len());
+    let (buckets, totals) = parts.lines.split_at(counts.len());
     for (line, count) in buckets.iter().zip(counts) {
         cumulative = cumulative.saturating_add(*count);
         line.start(out, body);
@@ -262,20 +231,21 @@ fn histogram_row(out: &mut Out<'_>, text: &TextParts, body: Body<'_>, cells: &[u
 /// The rows of a summary's block: a loop of its own, so that the others stay as small as they are. Only
 /// totals are held at 0 for a reader; a quantile at 0 would say that it was measured so.
 #[inline(never)]
-fn summaries(out: &mut Out<'_>, family: &FamilyState, block: &Block, view: &View, now: Ticks) {
-    let (lines, totals) = family.text().lines.split_at(QUANTILES.len());
+fn summaries(out: &mut Out<'_>, lines: &Lines<'_>, block: &Block) {
+    let mut scratch = Vec::new();
+    let (of_quantiles, totals) = lines.parts.lines.split_at(QUANTILES.len());
     for (i, row) in block.rows.iter().enumerate() {
-        if !is_seen(row, view) {
+        if !is_seen(row, lines.view) {
             continue;
         }
-        let body = Body::of(block, row);
-        let quantiles = block.quantiles(i, family, now);
-        for (line, value) in lines.iter().zip(quantiles.iter().flatten()) {
+        let body = lines.body(block, row, &mut scratch);
+        let quantiles = block.quantiles(i, lines.family, lines.now);
+        for (line, value) in of_quantiles.iter().zip(quantiles.iter().flatten()) {
             line.start(out, body);
             number::float(out, *value);
         }
         let (mut count, mut sum) = (0, Sum::default());
-        if view.shows(row.born, row.created, row.shown()) {
+        if !lines.is_held(row) {
             let (counts, total) = histogram::read(block.cells(i));
             (count, sum) = (counts[0], total);
         }
@@ -283,52 +253,6 @@ fn summaries(out: &mut Out<'_>, family: &FamilyState, block: &Block, view: &View
         number::sum(out, sum);
         totals[1].start(out, body);
         number::whole(out, count);
-    }
-}
-
-/// What stands around the body of a short line: a name of at most 31 bytes, and no label behind the body.
-#[derive(Clone, Copy, Default)]
-struct Short {
-    head: [u8; PAD],
-    head_len: usize,
-    tail: [u8; 4],
-    tail_len: usize,
-}
-
-impl Line {
-    fn as_short(&self) -> Option<Short> {
-        let (head, head_len) = self.head.as_padded()?;
-        let (tail, tail_len) = self.tail.as_padded()?;
-        let tail = (tail_len <= 4).then(|| tail.first_chunk().copied()).flatten()?;
-        Some(Short { head: *head, head_len, tail, tail_len })
-    }
-
-    /// All of a line but its value.
-    #[inline(always)]
-    fn start(&self, out: &mut Out<'_>, body: Body<'_>) {
-        self.head.put(out);
-        match body.padded {
-            Some((padded, len)) => out.put_padded(padded, len),
-            None => out.put_rare(body.exact),
-        }
-        self.tail.put(out);
-    }
-}
-
-/// A label body, and the same in [`BODY_PAD`] bytes if it is no longer than that and not at the end of its
-/// block.
-#[derive(Clone, Copy)]
-struct Body<'a> {
-    exact: &'a [u8],
-    padded: Option<(&'a [u8; BODY_PAD], usize)>,
-}
-
-/// What most label bodies fit into.
-const BODY_PAD: usize = 96;
-
-impl<'a> Body<'a> {
-    #[inline(always)]
-    fn of(block: &'a Block, row: &Row) -> Self {
-        Self { exact: block.body(row), padded: block.bodies().padded(row) }
+        lines.created(out, body, row);
     }
 }

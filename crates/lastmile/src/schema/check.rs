@@ -1,13 +1,13 @@
 //! What a schema must satisfy, whichever way it was written down.
 
-use std::collections::HashMap;
-
+use super::clash;
 use super::family::{Family, Kind, LeStyle};
 use super::label::{Label, OTHER, Open, Policy, ValueFrom};
 use super::native::Native;
 use super::pattern::Pattern;
 use super::template::is_template;
 use crate::error::Fault;
+use crate::exposition::is_metric_name;
 use crate::value::VALUE_MAX;
 use crate::value::native::{BUCKETS_MAX, BUCKETS_MIN, SCHEMA_MAX, SCHEMA_MIN};
 use crate::value::summary::IS_BUILT_IN;
@@ -35,37 +35,16 @@ pub(crate) fn is_reserved(name: &str) -> bool {
     name.starts_with("lastmile_") || name == "metrics_aggregator_record_total"
 }
 
-/// Source: Prometheus data model, `[a-zA-Z_:][a-zA-Z0-9_:]*`
-/// (docs/concepts/data_model.md, "Metric names and labels").
-fn is_metric_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.bytes().enumerate().all(|(i, b)| {
-            b.is_ascii_alphabetic() || b == b'_' || b == b':' || (i > 0 && b.is_ascii_digit())
-        })
-}
-
-/// Source: the same page, `[a-zA-Z_][a-zA-Z0-9_]*`; names that start with `__` are reserved there.
-fn is_label_name(name: &str) -> bool {
-    is_metric_name(name) && !name.contains(':') && !name.starts_with("__")
-}
-
 /// All mistakes of these families, each alone and together.
 pub(super) fn families(families: &[Family]) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let mut taken: HashMap<String, &str> = HashMap::new();
-    for family in families {
+    for (family, clashes) in families.iter().zip(clash::families(families)) {
         let mut fault = |field: &str, why: String| {
             faults.push(family.fault(field, why));
         };
         name(family, &mut fault);
-        for sample_name in family.sample_names() {
-            if let Some(other) = taken.insert(sample_name.clone(), &family.name) {
-                if other == family.name {
-                    fault("name", "is declared twice".to_owned());
-                    break;
-                }
-                fault("name", format!("exposes `{sample_name}`, as family `{other}` does"));
-            }
+        for why in clashes {
+            fault("name", why);
         }
         labels(family, &mut fault);
         bounds(family, &mut fault);
@@ -77,14 +56,16 @@ pub(super) fn families(families: &[Family]) -> Vec<Fault> {
 }
 
 fn name(family: &Family, fault: &mut impl FnMut(&str, String)) {
-    if family.name.len() > NAME_BYTES_MAX {
-        fault("name", format!("is longer than {NAME_BYTES_MAX} bytes"));
-    } else if !is_metric_name(&family.name) {
-        fault("name", "is not a metric name: [a-zA-Z_:][a-zA-Z0-9_:]*".to_owned());
-    } else if is_reserved(&family.name) {
+    if let Some(why) = name_fault(&family.name) {
+        fault("name", why);
+    } else if clash::is_reserved(family) {
         fault("name", "is kept for the aggregator's own metrics".to_owned());
     }
     if let Some(unit) = &family.unit {
+        if !is_metric_name(unit) {
+            fault("unit", "is not a unit: [a-zA-Z_:][a-zA-Z0-9_:]*".to_owned());
+            return;
+        }
         let base = match family.kind {
             Kind::Counter => family.name.strip_suffix("_total").unwrap_or(&family.name),
             Kind::Gauge | Kind::Histogram | Kind::Summary => &family.name,
@@ -95,28 +76,37 @@ fn name(family: &Family, fault: &mut impl FnMut(&str, String)) {
     }
 }
 
+/// What is wrong with the name of a family or a label: any UTF-8 is right but the one character at which
+/// Prometheus stops to read.
+/// Source: prometheus model/textparse/promlex.l, where `\0` is the end of the input.
+fn name_fault(name: &str) -> Option<String> {
+    if name.len() > NAME_BYTES_MAX {
+        Some(format!("is longer than {NAME_BYTES_MAX} bytes"))
+    } else if name.is_empty() {
+        Some("is empty".to_owned())
+    } else if name.contains('\0') {
+        Some("holds U+0000, at which scrapers stop to read".to_owned())
+    } else {
+        None
+    }
+}
+
 fn labels(family: &Family, fault: &mut impl FnMut(&str, String)) {
     if family.labels.len() > LABELS_MAX {
         fault("labels", format!("has {} labels; {LABELS_MAX} are possible", family.labels.len()));
     }
     for (i, label) in family.labels.iter().enumerate() {
         let field = format!("labels.{}", label.name);
-        if label.name.len() > NAME_BYTES_MAX {
-            fault("labels", format!("has a label name of more than {NAME_BYTES_MAX} bytes"));
-        } else if !is_label_name(&label.name) {
-            fault(
-                "labels",
-                format!(
-                    "`{}` is not a label name: [a-zA-Z_][a-zA-Z0-9_]*, without a leading `__`",
-                    label.name
-                ),
-            );
+        if let Some(why) = name_fault(&label.name) {
+            fault("labels", format!("has a label whose name {why}"));
+        } else if label.name.starts_with("__") || clash::is_meant(&label.name) {
+            fault(&field, "is not a label name: a leading `__` is Prometheus' own".to_owned());
         } else if label.name == "le" && family.kind == Kind::Histogram {
             fault(&field, "is kept for a histogram's buckets".to_owned());
         } else if label.name == "quantile" && family.kind == Kind::Summary {
             fault(&field, "is kept for a summary's quantiles".to_owned());
-        } else if family.labels[..i].iter().any(|earlier| earlier.name == label.name) {
-            fault(&field, "is declared twice".to_owned());
+        } else if let Some(why) = clash::label(family, i) {
+            fault(&field, why);
         }
         policy(label, &mut |why| fault(&field, why));
     }

@@ -194,7 +194,8 @@ impl Family {
         self
     }
 
-    /// The unit, in which the name must end (before `_total`): `seconds` for `page_load_seconds`.
+    /// The unit, `[a-zA-Z_:][a-zA-Z0-9_:]*`, in which the name must end (before `_total`): `seconds` for
+    /// `page_load_seconds`.
     #[must_use]
     pub fn unit(mut self, unit: impl Into<String>) -> Self {
         self.unit = Some(unit.into());
@@ -364,19 +365,5 @@ impl Family {
             && (self.kind != Kind::Summary || self.scale() == before.scale())
             && self.labels.len() == before.labels.len()
             && labels().all(|(label, before)| label.keeps_series_of(before))
-    }
-
-    /// The names under which this family's samples are exposed.
-    pub(crate) fn sample_names(&self) -> Vec<String> {
-        let name = &self.name;
-        match self.kind {
-            Kind::Counter | Kind::Gauge => vec![name.clone()],
-            Kind::Histogram => {
-                ["", "_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}")).to_vec()
-            }
-            Kind::Summary => {
-                ["", "_sum", "_count"].map(|suffix| format!("{name}{suffix}")).to_vec()
-            }
-        }
     }
 }

@@ -3,6 +3,7 @@
 mod allowed_metrics;
 mod browser;
 mod check;
+mod clash;
 mod family;
 mod label;
 mod native;

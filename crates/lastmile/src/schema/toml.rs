@@ -130,7 +130,7 @@ impl Reader<'_> {
                 other => self.fault(key.span(), other, "is not a field of a family"),
             }
         }
-        if !self.family.is_empty() && kind.is_some() {
+        if text_of("name").is_some() && kind.is_some() {
             self.into.families.push(family);
         }
         self.family.clear();

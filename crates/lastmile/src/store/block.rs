@@ -99,7 +99,7 @@ pub(crate) struct Block {
     slot: u32,
     /// Counts the blocks of a shard as they are made; a scrape's cursor.
     seq: u64,
-    /// Upper bound of the text of all rows together.
+    /// Upper bound of the text 0.0.4 of all rows together. Other formats may take more.
     text_bytes_max: usize,
     n_cells: usize,
     n_native_cells: usize,
@@ -159,9 +159,9 @@ impl Block {
         self.seq
     }
 
-    /// Upper bound of the bytes that this block's text takes.
-    pub(crate) fn text_bytes_max(&self) -> usize {
-        self.text_bytes_max
+    /// Bytes of the label bodies of all rows.
+    pub(crate) fn key_bytes(&self) -> usize {
+        self.keys.len()
     }
 
     /// Whether a row with a key of `key_len` bytes still fits.
@@ -278,12 +278,6 @@ impl Block {
     #[inline]
     pub(crate) fn bodies(&self) -> Bodies<'_> {
         Bodies(&self.keys)
-    }
-
-    /// Bytes of all label bodies together.
-    #[cfg(feature = "protobuf")]
-    pub(crate) fn key_bytes(&self) -> usize {
-        self.keys.len()
     }
 
     /// Bytes of the longest label body that the block ever had.

@@ -7,7 +7,7 @@ use super::admission::Admission;
 use super::key::Key;
 use super::pin::Pin;
 use super::policy::Policies;
-use crate::exposition::TextParts;
+use crate::exposition::{Escaping, FamilyText, Style, TextParts, body_literals};
 use crate::push::Refusal;
 use crate::schema::{Combine, Family, Kind, Label, Native, OTHER, is_reserved};
 use crate::sync::{AtomicBool, AtomicU32, FastRandomState, Mutex, Ordering};
@@ -35,7 +35,7 @@ pub(crate) struct FamilyState {
     max: f64,
     ttl: Ticks,
     scale: Scale,
-    text: TextParts,
+    text: FamilyText,
     /// Whether it is one of the aggregator's own, which no client can grow: the limits are not for it.
     own: bool,
     incarnation: Arc<Incarnation>,
@@ -91,7 +91,7 @@ pub(crate) struct KeyLiteral {
 
 impl KeyLiteral {
     fn new(name: &str, label: u8) -> Self {
-        let text = format!(";{name}=").into_bytes().into_boxed_slice();
+        let text = format!(";{}=", escape_key(name)).into_bytes().into_boxed_slice();
         let (mut head, mut mask) = ([0; 16], [0; 16]);
         for (i, byte) in text.iter().take(16).enumerate() {
             (head[i], mask[i]) = (*byte, 0xff);
@@ -119,6 +119,11 @@ impl KeyLiteral {
         };
         is_here.then_some(at + self.text.len())
     }
+}
+
+/// A name as clients write it in an `lm1` key: what ends a name there is escaped.
+fn escape_key(name: &str) -> String {
+    name.replace('%', "%25").replace(';', "%3b").replace('=', "%3d")
 }
 
 /// The keyed hash of a label value, its length included.
@@ -188,14 +193,7 @@ impl FamilyState {
 
     fn of(incarnation: Arc<Incarnation>, declared: Family, seed: Seed) -> Self {
         let labels = declared.labels();
-        let literals = labels
-            .iter()
-            .enumerate()
-            .map(|(i, label)| {
-                let before = if i == 0 { "" } else { "\"," };
-                format!("{before}{}=\"", label.name()).into_bytes().into_boxed_slice()
-            })
-            .collect();
+        let literals = body_literals(&declared, Escaping::Underscores);
         let is_sent = |i: &u8| labels[usize::from(*i)].value_from.is_none();
         let sent: Vec<u8> = (0..labels.len() as u8).filter(is_sent).collect();
         let mut sorted = sent.clone();
@@ -213,7 +211,7 @@ impl FamilyState {
             // Time is known to a tenth of a second.
             ttl: duration_ticks(declared.ttl_or_default()).max(1),
             scale: declared.scale(),
-            text: TextParts::new(&declared),
+            text: FamilyText::new(&declared),
             own: is_reserved(&declared.name),
             hash_of_none: value_hash(&seed, &incarnation.slot.to_le_bytes()),
             hash_of_other: value_hash(&seed, OTHER.as_bytes()),
@@ -329,9 +327,15 @@ impl FamilyState {
         self.scale
     }
 
+    /// What its lines in text 0.0.4 are made of.
     #[inline]
     pub(crate) fn text(&self) -> &TextParts {
-        &self.text
+        self.text.plain()
+    }
+
+    /// The same in any style, made when it is first asked for.
+    pub(crate) fn text_in(&self, style: Style) -> &TextParts {
+        self.text.parts(&self.declared, style)
     }
 
     /// A bit for each open label.

@@ -260,15 +260,23 @@ pub(crate) fn body_values<'a>(
     family: &'a FamilyState,
     body: &'a [u8],
 ) -> impl Iterator<Item = Cow<'a, [u8]>> {
+    escaped_values(family, body).map(|value| match memchr::memchr(b'\\', value) {
+        None => Cow::Borrowed(value),
+        Some(_) => Cow::Owned(unescape(value)),
+    })
+}
+
+/// The same as they stand there, escaped.
+pub(crate) fn escaped_values<'a>(
+    family: &'a FamilyState,
+    body: &'a [u8],
+) -> impl Iterator<Item = &'a [u8]> {
     let mut rest = body;
     family.literals().iter().map(move |literal| {
         let value = &rest[literal.len()..];
         let end = closing_quote(value);
         rest = &value[end..];
-        match memchr::memchr(b'\\', &value[..end]) {
-            None => Cow::Borrowed(&value[..end]),
-            Some(_) => Cow::Owned(unescape(&value[..end])),
-        }
+        &value[..end]
     })
 }
 

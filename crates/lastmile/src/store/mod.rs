@@ -37,7 +37,7 @@ pub(crate) use block::ESCAPED;
 pub(crate) use block::{Block, Row, UNUSED};
 pub(crate) use catalog::{Catalog, Lease, Target};
 pub(crate) use family::{FamilyState, LabelMeters, Meters};
-pub(crate) use key::{BODY_BYTES_END, Key, Text, Texts, body_values, same};
+pub(crate) use key::{BODY_BYTES_END, Key, Text, Texts, body_values, escaped_values, same};
 pub(crate) use pin::Pin;
 pub(crate) use shard::Shard;
 pub(crate) use wide::CounterValue;

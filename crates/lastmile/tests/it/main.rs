@@ -4,6 +4,7 @@ mod bad_input;
 mod dedup;
 mod exact;
 mod expo;
+mod formats;
 mod golden;
 mod json;
 mod json_suite;

@@ -67,7 +67,7 @@ fn names_that_look_alike_or_stand_twice_are_set_up_mistakes() {
         let error = schema.build().expect_err(why);
         assert!(error.is_schema() && error.to_string().contains(why), "{error}");
     };
-    check(vec![Family::counter("x.y"), Family::counter("x_y")], "is not a metric name");
+    check(vec![Family::counter("x.y"), Family::counter("x_y")], "exposes `x_y`");
     check(vec![Family::counter("x"), Family::gauge("x")], "is declared twice");
     check(vec![Family::histogram("h", [1.0]), Family::histogram("h", [2.0])], "is declared twice");
     check(vec![Family::histogram("h", [1.0]), Family::counter("h_count")], "exposes `h_count`");

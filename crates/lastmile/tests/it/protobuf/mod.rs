@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use lastmile::{
-    Aggregator, Family, Format, Label, Limits, Native, Schema, ScrapeOptions, Source, Timestamp,
+    Aggregator, Escaping, ExpositionFormat, Family, Format, Label, Limits, Native, Schema,
+    ScrapeOptions, Source, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -131,6 +132,24 @@ fn series_say_when_they_began() {
             let expected = metric.gauge.is_none().then_some(created as i64);
             assert_eq!(metric.created_ms(), expected, "{metric:?}");
         }
+    }
+}
+
+#[test]
+fn names_are_escaped_as_was_asked_for() {
+    let agg = aggregator([Family::counter("page.views").label(Label::closed("a.b", ["x\"é"]))]);
+    for (escaping, name, label) in [
+        (Escaping::AllowUtf8, "page.views", "a.b"),
+        (Escaping::Underscores, "page_views", "a_b"),
+        (Escaping::Dots, "page_dot_views", "a_dot_b"),
+        (Escaping::Values, "U__page_2e_views", "U__a_2e_b"),
+    ] {
+        let options = ScrapeOptions::new(ExpositionFormat::Protobuf(escaping));
+        let families = messages(&scraped(&agg, options, start()));
+        let found = families.iter().find(|family| family.name.as_deref() == Some(name)).unwrap();
+        let labels: Vec<_> = found.metric.iter().flat_map(|metric| &metric.label).collect();
+        assert!(labels.iter().all(|pair| pair.name.as_deref() == Some(label)), "{labels:?}");
+        assert!(labels.iter().any(|pair| pair.value.as_deref() == Some("x\"é")), "{labels:?}");
     }
 }
 
