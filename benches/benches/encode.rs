@@ -3,12 +3,12 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use lastmile::{Aggregator, ScrapeOptions};
+use lastmile::{Aggregator, Escaping, ExpositionFormat, ScrapeOptions};
 use lastmile_benches::{Shape, exposition, is_bench, now};
 
 /// Runs one scrape into one reused chunk. Answers the bytes it gave.
-fn scrape(aggregator: &Aggregator, chunk: &mut Vec<u8>) -> usize {
-    let mut scrape = aggregator.scrape(ScrapeOptions::text(), now());
+fn scrape(aggregator: &Aggregator, format: ExpositionFormat, chunk: &mut Vec<u8>) -> usize {
+    let mut scrape = aggregator.scrape(ScrapeOptions::new(format), now());
     let mut n_bytes = 0;
     while scrape.next_chunk(chunk) {
         n_bytes += black_box(&*chunk).len();
@@ -31,8 +31,16 @@ fn encode(c: &mut Criterion) {
         group.throughput(Throughput::Elements(n_lines as u64));
         group.bench_function(BenchmarkId::new(name, n_series), |b| {
             b.iter(|| {
-                let n_bytes = scrape(&aggregator, &mut chunk);
+                let n_bytes = scrape(&aggregator, ExpositionFormat::Text0_0_4, &mut chunk);
                 assert!(n_bytes > n_lines * 90);
+            });
+        });
+        // A histogram is one message of all its lines.
+        let protobuf = ExpositionFormat::Protobuf(Escaping::default());
+        group.bench_function(BenchmarkId::new(format!("{name}_protobuf"), n_series), |b| {
+            b.iter(|| {
+                let n_bytes = scrape(&aggregator, protobuf, &mut chunk);
+                assert!(n_bytes > n_series * 90);
             });
         });
         group.finish();

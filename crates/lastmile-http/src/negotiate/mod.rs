@@ -16,9 +16,9 @@
 //! - `q=0` excludes. Where nothing is acceptable the answer is 0.0.4 all the same, which every scraper reads,
 //!   rather than a 406, which none does.
 //! - The answer's `escaping=` is that of the range that won, `underscores` where it has none or one that is
-//!   not known; 0.0.4 has no such parameter. It is stated also to who did not ask for it, as client_golang
-//!   has done since 1.20: Prometheus 2.x parses the type with `mime.ParseMediaType` and looks at nothing
-//!   behind it (`textparse.New`, model/textparse/interface.go), and 3.x does the same.
+//!   not known; 0.0.4 has no such parameter. It is stated also to who did not ask for it, as
+//!   prometheus/common does: the parser of Prometheus takes the media type by `mime.ParseMediaType` and looks
+//!   at nothing behind it (`textparse.New`, model/textparse/interface.go, with and without a fallback type).
 //!
 //! Parameters are known in any case, quoted or not, with any white space around them, and others are passed
 //! over. A range whose q is no number from 0 to 1 is passed over whole. At most [`RANGES_MAX`] ranges are

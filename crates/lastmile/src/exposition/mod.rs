@@ -5,6 +5,8 @@ mod format;
 mod names;
 mod number;
 mod parts;
+#[cfg(feature = "protobuf")]
+mod protobuf;
 mod text;
 
 pub(crate) use filter::Filter;
@@ -183,6 +185,9 @@ pub struct Scrape {
     now: Ticks,
     view: View,
     at: Cursor,
+    /// The family that the pieces are of, and they.
+    #[cfg(feature = "protobuf")]
+    protobuf: Option<(usize, protobuf::Parts)>,
     style: Style,
     /// Where series tell when they began: the wall clock at tick 0.
     start_ms: Option<u64>,
@@ -223,6 +228,8 @@ impl Scrape {
             now,
             view,
             at: Cursor::default(),
+            #[cfg(feature = "protobuf")]
+            protobuf: None,
             style,
             start_ms,
             trailer: if style.is_open_metrics() { EOF } else { b"" },
@@ -267,6 +274,13 @@ impl Scrape {
             }
             // Made before the lock, if it is the first of its kind.
             let parts = family.text_in(self.style);
+            #[cfg(feature = "protobuf")]
+            if let ExpositionFormat::Protobuf(escaping) = self.options.format
+                && self.protobuf.as_ref().is_none_or(|(of, _)| *of != self.at.family)
+            {
+                let parts = protobuf::Parts::new(family, escaping);
+                self.protobuf = Some((self.at.family, parts));
+            }
             let mut shard = store.shard(self.at.shard);
             let held_since = self.options.clock.map(|clock| clock());
             let Some(block) = shard.block_after(family.slot(), self.at.block) else {
@@ -282,6 +296,20 @@ impl Scrape {
                 now: self.now,
                 start_ms: self.start_ms,
             };
+            #[cfg(feature = "protobuf")]
+            let messages = self.protobuf.as_ref().map(|(_, parts)| protobuf::Messages {
+                family,
+                parts,
+                view: &self.view,
+                now: self.now,
+                started: self.agg.started(),
+            });
+            #[cfg(feature = "protobuf")]
+            let need = match &messages {
+                Some(messages) => messages.bytes_max(shard.block(block)),
+                None => lines.bytes_max(shard.block(block)),
+            };
+            #[cfg(not(feature = "protobuf"))]
             let need = lines.bytes_max(shard.block(block));
             if need > CHUNK_BYTES - end && end > 0 {
                 return end;
@@ -297,6 +325,12 @@ impl Scrape {
                 Out::new(chunk, end)
             };
             let header_done = &mut self.at.header_done;
+            #[cfg(feature = "protobuf")]
+            match &messages {
+                Some(messages) => messages.block(&mut out, &mut shard, block),
+                None => text::block(&mut out, &lines, &mut shard, block, header_done),
+            }
+            #[cfg(not(feature = "protobuf"))]
             text::block(&mut out, &lines, &mut shard, block, header_done);
             let written = out.end();
             unlock_fair(shard);
@@ -438,10 +472,14 @@ pub(crate) struct Piece {
 
 impl Piece {
     pub(crate) fn new(text: &str) -> Self {
-        let (first, rest) = text.as_bytes().split_at(text.len().min(PAD));
+        Self::of(text.as_bytes())
+    }
+
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let (first, rest) = bytes.split_at(bytes.len().min(PAD));
         let mut padded = [0; PAD];
         padded[..first.len()].copy_from_slice(first);
-        Self { first: padded, rest: rest.into(), len: text.len() }
+        Self { first: padded, rest: rest.into(), len: bytes.len() }
     }
 
     pub(crate) fn len(&self) -> usize {

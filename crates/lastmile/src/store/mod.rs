@@ -32,6 +32,8 @@ mod table;
 mod wide;
 
 pub(crate) use admission::Arrival;
+#[cfg(feature = "protobuf")]
+pub(crate) use block::ESCAPED;
 pub(crate) use block::{Block, Row, UNUSED};
 pub(crate) use catalog::{Catalog, Lease, Target};
 pub(crate) use family::{FamilyState, LabelMeters, Meters};

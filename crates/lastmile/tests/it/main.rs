@@ -11,6 +11,8 @@ mod json_suite;
 mod laws;
 mod model;
 mod oracle;
+#[cfg(feature = "protobuf")]
+mod protobuf;
 mod pushes;
 mod readers;
 mod rows;
