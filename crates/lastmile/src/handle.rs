@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::aggregator::Inner;
+use crate::exemplar::Exemplar;
 use crate::push::Refusal;
 use crate::schema::Native;
 use crate::store::Pin;
@@ -73,6 +74,40 @@ impl Counter {
     #[inline]
     pub fn inc_by(&self, n: u64) {
         self.0.pin.add(n);
+    }
+
+    /// Adds a whole number, and keeps what it belongs to as the series' exemplar, in place of the one before;
+    /// protobuf expositions show it. `timestamp_ms` is wall time. Whether the exemplar was taken: one whose
+    /// label names and values have more than 128 code points in all, or with a name that is not
+    /// `[a-zA-Z_][a-zA-Z0-9_]*` or comes twice, is not. The number is added either way.
+    ///
+    /// Locks the row's shard. It is kept with the handle, in at most some 4 KiB, which no limit counts, and
+    /// leaves with the last one.
+    ///
+    /// ```
+    /// # use lastmile::{Aggregator, Family, Limits, Schema, Timestamp};
+    /// # let schema = Schema::builder().family(Family::counter("jobs_total")).build()?;
+    /// # let now = Timestamp::new(0, std::time::Duration::ZERO);
+    /// # let agg = Aggregator::new(schema, Limits::default(), now)?;
+    /// let jobs = agg.counter("jobs_total", &[])?;
+    /// assert!(jobs.inc_by_with_exemplar(2, &[("trace_id", "5f1c")], Some(1_700_000_000_000)));
+    /// assert!(!jobs.inc_by_with_exemplar(1, &[("not a name", "5f1c")], None));
+    /// assert_eq!(jobs.value(), 3.0);
+    /// # Ok::<(), lastmile::Error>(())
+    /// ```
+    pub fn inc_by_with_exemplar(
+        &self,
+        n: u64,
+        labels: &[(&str, &str)],
+        timestamp_ms: Option<u64>,
+    ) -> bool {
+        let exemplar = Exemplar::new(labels, n as f64, timestamp_ms);
+        let is_taken = exemplar.is_some();
+        match exemplar {
+            Some(exemplar) => self.0.agg.store().add_with_exemplar(&self.0.pin, n, exemplar),
+            None => self.inc_by(n),
+        }
+        is_taken
     }
 
     /// Adds any number from 0 to 2^53. Locks the row's shard.
@@ -169,6 +204,39 @@ impl Histogram {
     /// Why the value is refused; nothing is counted then.
     pub fn observe(&self, v: f64) -> Result<(), Refusal> {
         self.0.observe(v)
+    }
+
+    /// Counts one observation, and keeps what it belongs to as the exemplar of its classic bucket; otherwise as
+    /// [`Counter::inc_by_with_exemplar`], with one exemplar a bucket. In native histograms Prometheus takes
+    /// only those with a timestamp.
+    ///
+    /// # Errors
+    /// Why the value is refused; nothing is counted or kept then.
+    ///
+    /// ```
+    /// # use lastmile::{Aggregator, Family, Limits, Refusal, Schema, Timestamp};
+    /// # let schema = Schema::builder().family(Family::histogram("job_seconds", [0.1])).build()?;
+    /// # let now = Timestamp::new(0, std::time::Duration::ZERO);
+    /// # let agg = Aggregator::new(schema, Limits::default(), now)?;
+    /// let seconds = agg.histogram("job_seconds", &[])?;
+    /// assert_eq!(seconds.observe_with_exemplar(0.25, &[("trace_id", "5f1c")], None), Ok(true));
+    /// assert_eq!(seconds.observe_with_exemplar(-1.0, &[], None), Err(Refusal::Negative));
+    /// # Ok::<(), lastmile::Error>(())
+    /// ```
+    pub fn observe_with_exemplar(
+        &self,
+        v: f64,
+        labels: &[(&str, &str)],
+        timestamp_ms: Option<u64>,
+    ) -> Result<bool, Refusal> {
+        check(v)?;
+        let Some(exemplar) = Exemplar::new(labels, v, timestamp_ms) else {
+            self.observe(v)?;
+            return Ok(false);
+        };
+        let Bound { pin, agg } = &self.0;
+        agg.store().observe_with_exemplar(pin, v, exemplar, agg.latest());
+        Ok(true)
     }
 
     /// The family's upper bounds and native buckets.

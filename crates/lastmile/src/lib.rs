@@ -5,6 +5,7 @@ mod aggregator;
 mod bench;
 mod dedup;
 mod error;
+mod exemplar;
 mod exposition;
 mod handle;
 mod limit;

@@ -306,7 +306,7 @@ impl Scrape {
             });
             #[cfg(feature = "protobuf")]
             let need = match &messages {
-                Some(messages) => messages.bytes_max(shard.block(block)),
+                Some(messages) => messages.bytes_max(&shard, block),
                 None => lines.bytes_max(shard.block(block)),
             };
             #[cfg(not(feature = "protobuf"))]

@@ -17,13 +17,17 @@
 //! It is written by hand over the rows as they are stored, with nothing between that would have to be allocated;
 //! messages of generated types are the twin in tests.
 
+mod exemplar;
 mod wire;
 
 use self::wire::{VARINT_BYTES_MAX, double_tag, len_tag, varint_tag};
 use super::{Escaping, Out, Piece};
+use crate::exemplar::Exemplar;
 use crate::readers::View;
 use crate::schema::Kind;
-use crate::store::{Block, CounterValue, ESCAPED, FamilyState, Row, Shard, UNUSED, body_values};
+use crate::store::{
+    Block, CounterValue, ESCAPED, FamilyState, Pin, Row, Shard, UNUSED, body_values,
+};
 use crate::time::{TICKS_PER_SEC, Ticks, Timestamp};
 use crate::value::native::{NativeView, ZERO_THRESHOLD};
 use crate::value::summary::QUANTILES;
@@ -56,6 +60,9 @@ mod histogram_field {
     pub(super) const POSITIVE_DELTA: u8 = 13;
     pub(super) const CREATED: u8 = 15;
 }
+
+/// The tag of a native histogram's exemplars, field 16 of it, which takes two bytes.
+const EXEMPLARS_TAG: [u8; 2] = [0x82, 0x01];
 
 /// The number of a type in `MetricType`.
 fn type_number(kind: Kind) -> u64 {
@@ -230,7 +237,8 @@ pub(super) struct Messages<'a> {
 
 impl Messages<'_> {
     /// Most bytes of the message of a block.
-    pub(super) fn bytes_max(&self, block: &Block) -> usize {
+    pub(super) fn bytes_max(&self, shard: &Shard, block_id: u32) -> usize {
+        let block = shard.block(block_id);
         let n_rows = block.rows.len();
         let Parts { header, row_bytes_max, .. } = self.parts;
         // Values are no longer than they are with their escapes in a label body.
@@ -238,6 +246,9 @@ impl Messages<'_> {
         if self.family.native().is_some() {
             let natives = (0..n_rows).filter_map(|i| block.native(i, self.family));
             bytes += natives.map(native_bytes_max).sum::<usize>();
+        }
+        for (i, row) in block.rows.iter().enumerate() {
+            bytes += shard.pin_of(block_id, row, i).map_or(0, exemplar::bytes_max);
         }
         bytes
     }
@@ -338,6 +349,19 @@ impl<'a> Rows<'a> {
                 }
             };
             let (created, created_len) = created.of(row);
+            if let Some(pin) = self.shard.pin_of(self.block_id, row, i)
+                && let Some(Some(exemplar)) = pin.exemplars().first()
+                && !self.is_held(row)
+            {
+                self.metric(out, row, 0x80, |out| {
+                    wire::message(out, len_tag(metric_field::COUNTER), 0x80, |out| {
+                        wire::double(out, double_tag(1), value);
+                        exemplar::put(out, &[len_tag(2)], exemplar);
+                        out.put_padded(created, created_len);
+                    });
+                });
+                continue;
+            }
             let len = DOUBLE_BYTES + created_len;
             self.metric(out, row, 2 + len, |out| {
                 wire::number(out, len_tag(metric_field::COUNTER), len as u64);
@@ -381,7 +405,10 @@ impl<'a> Rows<'a> {
                     wire::number(out, varint_tag(histogram_field::SAMPLE_COUNT), total);
                     wire::double(out, double_tag(histogram_field::SAMPLE_SUM), sum.to_f64());
                     out.put_padded(created, created_len);
-                    self.buckets(out, counts, held);
+                    let pin = self.shard.pin_of(self.block_id, row, i).filter(|_| !held);
+                    let exemplars = pin.map(Pin::exemplars);
+                    let exemplars = exemplars.as_deref().map_or(&[][..], Vec::as_slice);
+                    self.buckets(out, counts, held, exemplars);
                     if let (Some(native), Some(declared)) = (native, self.of.family.native()) {
                         // A reader that sees it at 0 sees a histogram of nothing.
                         let nothing = NativeView {
@@ -391,6 +418,9 @@ impl<'a> Rows<'a> {
                             counts: &[],
                         };
                         native_buckets(out, if held { nothing } else { native });
+                        for exemplar in exemplars.iter().flatten() {
+                            exemplar::put(out, &EXEMPLARS_TAG, exemplar);
+                        }
                     }
                 });
             });
@@ -401,20 +431,30 @@ impl<'a> Rows<'a> {
     /// The classic buckets, which a family with native ones alone has not: where native ones are not wanted,
     /// Prometheus adds the one for `+Inf` by itself, as it is in text.
     #[inline(always)]
-    fn buckets(&self, out: &mut Out<'_>, counts: &[u64], held: bool) {
+    fn buckets(
+        &self,
+        out: &mut Out<'_>,
+        counts: &[u64],
+        held: bool,
+        exemplars: &[Option<Exemplar>],
+    ) {
         let bounds = self.of.family.bounds();
         if bounds.is_empty() && self.of.family.native().is_some() {
             return;
         }
         let mut cumulative = 0_u64;
-        for (bound, count) in bounds.iter().chain([&f64::INFINITY]).zip(counts) {
+        for (i, (bound, count)) in bounds.iter().chain([&f64::INFINITY]).zip(counts).enumerate() {
             if !held {
                 cumulative = cumulative.saturating_add(*count);
             }
             let len = 1 + wire::varint_len(cumulative) + DOUBLE_BYTES;
-            wire::number(out, len_tag(histogram_field::BUCKET), len as u64);
-            wire::number(out, varint_tag(1), cumulative);
-            wire::double(out, double_tag(2), *bound);
+            wire::message(out, len_tag(histogram_field::BUCKET), len, |out| {
+                wire::number(out, varint_tag(1), cumulative);
+                wire::double(out, double_tag(2), *bound);
+                if let Some(Some(exemplar)) = exemplars.get(i) {
+                    exemplar::put(out, &[len_tag(3)], exemplar);
+                }
+            });
         }
     }
 

@@ -9,10 +9,12 @@ use super::key::{Key, Text, Texts};
 use super::pin::Pin;
 use super::shard::Shard;
 use crate::error::Error;
+use crate::exemplar::Exemplar;
 use crate::push::Number;
 use crate::schema::Kind;
 use crate::time::Ticks;
 use crate::value::Sum;
+use crate::value::histogram;
 
 impl Store {
     /// Binds a handle to a series, which counts against the limits now. The family is of a catalog that
@@ -113,6 +115,21 @@ impl Store {
         let mut rows = self.shard(pin.shard());
         let numbers = &[Number { value: v, n: 1 }];
         rows.update(Shard::pinned_row(pin), pin.family(), numbers, self.moment(now));
+    }
+
+    /// Adds to a bound counter, and keeps what it came with, both under one lock.
+    pub(crate) fn add_with_exemplar(&self, pin: &Pin, n: u64, exemplar: Exemplar) {
+        let _rows = self.shard(pin.shard());
+        pin.add(n);
+        pin.keep(0, exemplar);
+    }
+
+    /// Observes a checked value through a bound histogram, and keeps what it came with.
+    pub(crate) fn observe_with_exemplar(&self, pin: &Pin, v: f64, exemplar: Exemplar, now: Ticks) {
+        let mut rows = self.shard(pin.shard());
+        let numbers = &[Number { value: v, n: 1 }];
+        rows.update(Shard::pinned_row(pin), pin.family(), numbers, self.moment(now));
+        pin.keep(histogram::bucket_idx(pin.family().bounds(), v), exemplar);
     }
 
     /// Adds cells of the same layout to a bound histogram's row, all under one lock.

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::family::FamilyState;
-use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, CachePadded, Ordering};
+use crate::exemplar::Exemplar;
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, CachePadded, Mutex, Ordering};
 
 /// The cell of a row that a handle pins. While any handle lives the row stays where a scrape finds it.
 ///
@@ -19,6 +20,9 @@ pub(crate) struct Pin {
     family: Arc<FamilyState>,
     shard: u32,
     row: AtomicU32,
+    /// Of a counter one, of a histogram one for each bucket; none until the first. Changed under the shard's
+    /// lock alone, so that they stay as they are while a scrape writes a block.
+    exemplars: Mutex<Vec<Option<Exemplar>>>,
 }
 
 impl Pin {
@@ -29,6 +33,7 @@ impl Pin {
             family: Arc::clone(family),
             shard,
             row: AtomicU32::new(row),
+            exemplars: Mutex::new(Vec::new()),
         }
     }
 
@@ -56,6 +61,22 @@ impl Pin {
         let _ = self.cell.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| {
             Some(f(f64::from_bits(bits)).to_bits())
         });
+    }
+
+    /// The last exemplar of each bucket, of a counter one; empty if there never was any. The caller holds the
+    /// shard's lock.
+    #[cfg(feature = "protobuf")]
+    pub(crate) fn exemplars(&self) -> crate::sync::MutexGuard<'_, Vec<Option<Exemplar>>> {
+        self.exemplars.lock()
+    }
+
+    /// Keeps one in place of the bucket's last; the caller holds the shard's lock.
+    pub(super) fn keep(&self, bucket_idx: usize, exemplar: Exemplar) {
+        let mut kept = self.exemplars.lock();
+        if kept.len() <= bucket_idx {
+            kept.resize(bucket_idx + 1, None);
+        }
+        kept[bucket_idx] = Some(exemplar);
     }
 
     /// One more handle; the caller holds the shard's lock or a handle.

@@ -230,6 +230,15 @@ impl Shard {
         if row.flags & WIDE == 0 { Sum::from_whole(row.value) } else { self.wide.get(row.value) }
     }
 
+    /// The pin of row `i`, if a handle holds it: its exemplars are those of the row.
+    #[cfg(feature = "protobuf")]
+    pub(crate) fn pin_of(&self, block: u32, row: &Row, i: usize) -> Option<&Pin> {
+        if row.flags & PINNED == 0 {
+            return None;
+        }
+        self.pins.get(&(block << ROW_BITS | i as u32)).map(|pin| &**pin)
+    }
+
     /// What row `i` of a gauge's block stands at, unless its time to live is over.
     pub(crate) fn gauge(&self, block: u32, i: usize, ttl: Ticks, now: Ticks) -> Option<f64> {
         let row = &self.blocks[block as usize].rows[i];

@@ -15,7 +15,7 @@ const LINEAR_BOUNDS_MAX: usize = 32;
 
 /// Index of the bucket that `v` falls into: the first bound that is at least `v`.
 #[inline]
-fn bucket_idx(bounds: &[f64], v: f64) -> usize {
+pub(crate) fn bucket_idx(bounds: &[f64], v: f64) -> usize {
     if bounds.len() <= LINEAR_BOUNDS_MAX {
         bounds.iter().map(|b| usize::from(v > *b)).sum()
     } else {

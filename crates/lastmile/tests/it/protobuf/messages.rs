@@ -35,8 +35,20 @@ pub(super) struct Gauge {
 pub(super) struct Counter {
     #[prost(double, optional, tag = "1")]
     pub(super) value: Option<f64>,
+    #[prost(message, optional, tag = "2")]
+    pub(super) exemplar: Option<Exemplar>,
     #[prost(message, optional, tag = "3")]
     pub(super) created: Option<Time>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Exemplar {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) label: Vec<LabelPair>,
+    #[prost(double, optional, tag = "2")]
+    pub(super) value: Option<f64>,
+    #[prost(message, optional, tag = "3")]
+    pub(super) timestamp: Option<Time>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -65,6 +77,8 @@ pub(super) struct Bucket {
     pub(super) cumulative_count: Option<u64>,
     #[prost(double, optional, tag = "2")]
     pub(super) upper_bound: Option<f64>,
+    #[prost(message, optional, tag = "3")]
+    pub(super) exemplar: Option<Exemplar>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -95,6 +109,8 @@ pub(super) struct Histogram {
     pub(super) positive_delta: Vec<i64>,
     #[prost(message, optional, tag = "15")]
     pub(super) created: Option<Time>,
+    #[prost(message, repeated, tag = "16")]
+    pub(super) exemplars: Vec<Exemplar>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -153,6 +153,52 @@ fn names_are_escaped_as_was_asked_for() {
     }
 }
 
+#[test]
+fn exemplars_are_the_last_of_each_bucket_and_leave_with_their_handle() {
+    let agg = aggregator(each_kind());
+    let page = [("page", "/")];
+    let views = agg.counter("views_total", &page).unwrap();
+    let both = agg.histogram("both_seconds", &page).unwrap();
+    let widest = "\u{1F600}".repeat(120);
+    assert!(views.inc_by_with_exemplar(2, &[("trace_id", "lost")], None));
+    assert!(views.inc_by_with_exemplar(3, &[("trace_id", &widest)], Some(1_500)));
+    assert!(!views.inc_by_with_exemplar(1, &[("trace_id", &widest), ("b", "")], None));
+    for (v, id) in [(0.5, "lost"), (0.25, "low"), (7.0, "high")] {
+        assert_eq!(
+            both.observe_with_exemplar(v, &[("id", id), ("empty", "")], Some(2_000)),
+            Ok(true)
+        );
+    }
+    assert!(both.observe_with_exemplar(f64::NAN, &[], None).is_err());
+    assert_eq!(both.observe_with_exemplar(1.5, &[("", "")], None), Ok(false));
+
+    let seen = || {
+        let families = check(&agg, None, start());
+        let histogram = native(&families, "both_seconds", "/").clone();
+        assert_eq!(histogram.sample_count, Some(4));
+        let counters = families.iter().filter(|f| f.name.as_deref() == Some("views_total"));
+        let counter = counters.flat_map(|f| &f.metric).find_map(|m| m.counter.clone()).unwrap();
+        assert_eq!(counter.value, Some(6.0));
+        (counter.exemplar, histogram)
+    };
+    let (exemplar, histogram) = seen();
+    let exemplar = exemplar.unwrap();
+    let at = messages::Time { seconds: 1, nanos: 500_000_000 };
+    assert_eq!((exemplar.value, exemplar.timestamp), (Some(3.0), Some(at)));
+    assert_eq!(exemplar.label[0].value.as_deref(), Some(widest.as_str()));
+    let of_buckets: Vec<_> = histogram.bucket.into_iter().filter_map(|b| b.exemplar).collect();
+    let ids: Vec<_> = of_buckets.iter().map(|e| (e.value, e.label[0].value.as_deref())).collect();
+    assert_eq!(ids, [(Some(0.25), Some("low")), (Some(7.0), Some("high"))]);
+    assert_eq!(histogram.exemplars, of_buckets);
+
+    drop((views, both));
+    let (exemplar, histogram) = seen();
+    assert_eq!(exemplar, None);
+    assert!(
+        histogram.exemplars.is_empty() && histogram.bucket.iter().all(|b| b.exemplar.is_none())
+    );
+}
+
 /// The native histogram of a page.
 fn native<'a>(families: &'a [MetricFamily], name: &str, page: &str) -> &'a messages::Histogram {
     let family = families.iter().filter(|f| f.name.as_deref() == Some(name));

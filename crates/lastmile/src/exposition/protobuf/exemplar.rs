@@ -1,0 +1,43 @@
+//! Exemplars of a row that a handle holds.
+
+use super::wire::{self, double_tag, len_tag, varint_tag};
+use super::{CREATED_BYTES_MAX, DOUBLE_BYTES, LEN_BYTES_MAX};
+use crate::exemplar::Exemplar;
+use crate::exposition::Out;
+use crate::store::Pin;
+
+/// Most bytes of the exemplars of a pin: each stands in its bucket and once more among those of a native
+/// histogram. The shard's lock is held from here to where they are written.
+pub(super) fn bytes_max(pin: &Pin) -> usize {
+    let of = |exemplar: &Exemplar| {
+        let texts = exemplar.labels.iter().map(|(name, value)| name.len() + value.len());
+        let labels: usize = texts.map(|bytes| bytes + 3 * LEN_BYTES_MAX).sum();
+        LEN_BYTES_MAX + labels + DOUBLE_BYTES + CREATED_BYTES_MAX
+    };
+    pin.exemplars().iter().flatten().map(|exemplar| 2 * of(exemplar)).sum()
+}
+
+/// Writes one as the field with this tag.
+#[cold]
+#[inline(never)]
+pub(super) fn put(out: &mut Out<'_>, tag: &[u8], exemplar: &Exemplar) {
+    out.put(tag);
+    wire::delimited(out, 0, |out| {
+        for (name, value) in &exemplar.labels {
+            wire::message(out, len_tag(1), 0, |out| {
+                wire::text(out, len_tag(1), name.as_bytes());
+                wire::text(out, len_tag(2), value.as_bytes());
+            });
+        }
+        wire::double(out, double_tag(2), exemplar.value);
+        if let Some(ms) = exemplar.timestamp_ms {
+            wire::message(out, len_tag(3), 0, |out| {
+                for (field, n) in [(1, ms / 1000), (2, ms % 1000 * 1_000_000)] {
+                    if n > 0 {
+                        wire::number(out, varint_tag(field), n);
+                    }
+                }
+            });
+        }
+    });
+}
