@@ -18,7 +18,7 @@ pub(crate) struct Exemplar {
 
 impl Exemplar {
     /// One with these labels, unless they have more than [`CHARS_MAX`] code points, a name that is none, or a
-    /// name twice. At most 2 KiB.
+    /// name twice. At most about 4 KiB, most of it for names and values of one byte.
     pub(crate) fn new(
         labels: &[(&str, &str)],
         value: f64,

@@ -17,11 +17,11 @@ pub enum ExpositionFormat {
     Protobuf(Escaping),
 }
 
-/// How names that are not `[a-zA-Z_:][a-zA-Z0-9_:]*` are written. Names that are need no escaping, but for
-/// [`Dots`](Self::Dots), which doubles underscores.
+/// How names that are not `[a-zA-Z_:][a-zA-Z0-9_:]*` are written. Names that are stay as they are under each of
+/// these.
 ///
-/// Source: Prometheus docs/instrumenting/escaping_schemes.md; where it differs from
-/// prometheus/common's `model.EscapeName`, that one.
+/// Source: Prometheus docs/instrumenting/escaping_schemes.md; where prometheus/common's
+/// `expfmt.EscapeMetricFamily` and `model.EscapeName` differ from it, they count, as servers in the field use them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Escaping {

@@ -18,6 +18,7 @@
 //! messages of generated types are the twin in tests.
 
 mod exemplar;
+mod native;
 mod wire;
 
 use self::wire::{VARINT_BYTES_MAX, double_tag, len_tag, varint_tag};
@@ -29,7 +30,7 @@ use crate::store::{
     Block, CounterValue, ESCAPED, FamilyState, Pin, Row, Shard, UNUSED, body_values,
 };
 use crate::time::{TICKS_PER_SEC, Ticks, Timestamp};
-use crate::value::native::{NativeView, ZERO_THRESHOLD};
+use crate::value::native::NativeView;
 use crate::value::summary::QUANTILES;
 use crate::value::{Sum, histogram};
 
@@ -173,15 +174,6 @@ fn value_bytes_max(family: &FamilyState) -> usize {
     }
 }
 
-/// Most bytes of the native part of a histogram.
-fn native_bytes_max(native: NativeView<'_>) -> usize {
-    let span = LEN_BYTES_MAX + 2 * NUMBER_BYTES_MAX;
-    let fixed = 2 * NUMBER_BYTES_MAX + DOUBLE_BYTES + span;
-    // A span begins behind a gap and has a bucket.
-    let n_spans_max = native.counts.len().div_ceil(GAP_MAX + 2);
-    fixed + native.counts.len() * NUMBER_BYTES_MAX + n_spans_max * span
-}
-
 /// A row's start time as the field of a message, kept for the next row that has the same.
 struct Created {
     started: Timestamp,
@@ -245,7 +237,7 @@ impl Messages<'_> {
         let mut bytes = LEN_BYTES_MAX + header.len() + n_rows * row_bytes_max + block.key_bytes();
         if self.family.native().is_some() {
             let natives = (0..n_rows).filter_map(|i| block.native(i, self.family));
-            bytes += natives.map(native_bytes_max).sum::<usize>();
+            bytes += natives.map(native::bytes_max).sum::<usize>();
         }
         for (i, row) in block.rows.iter().enumerate() {
             bytes += shard.pin_of(block_id, row, i).map_or(0, exemplar::bytes_max);
@@ -417,7 +409,7 @@ impl<'a> Rows<'a> {
                             first: 0,
                             counts: &[],
                         };
-                        native_buckets(out, if held { nothing } else { native });
+                        native::put(out, if held { nothing } else { native });
                         for exemplar in exemplars.iter().flatten() {
                             exemplar::put(out, &EXEMPLARS_TAG, exemplar);
                         }
@@ -514,54 +506,4 @@ fn plain_labels(out: &mut Out<'_>, labels: &[LabelParts], body: &[u8]) {
     }
     let end = rest.len().saturating_sub(1).max(last.literal_bytes);
     last.put(out, &rest[last.literal_bytes..end]);
-}
-
-/// The native part of a histogram. It always has a threshold for what counts as zero and a span, one of no bucket
-/// if need be: what has neither, Prometheus takes for classic (`isNativeHistogram` in
-/// model/textparse/protobufparse.go), and the first that it stores of the series would not be its zero.
-fn native_buckets(out: &mut Out<'_>, native: NativeView<'_>) {
-    let schema = wire::zigzag(i64::from(native.schema));
-    wire::number(out, varint_tag(histogram_field::SCHEMA), schema);
-    wire::double(out, double_tag(histogram_field::ZERO_THRESHOLD), ZERO_THRESHOLD);
-    wire::number(out, varint_tag(histogram_field::ZERO_COUNT), native.zero_count);
-    let mut put_span = |offset: i64, len: usize| {
-        wire::message(out, len_tag(histogram_field::POSITIVE_SPAN), 0, |out| {
-            wire::number(out, varint_tag(1), wire::zigzag(offset));
-            wire::number(out, varint_tag(2), len as u64);
-        });
-    };
-    if native.counts.is_empty() {
-        put_span(0, 0);
-    }
-    // The first is where it starts, each other how far behind the one before.
-    let mut from = i64::from(native.first);
-    for (gap, span) in spans(native.counts) {
-        put_span(from + gap as i64, span.len());
-        from = 0;
-    }
-    let mut before = 0_i64;
-    for count in spans(native.counts).flat_map(|(_, span)| span) {
-        let count = i64::try_from(*count).unwrap_or(i64::MAX);
-        wire::number(
-            out,
-            varint_tag(histogram_field::POSITIVE_DELTA),
-            wire::zigzag(count - before),
-        );
-        before = count;
-    }
-}
-
-/// Runs of buckets without more than [`GAP_MAX`] empty ones in a row, and how many are empty before each.
-fn spans(counts: &[u64]) -> impl Iterator<Item = (usize, &[u64])> {
-    let mut rest = counts;
-    std::iter::from_fn(move || {
-        let gap = rest.iter().position(|n| *n > 0)?;
-        let run = &rest[gap..];
-        let mut len = 1;
-        while let Some(more) = run[len..].iter().take(GAP_MAX + 1).position(|n| *n > 0) {
-            len += more + 1;
-        }
-        rest = &run[len..];
-        Some((gap, &run[..len]))
-    })
 }

@@ -67,7 +67,7 @@ public = 1
 [limits]
 bytes = \"a lot\"
 [[family]]
-name = \"1st\"
+name = \"lastmile_1st\"
 type = \"counter\"
 [[family]]
 name = \"x_total\"
@@ -82,7 +82,7 @@ type = \"meter\"
         &[
             "c.toml:1: field `public`: must be text, not integer",
             "c.toml:3: field `limits.bytes`: must be bytes, as 64MiB…",
-            "c.toml:5: family `1st`, field `name`: …",
+            "c.toml:5: family `lastmile_1st`, field `name`: …",
             "c.toml:9: family `x_total`, field `type`: `meter` is not counter, gauge, histogram or summary",
             "c.toml:10: field `elsewhere`: is not a key …",
         ],
