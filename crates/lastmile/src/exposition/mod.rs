@@ -248,9 +248,9 @@ impl Scrape {
     }
 
     /// Replaces the content of `chunk` by the next at most 64 KiB; `false` at the end, `chunk` then
-    /// empty. Holds each shard's lock for one block at a time, about 10 µs at most. Allocates only if
-    /// `chunk` has less capacity than that, for a series whose text alone is larger, or for a block that is
-    /// larger in this format than in text 0.0.4.
+    /// empty. Holds each shard's lock for one block at a time, about 10 µs at most, and longer by as much as the
+    /// format is longer than text 0.0.4. Allocates only if `chunk` has less capacity than that, for a series
+    /// whose text alone is larger, or for a block that is larger in this format than in text 0.0.4.
     pub fn next_chunk(&mut self, chunk: &mut Vec<u8>) -> bool {
         // Not cleared first: what is there need not be zeroed again.
         chunk.resize(CHUNK_BYTES + SLACK, 0);
