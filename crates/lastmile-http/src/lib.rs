@@ -77,7 +77,7 @@
 //!
 //! A scraper that asks for some families alone is another reader than one that asks for all, on the same
 //! connection too: no series is shown to it at its value on account of a scrape that did not show it. So split
-//! a large target into jobs as you like. A compressed scrape costs its reader's patience and not the pushes':
+//! a large target into jobs as you like, 64 for all scrapers together. A compressed scrape costs its reader's patience and not the pushes':
 //! each chunk is copied under its lock first and compressed after.
 //!
 //! # Features

@@ -12,7 +12,8 @@
 //! second takes nothing from one that scrapes every five, though both are new after a restart.
 //!
 //! Who asks for other families is another reader as well, though on the same connection: a scrape that
-//! showed some families says nothing of what was seen of the others, and its jobs keep their series apart.
+//! showed some families says nothing of what was seen of the others. It is no other kind: a job that asks for
+//! something else since its configuration changed keeps its series.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -84,18 +85,18 @@ struct Table {
     readers: Vec<Reader>,
     /// How many readers there have been.
     n_readers: u64,
-    /// The timeouts that readers came with and what they asked for, in the order they first did.
-    kinds: Vec<(Option<Duration>, Filter)>,
+    /// The timeouts that readers came with, in the order they first did.
+    kinds: Vec<Option<Duration>>,
 }
 
 impl Table {
-    /// The kind of readers that wait and ask as this one does, as one of [`KINDS_MAX`] bits.
-    fn kind(&mut self, peer: &Peer) -> u8 {
-        let is_same =
-            |(timeout, filter): &(_, _)| *timeout == peer.timeout && *filter == peer.filter;
-        let at = self.kinds.iter().position(is_same).unwrap_or_else(|| {
+    /// The kind of readers with this timeout, as one of [`KINDS_MAX`] bits. What they ask for makes no kind: who
+    /// asks for something else over a new connection may be the Prometheus that was shown a row before.
+    fn kind(&mut self, timeout: Option<Duration>) -> u8 {
+        let known = self.kinds.iter().position(|kind| *kind == timeout);
+        let at = known.unwrap_or_else(|| {
             if self.kinds.len() < KINDS_MAX {
-                self.kinds.push((peer.timeout, peer.filter.clone()));
+                self.kinds.push(timeout);
             }
             self.kinds.len() - 1
         });
@@ -197,7 +198,7 @@ impl Readers {
             let shows = if self.hold == Hold::Everyone { Shows::Settled } else { Shows::Live };
             return View { shows, ..live };
         };
-        let kinds = table.kind(&peer);
+        let kinds = table.kind(peer.timeout);
         let Table { readers, n_readers, .. } = &mut *table;
         let is_it = |reader: &Reader| reader.addr == peer.addr && reader.filter == peer.filter;
         // Who was away for long is as good as new: its port may be another's by now.

@@ -79,8 +79,8 @@ impl ScrapeOptions {
     /// name that is no family's adds nothing, so an exposition may be empty. Of more than
     /// [`FAMILIES_MAX`](Self::FAMILIES_MAX) names those that come last are passed over.
     ///
-    /// A reader with other families is another reader: what one of them has been shown, and what it still
-    /// has to read before a series may leave, says nothing about the other.
+    /// A reader with other families is another reader: a scrape of some says nothing about the others. A series
+    /// that is to leave waits for the next scrapes of every live reader, whatever they ask for.
     ///
     /// ```
     /// # use lastmile::{Aggregator, Family, Limits, Schema, ScrapeOptions, Timestamp};

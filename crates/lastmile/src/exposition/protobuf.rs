@@ -125,12 +125,19 @@ impl Parts {
             wire::text(&mut out, len_tag(field), text.as_bytes());
             header.extend_from_slice(&out.bytes[..out.end]);
         };
-        put_text(family_field::NAME, &escaping.metric_name(declared.name()));
+        let name = escaping.metric_name(declared.name());
+        put_text(family_field::NAME, &name);
         if !declared.help_text().is_empty() {
             put_text(family_field::HELP, declared.help_text());
         }
-        // The name ends in it, as the schema was checked: Prometheus refuses a scrape where it does not.
-        if let Some(unit) = declared.unit_name() {
+        // The declared name ends in it, an escaped one may not: Prometheus refuses a scrape where it does not.
+        let base = match family.kind() {
+            Kind::Counter => name.strip_suffix("_total").unwrap_or(&name),
+            Kind::Gauge | Kind::Histogram | Kind::Summary => &name,
+        };
+        let is_suffix =
+            |unit: &&str| base.strip_suffix(*unit).is_some_and(|rest| rest.ends_with('_'));
+        if let Some(unit) = declared.unit_name().filter(is_suffix) {
             put_text(family_field::UNIT, unit);
         }
         header.extend([varint_tag(family_field::TYPE), type_number(family.kind()) as u8]);

@@ -68,3 +68,20 @@ fn a_body_of_2_gib_is_too_large() {
         assert!(error.offset() <= body.len());
     }
 }
+
+#[test]
+fn a_label_name_that_reaches_beyond_its_key_is_looked_for_within_it() {
+    let label = lastmile::Label::closed("a\":1", ["x"]);
+    let schema = Schema::builder().family(lastmile::Family::counter("f_total").label(label));
+    let agg = Aggregator::new(schema.build().unwrap(), Limits::default(), start()).unwrap();
+    for body in [r#"{"lm":1,"m":{"f_total;a":1="#, r#"{"lm":1,"m":{"f_total;a":1=x"#] {
+        assert!(agg.push(Format::Lm1, body.as_bytes(), &Source::default(), start()).is_err());
+    }
+    let report = agg.push(
+        Format::Lm1,
+        br#"{"lm":1,"m":{"f_total;a\":1=x":2}}"#,
+        &Source::default(),
+        start(),
+    );
+    assert_eq!(report.unwrap().accepted(), 1);
+}

@@ -120,6 +120,21 @@ fn at(secs: u64) -> Timestamp {
 }
 
 #[test]
+fn a_job_that_asks_for_something_else_now_sees_no_fall() {
+    let agg = aggregator(Limits::default());
+    let mut job = Prometheus { family: Some("closed_total"), ..Prometheus::new(1) };
+    (0..3).for_each(|i| job.scrape(&agg, at(15 * i)));
+    push(&agg, "open_total;page=x", "1", at(31));
+    push(&agg, "closed_total;app=a", "5", at(31));
+    (3..5).for_each(|i| job.scrape(&agg, at(15 * i)));
+    assert_eq!(job.value("closed_total;app=a"), Some(5.0));
+    // Its configuration is another, and so is its connection; its series are the same.
+    (job.family, job.port) = (None, 2);
+    (5..8).for_each(|i| job.scrape(&agg, at(15 * i)));
+    assert_eq!(job.increase.iter().find(|((name, _), _)| name == "closed_total").unwrap().1, &5.0);
+}
+
+#[test]
 fn every_reader_sees_a_new_series_at_0_first() {
     let agg = aggregator(Limits::default());
     let (mut one, mut two) = (Prometheus::new(1), Prometheus::new(2));

@@ -29,7 +29,8 @@ pub(super) fn values_in_order(
     samples.values.resize(values_at + family.labels().len(), Text::EMPTY);
     let mut at = name_end;
     for literal in literals {
-        let Some(start) = literal.skip(body, at) else {
+        // A name may hold a quote and what stands behind it: then it seems to be there beyond the key's end.
+        let Some(start) = literal.skip(body, at).filter(|start| *start <= key_end) else {
             return false;
         };
         at = next_end(body, start, key_end);

@@ -136,6 +136,28 @@ fn series_say_when_they_began() {
 }
 
 #[test]
+fn a_unit_is_told_where_the_name_ends_in_it() {
+    // Prometheus refuses the whole scrape otherwise.
+    let agg = aggregator([
+        Family::counter("a.b_seconds_total").unit("seconds"),
+        Family::gauge("q.r_per_s").unit("per_s"),
+        Family::gauge("plain_per_s").unit("per_s"),
+    ]);
+    push(&agg, r#""q.r_per_s":1,"plain_per_s":1"#, start());
+    for (escaping, units) in [
+        (Escaping::AllowUtf8, [Some("seconds"), Some("per_s"), Some("per_s")]),
+        (Escaping::Underscores, [Some("seconds"), Some("per_s"), Some("per_s")]),
+        (Escaping::Dots, [None, None, Some("per_s")]),
+        (Escaping::Values, [None, None, Some("per_s")]),
+    ] {
+        let options = ScrapeOptions::new(ExpositionFormat::Protobuf(escaping));
+        let families = messages(&scraped(&agg, options, start()));
+        let told: Vec<_> = families.iter().take(3).map(|family| family.unit.as_deref()).collect();
+        assert_eq!(told, units, "{escaping:?}");
+    }
+}
+
+#[test]
 fn names_are_escaped_as_was_asked_for() {
     let agg = aggregator([Family::counter("page.views").label(Label::closed("a.b", ["x\"é"]))]);
     for (escaping, name, label) in [
