@@ -220,7 +220,9 @@ fn observe_outside(word: &mut u64, counts: &mut [u64], idx: i32, n: u64) {
     }
     let mut window = Window::from_word(*word);
     let halvings = window.make_room(counts, idx, idx + 1);
-    counts[(halved(idx, halvings) - window.first) as usize] += n;
+    // Halving may have given it a bucket that others are in already.
+    let count = &mut counts[(halved(idx, halvings) - window.first) as usize];
+    *count = count.saturating_add(n);
     *word = window.word();
 }
 

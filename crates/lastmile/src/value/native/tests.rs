@@ -179,6 +179,14 @@ fn counts_stay_at_the_end() {
     merge(&mut doubled, &row);
     assert_eq!(doubled, row);
     assert!(read(&row, 8).buckets().all(|(_, count)| count == u64::MAX));
+
+    // The value that halves the resolution falls into the bucket that is full.
+    let mut row = cells(BUCKETS_MIN);
+    observe(&mut row, 0, 2048.0, u64::MAX);
+    observe(&mut row, 0, 1.0, 1);
+    observe(&mut row, 0, 4096.0, 1);
+    let counts: Vec<u64> = read(&row, 0).buckets().map(|(_, count)| count).collect();
+    assert_eq!(counts, [1, u64::MAX]);
 }
 
 #[test]
