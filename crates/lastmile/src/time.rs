@@ -57,11 +57,17 @@ pub(crate) type Ticks = u32;
 pub(crate) const TICKS_PER_SEC: Ticks = 10;
 
 /// Milliseconds of one.
-pub(crate) const MS_PER_TICK: u64 = 1000 / TICKS_PER_SEC as u64;
+const MS_PER_TICK: u64 = 1000 / TICKS_PER_SEC as u64;
 
 /// The ticks of `now` for an aggregator that started at `start`.
 pub(crate) fn ticks(start: Timestamp, now: Timestamp) -> Ticks {
     duration_ticks(now.mono.saturating_sub(start.mono))
+}
+
+/// The wall clock's milliseconds at a tick of an aggregator that started at `start`, as far as that start tells it:
+/// later steps of that clock do not move it.
+pub(crate) fn wall_ms_at(start: Timestamp, at: Ticks) -> u64 {
+    start.wall_ms.saturating_add(u64::from(at) * MS_PER_TICK)
 }
 
 /// A duration in whole ticks, rounded down.

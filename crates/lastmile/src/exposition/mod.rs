@@ -13,7 +13,7 @@ mod text;
 pub(crate) use filter::Filter;
 pub use filter::OwnMetrics;
 pub use format::{Escaping, ExpositionFormat};
-pub(crate) use names::{is_label_name, is_metric_name};
+pub(crate) use names::{ends_in_unit, is_label_name, is_metric_name};
 pub(crate) use out::{Out, PAD, Piece, SLACK};
 pub(crate) use parts::{FamilyText, Style, TextParts, body_literals, counter_base, created_base};
 
@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use crate::aggregator::Inner;
 use crate::readers::{Peer, View};
-use crate::store::{Catalog, Walk};
+use crate::store::{Catalog, Shard, Walk};
 use crate::sync::unlock_fair;
 use crate::time::{Ticks, Timestamp};
 
@@ -191,8 +191,8 @@ pub struct Scrape {
     #[cfg(feature = "protobuf")]
     protobuf: Option<(usize, protobuf::Parts)>,
     style: Style,
-    /// Where series tell when they began: the wall clock at tick 0.
-    start_ms: Option<u64>,
+    /// Where series tell when they began: when tick 0 was.
+    told_start: Option<Timestamp>,
     /// What stands behind all families, until it is written.
     trailer: &'static [u8],
     /// The rest of a block that is larger than one chunk.
@@ -221,7 +221,7 @@ impl Scrape {
         let catalog = agg.store().catalog();
         let walk = Some(agg.store().walk());
         let style = Style::of(options.format);
-        let start_ms = options.created.then(|| agg.started().wall_ms());
+        let told_start = options.created.then(|| agg.started());
         Self {
             agg,
             catalog,
@@ -233,7 +233,7 @@ impl Scrape {
             #[cfg(feature = "protobuf")]
             protobuf: None,
             style,
-            start_ms,
+            told_start,
             trailer: if style.is_open_metrics() { EOF } else { b"" },
             spill: Vec::new(),
             spilled: 0,
@@ -274,8 +274,7 @@ impl Scrape {
                 self.at = Cursor { family: self.at.family + 1, ..Cursor::default() };
                 continue;
             }
-            // Made before the lock, if it is the first of its kind.
-            let parts = family.text_in(self.style);
+            // What is made for the first time is made before the lock.
             #[cfg(feature = "protobuf")]
             if let ExpositionFormat::Protobuf(escaping) = self.options.format
                 && self.protobuf.as_ref().is_none_or(|(of, _)| *of != self.at.family)
@@ -283,6 +282,21 @@ impl Scrape {
                 let parts = protobuf::Parts::new(family, escaping);
                 self.protobuf = Some((self.at.family, parts));
             }
+            let (view, now) = (&self.view, self.now);
+            let lines = || {
+                let (parts, started) = (family.text_in(self.style), self.told_start);
+                Encoder::Text(text::Lines { family, parts, view, now, started })
+            };
+            #[cfg(feature = "protobuf")]
+            let encoder = match &self.protobuf {
+                Some((_, parts)) => {
+                    let started = self.agg.started();
+                    Encoder::Protobuf(protobuf::Messages { family, parts, view, now, started })
+                }
+                None => lines(),
+            };
+            #[cfg(not(feature = "protobuf"))]
+            let encoder = lines();
             let mut shard = store.shard(self.at.shard);
             let held_since = self.options.clock.map(|clock| clock());
             let Some(block) = shard.block_after(family.slot(), self.at.block) else {
@@ -291,28 +305,7 @@ impl Scrape {
                 continue;
             };
             let seq = shard.block(block).seq();
-            let lines = text::Lines {
-                family,
-                parts,
-                view: &self.view,
-                now: self.now,
-                start_ms: self.start_ms,
-            };
-            #[cfg(feature = "protobuf")]
-            let messages = self.protobuf.as_ref().map(|(_, parts)| protobuf::Messages {
-                family,
-                parts,
-                view: &self.view,
-                now: self.now,
-                started: self.agg.started(),
-            });
-            #[cfg(feature = "protobuf")]
-            let need = match &messages {
-                Some(messages) => messages.bytes_max(&shard, block),
-                None => lines.bytes_max(shard.block(block)),
-            };
-            #[cfg(not(feature = "protobuf"))]
-            let need = lines.bytes_max(shard.block(block));
+            let need = encoder.bytes_max(&shard, block);
             if need > CHUNK_BYTES - end && end > 0 {
                 return end;
             }
@@ -327,13 +320,7 @@ impl Scrape {
                 Out::new(chunk, end)
             };
             let header_done = &mut self.at.header_done;
-            #[cfg(feature = "protobuf")]
-            match &messages {
-                Some(messages) => messages.block(&mut out, &mut shard, block),
-                None => text::block(&mut out, &lines, &mut shard, block, header_done),
-            }
-            #[cfg(not(feature = "protobuf"))]
-            text::block(&mut out, &lines, &mut shard, block, header_done);
+            encoder.block(&mut out, &mut shard, block, header_done);
             let written = out.end();
             unlock_fair(shard);
             if let (Some(clock), Some(since)) = (self.options.clock, held_since) {
@@ -366,6 +353,33 @@ impl Scrape {
         let took = now.mono().saturating_sub(self.started.mono());
         self.agg.own().scrape_completed(&self.agg, took, now);
         self.agg.tick(now);
+    }
+}
+
+/// What writes the rows of one family.
+enum Encoder<'a> {
+    Text(text::Lines<'a>),
+    #[cfg(feature = "protobuf")]
+    Protobuf(protobuf::Messages<'a>),
+}
+
+impl Encoder<'_> {
+    /// Most bytes that a block takes, the family's header included.
+    fn bytes_max(&self, shard: &Shard, block: u32) -> usize {
+        match self {
+            Self::Text(lines) => lines.bytes_max(shard.block(block)),
+            #[cfg(feature = "protobuf")]
+            Self::Protobuf(messages) => messages.bytes_max(shard, block),
+        }
+    }
+
+    /// Writes the rows of a block that are to be seen.
+    fn block(&self, out: &mut Out<'_>, shard: &mut Shard, block: u32, header_done: &mut bool) {
+        match self {
+            Self::Text(lines) => text::block(out, lines, shard, block, header_done),
+            #[cfg(feature = "protobuf")]
+            Self::Protobuf(messages) => messages.block(out, shard, block),
+        }
     }
 }
 

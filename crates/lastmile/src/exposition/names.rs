@@ -4,6 +4,17 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::Escaping;
+use crate::schema::Kind;
+
+/// Whether a family's name ends in `_unit`, a counter's before its `_total`. OpenMetrics demands it, and Prometheus
+/// refuses a whole scrape in protobuf where it is not so.
+pub(crate) fn ends_in_unit(name: &str, kind: Kind, unit: &str) -> bool {
+    let base = match kind {
+        Kind::Counter => name.strip_suffix("_total").unwrap_or(name),
+        Kind::Gauge | Kind::Histogram | Kind::Summary => name,
+    };
+    base.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_'))
+}
 
 impl Escaping {
     /// All of them, the one that changes nothing first.

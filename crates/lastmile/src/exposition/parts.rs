@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::names::{escape_text, is_label_name, is_metric_name, quoted};
+use super::names::{ends_in_unit, escape_text, is_label_name, is_metric_name, quoted};
 use super::number::{canonical, javascript};
 use super::{Escaping, ExpositionFormat, Out, PAD, Piece};
 use crate::schema::{Family, Kind, LeStyle};
@@ -36,13 +36,7 @@ impl Style {
     }
 
     fn idx(self) -> usize {
-        let escaping = match self.escaping {
-            Escaping::AllowUtf8 => 0,
-            Escaping::Underscores => 1,
-            Escaping::Dots => 2,
-            Escaping::Values => 3,
-        };
-        escaping + if self.is_open_metrics { Escaping::ALL.len() } else { 0 }
+        self.escaping as usize + if self.is_open_metrics { Escaping::ALL.len() } else { 0 }
     }
 }
 
@@ -194,6 +188,8 @@ impl TextParts {
 
 /// The lines about a family whose escaped name this is.
 fn header(family: &Family, name: &str, style: Style) -> Vec<u8> {
+    // An escaping may have changed how the name ends.
+    let unit = family.unit_name().filter(|unit| ends_in_unit(name, family.kind(), unit));
     let (name, kind) = match (style.is_open_metrics, family.kind()) {
         // Its samples keep the names that they have in text, so only what ends in `_total` can be a counter.
         (true, Kind::Counter) => match counter_base(name) {
@@ -213,10 +209,6 @@ fn header(family: &Family, name: &str, style: Style) -> Vec<u8> {
     if !style.is_open_metrics {
         return (help + &kind).into_bytes();
     }
-    // A name must end in its unit, which an escaping may have changed.
-    let unit = family
-        .unit_name()
-        .filter(|unit| name.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')));
     let unit = unit.map(|unit| format!("# UNIT {quoted} {unit}\n")).unwrap_or_default();
     (kind + &unit + &help).into_bytes()
 }

@@ -22,14 +22,12 @@ mod native;
 mod wire;
 
 use self::wire::{VARINT_BYTES_MAX, double_tag, len_tag, varint_tag};
-use super::{Escaping, Out, Piece};
+use super::{Escaping, Out, Piece, ends_in_unit};
 use crate::exemplar::Exemplar;
 use crate::readers::View;
 use crate::schema::Kind;
-use crate::store::{
-    Block, CounterValue, ESCAPED, FamilyState, Pin, Row, Shard, UNUSED, body_values,
-};
-use crate::time::{TICKS_PER_SEC, Ticks, Timestamp};
+use crate::store::{Block, CounterValue, ESCAPED, FamilyState, Pin, Row, Shard, body_values};
+use crate::time::{Ticks, Timestamp, wall_ms_at};
 use crate::value::native::NativeView;
 use crate::value::summary::QUANTILES;
 use crate::value::{Sum, histogram};
@@ -131,13 +129,8 @@ impl Parts {
             put_text(family_field::HELP, declared.help_text());
         }
         // The declared name ends in it, an escaped one may not: Prometheus refuses a scrape where it does not.
-        let base = match family.kind() {
-            Kind::Counter => name.strip_suffix("_total").unwrap_or(&name),
-            Kind::Gauge | Kind::Histogram | Kind::Summary => &name,
-        };
-        let is_suffix =
-            |unit: &&str| base.strip_suffix(*unit).is_some_and(|rest| rest.ends_with('_'));
-        if let Some(unit) = declared.unit_name().filter(is_suffix) {
+        let unit = declared.unit_name().filter(|unit| ends_in_unit(&name, family.kind(), unit));
+        if let Some(unit) = unit {
             put_text(family_field::UNIT, unit);
         }
         header.extend([varint_tag(family_field::TYPE), type_number(family.kind()) as u8]);
@@ -197,8 +190,7 @@ impl Created {
         Self { started, tag: len_tag(field), of: None, bytes, len: 0 }
     }
 
-    /// The wall clock's time when the row came into being, as far as the start of the aggregator tells it:
-    /// later steps of that clock do not move it.
+    /// The wall clock's time when the row came into being.
     #[inline(always)]
     fn of(&mut self, row: &Row) -> (&[u8; CREATED_BYTES_MAX], usize) {
         if self.of != Some(row.created) {
@@ -209,17 +201,8 @@ impl Created {
 
     #[inline(never)]
     fn set(&mut self, created: Ticks) {
-        let since_start = u64::from(created) * 1000 / u64::from(TICKS_PER_SEC);
-        let ms = self.started.wall_ms().saturating_add(since_start);
         let mut out = Out::new(&mut self.bytes, 0);
-        wire::message(&mut out, self.tag, 0, |out| {
-            // What is 0 is left out, as in any message of `proto3`.
-            for (field, n) in [(1, ms / 1000), (2, ms % 1000 * 1_000_000)] {
-                if n > 0 {
-                    wire::number(out, varint_tag(field), n);
-                }
-            }
-        });
+        wire::timestamp(&mut out, self.tag, wall_ms_at(self.started, created));
         (self.len, self.of) = (out.end(), Some(created));
     }
 }
@@ -296,15 +279,14 @@ impl<'a> Rows<'a> {
     /// Those that are to be seen.
     #[inline(always)]
     fn seen(&self) -> impl Iterator<Item = (usize, &'a Row)> {
-        let (view, rows) = (self.of.view, &self.block.rows);
-        let is_seen = |row: &Row| row.flags & UNUSED == 0 && view.includes(row.born);
-        rows.iter().enumerate().filter(move |(_, row)| is_seen(row))
+        let view = self.of.view;
+        self.block.rows.iter().enumerate().filter(move |(_, row)| row.is_seen(view))
     }
 
     /// Whether the reader sees the row at 0.
     #[inline(always)]
     fn is_held(&self, row: &Row) -> bool {
-        !self.of.view.shows(row.born, row.created, row.shown())
+        row.is_held(self.of.view)
     }
 
     /// Writes one metric whose value is expected to have so many bytes.

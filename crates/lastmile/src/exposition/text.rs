@@ -14,8 +14,8 @@ use super::parts::{Body, Line, Short, TextParts};
 use super::{Out, PAD};
 use crate::readers::View;
 use crate::schema::Kind;
-use crate::store::{Block, CounterValue, FamilyState, Row, Shard, UNUSED};
-use crate::time::{MS_PER_TICK, Ticks};
+use crate::store::{Block, CounterValue, FamilyState, Row, Shard};
+use crate::time::{Ticks, Timestamp, wall_ms_at};
 use crate::value::summary::QUANTILES;
 use crate::value::{Sum, histogram};
 
@@ -26,20 +26,16 @@ pub(super) struct Lines<'a> {
     pub(super) parts: &'a TextParts,
     pub(super) view: &'a View,
     pub(super) now: Ticks,
-    /// Where series tell when they began: the wall clock at tick 0, in milliseconds.
-    pub(super) start_ms: Option<u64>,
+    /// Where series tell when they began: when tick 0 was.
+    pub(super) started: Option<Timestamp>,
 }
 
 impl<'a> Lines<'a> {
     /// Upper bound of a block's text, the family's header included.
     pub(super) fn bytes_max(&self, block: &Block) -> usize {
         let (n_rows, key_bytes) = (block.rows.len(), block.key_bytes());
-        let rows = self.parts.rows_bytes_max(n_rows, key_bytes, self.start_ms.is_some());
+        let rows = self.parts.rows_bytes_max(n_rows, key_bytes, self.started.is_some());
         self.parts.header().len() + rows
-    }
-
-    fn is_held(&self, row: &Row) -> bool {
-        !self.view.shows(row.born, row.created, row.shown())
     }
 
     /// A row's body, made in `scratch` if it is not the one that the store has.
@@ -57,9 +53,9 @@ impl<'a> Lines<'a> {
 
     /// When the row's series began, where that is told.
     fn created(&self, out: &mut Out<'_>, body: Body<'_>, row: &Row) {
-        if let (Some(line), Some(start_ms)) = (&self.parts.created, self.start_ms) {
+        if let (Some(line), Some(started)) = (&self.parts.created, self.started) {
             line.start(out, body);
-            number::seconds(out, start_ms.saturating_add(u64::from(row.created) * MS_PER_TICK));
+            number::seconds(out, wall_ms_at(started, row.created));
         }
     }
 }
@@ -73,14 +69,14 @@ pub(super) fn block(
     block_id: u32,
     header_done: &mut bool,
 ) {
-    let Lines { family, parts, view, now, start_ms } = *lines;
+    let Lines { family, parts, view, now, started } = *lines;
     if view.reader_kind() != 0 {
         shard.mark_shown(block_id, view);
     }
     let block = shard.block(block_id);
     let gauge = |i: usize| shard.gauge(block_id, i, family.ttl(), now);
     let is_gauge = family.kind() == Kind::Gauge;
-    let rows = || block.rows.iter().enumerate().filter(|(_, row)| is_seen(row, view));
+    let rows = || block.rows.iter().enumerate().filter(|(_, row)| row.is_seen(view));
     if !*header_done {
         if !rows().any(|(i, _)| !is_gauge || gauge(i).is_some()) {
             return;
@@ -92,14 +88,14 @@ pub(super) fn block(
     let mut local = out.reborrow();
     // A loop for each type, rather than the question with every row.
     match family.kind() {
-        Kind::Counter if parts.keeps_bodies() && start_ms.is_none() => {
+        Kind::Counter if parts.keeps_bodies() && started.is_none() => {
             let end = counters(local.reborrow(), &parts.lines[0], shard, block_id, view);
             local.set_end(end);
         }
         Kind::Counter => {
             for (i, row) in rows() {
                 let body = lines.body(block, row, &mut scratch);
-                let value = if lines.is_held(row) {
+                let value = if row.is_held(view) {
                     CounterValue::Whole(0)
                 } else {
                     shard.counter(block_id, row, i)
@@ -120,7 +116,7 @@ pub(super) fn block(
         Kind::Histogram => {
             for (i, row) in rows() {
                 let body = lines.body(block, row, &mut scratch);
-                if lines.is_held(row) {
+                if row.is_held(view) {
                     for line in &parts.lines {
                         line.start(&mut local, body);
                         local.put(b"0\n");
@@ -166,10 +162,10 @@ fn counters_of<const N: usize>(
     let block = shard.block(block_id);
     let (bodies, Short { head, head_len, tail, tail_len }) = (block.bodies(), *short);
     for (i, row) in block.rows.iter().enumerate() {
-        if !is_seen(row, view) {
+        if !row.is_seen(view) {
             continue;
         }
-        let held = !view.shows(row.born, row.created, row.shown());
+        let held = row.is_held(view);
         if N > 0
             && (held || row.is_plain())
             && let Some((body, body_len)) = bodies.padded::<N>(row)
@@ -190,12 +186,6 @@ fn counters_of<const N: usize>(
         }
     }
     out.end()
-}
-
-/// Whether a scrape shows a row at all.
-#[inline(always)]
-fn is_seen(row: &Row, view: &View) -> bool {
-    row.flags & UNUSED == 0 && view.includes(row.born)
 }
 
 /// A counter's line of any size: where it ends.
@@ -235,7 +225,7 @@ fn summaries(out: &mut Out<'_>, lines: &Lines<'_>, block: &Block) {
     let mut scratch = Vec::new();
     let (of_quantiles, totals) = lines.parts.lines.split_at(QUANTILES.len());
     for (i, row) in block.rows.iter().enumerate() {
-        if !is_seen(row, lines.view) {
+        if !row.is_seen(lines.view) {
             continue;
         }
         let body = lines.body(block, row, &mut scratch);
@@ -245,7 +235,7 @@ fn summaries(out: &mut Out<'_>, lines: &Lines<'_>, block: &Block) {
             number::float(out, *value);
         }
         let (mut count, mut sum) = (0, Sum::default());
-        if !lines.is_held(row) {
+        if !row.is_held(lines.view) {
             let (counts, total) = histogram::read(block.cells(i));
             (count, sum) = (counts[0], total);
         }

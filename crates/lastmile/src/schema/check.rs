@@ -7,7 +7,7 @@ use super::native::Native;
 use super::pattern::Pattern;
 use super::template::is_template;
 use crate::error::Fault;
-use crate::exposition::is_metric_name;
+use crate::exposition::{ends_in_unit, is_metric_name};
 use crate::value::VALUE_MAX;
 use crate::value::native::{BUCKETS_MAX, BUCKETS_MIN, SCHEMA_MAX, SCHEMA_MIN};
 use crate::value::summary::IS_BUILT_IN;
@@ -66,11 +66,7 @@ fn name(family: &Family, fault: &mut impl FnMut(&str, String)) {
             fault("unit", "is not a unit: [a-zA-Z_:][a-zA-Z0-9_:]*".to_owned());
             return;
         }
-        let base = match family.kind {
-            Kind::Counter => family.name.strip_suffix("_total").unwrap_or(&family.name),
-            Kind::Gauge | Kind::Histogram | Kind::Summary => &family.name,
-        };
-        if base.strip_suffix(unit.as_str()).is_none_or(|rest| !rest.ends_with('_')) {
+        if !ends_in_unit(&family.name, family.kind, unit) {
             fault("unit", format!("the name must end in `_{unit}` (before `_total`)"));
         }
     }

@@ -159,7 +159,7 @@ impl Admission {
 
     /// A series was made, and with it the values of these labels, which waited, got their places.
     fn end_of_wait(&mut self, hashes: &ValueHashes, labels: u32) {
-        for i in (0..self.labels.len()).filter(|i| labels & (1 << i) != 0) {
+        for i in Bits(labels) {
             self.labels[i].end_of_wait(hashes.of(i));
         }
     }
@@ -347,7 +347,7 @@ impl Store {
 
 /// The labels whose bits are set.
 #[derive(Clone, Copy)]
-struct Bits(u32);
+pub(super) struct Bits(pub(super) u32);
 
 impl Iterator for Bits {
     type Item = usize;

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use super::admission::{Arrival, Locked};
+use super::admission::{Arrival, Bits, Locked};
 use super::catalog::Catalog;
 use super::family::FamilyState;
 use super::key::{Key, ValueHashes};
@@ -189,11 +189,7 @@ impl Store {
                 (Ok((row, full)), Some(rows)) => {
                     rows.update(row, family, numbers, self.moment(arrival.ticks));
                     counts.accept(n);
-                    let mut labels = full;
-                    while labels != 0 {
-                        overflow[labels.trailing_zeros() as usize] += n;
-                        labels &= labels - 1;
-                    }
+                    Bits(full).for_each(|i| overflow[i] += n);
                 }
                 (Err(why), _) => counts.refuse(why, n),
                 (Ok(_), None) => unreachable!("the row is in the shard that is held"),

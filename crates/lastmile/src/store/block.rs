@@ -16,7 +16,7 @@ use super::family::FamilyState;
 use super::key::Key;
 use crate::exposition::CHUNK_BYTES;
 use crate::push::Number;
-use crate::readers::{Moment, ScrapeNo};
+use crate::readers::{Moment, ScrapeNo, View};
 use crate::schema::Kind;
 use crate::time::Ticks;
 use crate::value::histogram;
@@ -84,6 +84,18 @@ impl Row {
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
         self.flags & (WIDE | PINNED) == 0
+    }
+
+    /// Whether a scrape shows the row at all.
+    #[inline(always)]
+    pub(crate) fn is_seen(&self, view: &View) -> bool {
+        self.flags & UNUSED == 0 && view.includes(self.born)
+    }
+
+    /// Whether it shows the row at 0, whatever it stands at.
+    #[inline(always)]
+    pub(crate) fn is_held(&self, view: &View) -> bool {
+        !view.shows(self.born, self.created, self.shown())
     }
 
     /// These have been, too.

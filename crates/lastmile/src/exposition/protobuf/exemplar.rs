@@ -1,6 +1,6 @@
 //! Exemplars of a row that a handle holds.
 
-use super::wire::{self, double_tag, len_tag, varint_tag};
+use super::wire::{self, double_tag, len_tag};
 use super::{CREATED_BYTES_MAX, DOUBLE_BYTES, LEN_BYTES_MAX};
 use crate::exemplar::Exemplar;
 use crate::exposition::Out;
@@ -31,13 +31,7 @@ pub(super) fn put(out: &mut Out<'_>, tag: &[u8], exemplar: &Exemplar) {
         }
         wire::double(out, double_tag(2), exemplar.value);
         if let Some(ms) = exemplar.timestamp_ms {
-            wire::message(out, len_tag(3), 0, |out| {
-                for (field, n) in [(1, ms / 1000), (2, ms % 1000 * 1_000_000)] {
-                    if n > 0 {
-                        wire::number(out, varint_tag(field), n);
-                    }
-                }
-            });
+            wire::timestamp(out, len_tag(3), ms);
         }
     });
 }

@@ -92,6 +92,18 @@ pub(super) fn message(
     delimited(out, expected_len, write);
 }
 
+/// A field that is a `google.protobuf.Timestamp`, of milliseconds since the Unix epoch.
+pub(super) fn timestamp(out: &mut Out<'_>, tag: u8, ms: u64) {
+    message(out, tag, 0, |out| {
+        // What is 0 is left out, as in any message of `proto3`.
+        for (field, n) in [(1, ms / 1000), (2, ms % 1000 * 1_000_000)] {
+            if n > 0 {
+                number(out, varint_tag(field), n);
+            }
+        }
+    });
+}
+
 /// Writes a message and its length in front. What is expected of the length decides how much room is kept for
 /// it; where the number takes more or less, the message moves.
 #[inline(always)]
