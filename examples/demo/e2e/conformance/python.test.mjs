@@ -2,13 +2,10 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { push, startAggregator } from "../support/aggregator.mjs";
+import { push, startAggregatorOn } from "../support/aggregator.mjs";
 import { fromXtask } from "../support/processes.mjs";
 
 const READER = fileURLToPath(new URL("exposition.py", import.meta.url));
@@ -52,20 +49,13 @@ const SAMPLES = {
 };
 
 let aggregator;
-let folder;
 before(async () => {
-  folder = await mkdtemp(path.join(tmpdir(), "lastmile-python-"));
-  const schema = path.join(folder, "schema.toml");
-  await writeFile(schema, SCHEMA);
-  aggregator = await startAggregator("--schema", schema);
+  aggregator = await startAggregatorOn(SCHEMA);
   const body = JSON.stringify({ lm: 1, id: "AAAAAAAAAAAAAAAA", m: SAMPLES });
   const report = await push(aggregator.publicUrl, "/lm", body);
   assert.deepEqual(report.refused, {}, "every family took its samples");
 });
-after(async () => {
-  await aggregator?.stop();
-  if (folder) await rm(folder, { recursive: true });
-});
+after(() => aggregator?.stop());
 
 /** What the server answers to an Accept header, as prometheus_client reads it. */
 const read = async (accept) => {

@@ -1,12 +1,9 @@
 // promtool finds nothing to say about summaries, with and without anything observed.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { push, samples, scrape, startAggregator } from "../support/aggregator.mjs";
+import { push, samples, scrape, startAggregatorOn } from "../support/aggregator.mjs";
 import { promtoolCheck } from "../support/prometheus.mjs";
 
 const SCHEMA = `
@@ -24,17 +21,11 @@ labels = [{ name = "step", max_values = 3 }]
 resolution = 0.01
 `;
 
-let folder, aggregator;
+let aggregator;
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "lastmile-summary-"));
-  const schema = join(folder, "schema.toml");
-  await writeFile(schema, SCHEMA);
-  aggregator = await startAggregator("--schema", schema);
+  aggregator = await startAggregatorOn(SCHEMA);
 });
-after(async () => {
-  await aggregator?.stop();
-  await rm(folder, { recursive: true });
-});
+after(() => aggregator?.stop());
 
 const checked = async () => {
   const { text } = await scrape(aggregator.metricsUrl);

@@ -2,12 +2,9 @@
 // native histogram answers as the data that were sent would.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { push, startAggregator } from "../support/aggregator.mjs";
+import { push, startAggregatorOn } from "../support/aggregator.mjs";
 import { keeper, until } from "../support/processes.mjs";
 import { startPrometheus } from "../support/prometheus.mjs";
 import { startVictoriaMetrics } from "../support/victoria-metrics.mjs";
@@ -87,22 +84,16 @@ for (const [version, program] of Object.entries({ "2.53": TRIXIE, "3.5": SID }))
 
 const started = keeper();
 const stores = new Map();
-let folder, aggregator;
+let aggregator;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "lastmile-formats-"));
-  const schema = join(folder, "schema.toml");
-  await writeFile(schema, SCHEMA);
-  aggregator = started.add(await startAggregator("--schema", schema));
+  aggregator = started.add(await startAggregatorOn(SCHEMA));
   const jobs = { lastmile: aggregator.metricsUrl };
   const starts = Object.entries(SCRAPERS).map(([name, options]) => [name, startPrometheus(jobs, options)]);
   starts.push(["VictoriaMetrics", startVictoriaMetrics("lastmile", aggregator.metricsUrl)]);
   for (const [name, start] of starts) stores.set(name, started.add(await start));
 });
-after(async () => {
-  await started.stop();
-  await rm(folder, { recursive: true });
-});
+after(() => started.stop());
 
 /** A thousand times, log-uniform from 10 ms to 10 s, in an order that is not theirs. */
 const TIMES = Array.from({ length: 1000 }, (_, i) => 0.01 * 1000 ** (((i * 337) % 1000) / 999));

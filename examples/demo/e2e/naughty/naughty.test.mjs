@@ -1,12 +1,11 @@
 // The Big List of Naughty Strings as label values: each comes back from Prometheus as it went in.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { push, scrape, startAggregator } from "../support/aggregator.mjs";
+import { push, scrape, startAggregatorOn } from "../support/aggregator.mjs";
 import { fromXtask } from "../support/processes.mjs";
 import { promtoolCheck, startPrometheus } from "../support/prometheus.mjs";
 
@@ -20,19 +19,15 @@ labels = [{ name = "text", max_values = 2000, max_bytes = 2048 }, { name = "by",
 const BODY_BYTES = 50_000; // below the wire's cap of 64 KiB
 const ENTRY_BYTES = 120; // what surrounds a string on the wire, at most
 
-let folder;
 let aggregator;
 let prometheus;
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "lastmile-naughty-"));
-  await writeFile(join(folder, "schema.toml"), SCHEMA);
-  aggregator = await startAggregator("--schema", join(folder, "schema.toml"));
+  aggregator = await startAggregatorOn(SCHEMA);
   prometheus = await startPrometheus({ naughty: aggregator.metricsUrl });
 });
 after(async () => {
   await prometheus?.stop();
   await aggregator?.stop();
-  if (folder) await rm(folder, { recursive: true });
 });
 
 /** Cuts a list so that each part, as JSON, is a body that the server takes. */

@@ -1,5 +1,8 @@
 // The programs under test, each on free ports of its own.
 
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { fromXtask, launch, untilPrinted } from "./processes.mjs";
@@ -11,6 +14,18 @@ const FREE = "127.0.0.1:0";
 
 /** The standalone aggregator: `{ publicUrl, metricsUrl, stop(), kill() }`. */
 export const startAggregator = (...args) => startAggregatorAt(FREE, FREE, ...args);
+
+/** The same with the families of this TOML text, which it reads when it starts. */
+export const startAggregatorOn = async (schema) => {
+  const folder = await mkdtemp(join(tmpdir(), "lastmile-schema-"));
+  try {
+    const file = join(folder, "schema.toml");
+    await writeFile(file, schema);
+    return await startAggregator("--schema", file);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+};
 
 /** The same where it is told to listen: at two addresses, each a host and a port. */
 export const startAggregatorAt = async (publicAt, privateAt, ...args) => {
