@@ -15,7 +15,9 @@ mod own;
 mod push;
 mod rate;
 mod readers;
+mod recent;
 mod recorder;
+mod request;
 mod schema;
 mod store;
 mod sync;
@@ -33,7 +35,9 @@ pub use handle::{Counter, Gauge, Histogram, Summary};
 pub use limit::Limits;
 pub use push::{DecodeError, DecodeReason, Format, LineError, PushReport, Refusal, Source};
 pub use readers::Hold;
+pub use recent::RecentRefusal;
 pub use recorder::{CounterId, HistogramId, Recorder};
+pub use request::RequestRefusal;
 pub use schema::{
     AdmitBy, Combine, Family, Kind, Label, Native, Otherwise, Schema, SchemaBuilder, ValueFrom,
 };

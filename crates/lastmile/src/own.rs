@@ -7,6 +7,7 @@ use crate::aggregator::Inner;
 use crate::dedup::Ids;
 use crate::error::Error;
 use crate::push::{DecodeError, DecodeReason, Format, PushReport, Refusal};
+use crate::request::RequestRefusal;
 use crate::schema::{Family, Label, NAME_BYTES_MAX};
 use crate::store::{Catalog, FamilyState, LabelMeters, Meters, Pin, Store};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -44,6 +45,9 @@ pub(crate) fn families() -> Vec<Family> {
         Family::counter("lastmile_refused_total")
             .help("Samples that were refused, each alone, by reason.")
             .label(Label::closed_exactly("reason", Refusal::ALL.map(Refusal::as_str))),
+        Family::counter("lastmile_requests_refused_total")
+            .help("Requests that were refused before their body was decoded, by reason.")
+            .label(Label::closed_exactly("reason", RequestRefusal::ALL.map(RequestRefusal::as_str))),
         Family::counter("lastmile_batches_without_id_total")
             .help("Batches without an id, which a repeated request counts again, by format.")
             .label(format()),
@@ -103,6 +107,7 @@ pub(crate) fn families() -> Vec<Family> {
 pub(crate) struct Own {
     formats: [OwnFormat; Format::ALL.len()],
     refused: [Arc<Pin>; Refusal::ALL.len()],
+    requests_refused: [Arc<Pin>; RequestRefusal::ALL.len()],
     expired: Arc<Pin>,
     reloads: Arc<Pin>,
     detached: Arc<Pin>,
@@ -185,6 +190,9 @@ impl Own {
             formats: each(Format::ALL, of_format)?,
             refused: each(Refusal::ALL, |why| {
                 bind("lastmile_refused_total", &[("reason", why.as_str())])
+            })?,
+            requests_refused: each(RequestRefusal::ALL, |why| {
+                bind("lastmile_requests_refused_total", &[("reason", why.as_str())])
             })?,
             window: set("lastmile_dedup_window_seconds", &[], ids.window_secs())?,
             readers: bind("lastmile_readers", &[])?,
@@ -283,6 +291,12 @@ impl Own {
         for (why, n) in report.refused() {
             self.refused[why as usize].add(n);
         }
+    }
+
+    /// Counts a request that got no further than the server.
+    #[cold]
+    pub(crate) fn request_refused(&self, why: RequestRefusal) {
+        self.requests_refused[why as usize].add(1);
     }
 
     /// Counts a batch that did not decode.

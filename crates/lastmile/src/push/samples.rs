@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 
+use super::explain::Note;
 use super::json::{RawStr, unescape};
 use super::report::{Counts, Refusal};
 use super::source::Source;
@@ -73,6 +74,8 @@ pub(crate) struct Samples {
     pub(crate) misses: Vec<u32>,
     /// What the server sets on labels, in the order of [`Catalog::served`].
     served: Vec<Text>,
+    /// Why samples are refused, where a body is looked at once more to tell.
+    pub(crate) notes: Option<Vec<Note>>,
 }
 
 /// Buffers of more bytes than this are given back after the push that grew them.
@@ -366,7 +369,9 @@ impl Samples {
         counts: &mut Counts,
     ) {
         if let Err(why) = self.check_values(family, body, values_at) {
-            counts.refuse(why, (self.numbers.len() - numbers_at) as u64);
+            let n = (self.numbers.len() - numbers_at) as u64;
+            self.note_values(family, body, values_at, why, n);
+            counts.refuse(why, n);
             self.numbers.truncate(numbers_at);
             return;
         }
@@ -378,7 +383,10 @@ impl Samples {
                     self.numbers[kept] = number;
                     kept += 1;
                 }
-                Err(why) => counts.refuse(why, 1),
+                Err(why) => {
+                    self.note_number(family, number.value, why);
+                    counts.refuse(why, 1);
+                }
             }
         }
         self.numbers.truncate(kept);

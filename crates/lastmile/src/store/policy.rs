@@ -69,6 +69,16 @@ impl FamilyState {
         self.fold_unlisted(key, &key.value_hashes()).map(drop)
     }
 
+    /// The first label for whose value the policies refuse a sample.
+    pub(crate) fn refused_label(&self, key: &Key<'_>) -> Option<usize> {
+        let hashes = key.value_hashes();
+        let refuses = |i: &usize| {
+            let verdict = self.verdict(*i, key.value(*i), hashes.of(*i));
+            !matches!(verdict, Ok(None | Some(Otherwise::Other)))
+        };
+        (0..self.labels().len()).find(refuses)
+    }
+
     /// The labels whose value the policies replace by `other`: a bit each.
     pub(super) fn fold_unlisted(
         &self,

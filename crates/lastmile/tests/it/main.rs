@@ -15,6 +15,7 @@ mod oracle;
 mod protobuf;
 mod pushes;
 mod readers;
+mod recent;
 mod rows;
 mod schemas;
 mod setup;
