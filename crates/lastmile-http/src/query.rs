@@ -40,6 +40,12 @@ pub(crate) fn narrow(
     Ok(options)
 }
 
+/// The first value of a parameter, decoded. Cost: linear in the query's length.
+pub(crate) fn value<'a>(query: Option<&'a str>, name: &[u8]) -> Option<Cow<'a, [u8]>> {
+    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    pairs.into_iter().find(|(given, _)| *decoded(given) == *name).map(|(_, value)| decoded(value))
+}
+
 /// Text without `+` and `%`. An escape that is none stays as it is.
 ///
 /// Source: WHATWG URL, "application/x-www-form-urlencoded parsing" and "percent-decode".

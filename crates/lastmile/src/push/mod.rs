@@ -16,7 +16,6 @@ pub(crate) use report::Counts;
 pub use report::{LineError, PushReport, Refusal};
 pub(crate) use samples::{Entry, Number, Samples};
 pub use source::Source;
-pub(crate) use source::address_prefix;
 
 use crate::dedup::{Claim, Ids};
 use crate::store::{BODY_BYTES_END, Catalog, Store};
@@ -76,16 +75,16 @@ pub(crate) fn push(
 }
 
 /// One push on its way in.
-struct Intake<'a> {
+struct Intake<'a, 's> {
     store: &'a Store,
     ids: &'a Ids,
     catalog: &'a Catalog,
     body: &'a [u8],
-    source: &'a Source<'a>,
+    source: &'a Source<'s>,
     now: Ticks,
 }
 
-impl Intake<'_> {
+impl Intake<'_, '_> {
     /// Applies a decoded batch, unless its id was seen before.
     fn finish_batch(
         &self,

@@ -48,7 +48,7 @@ use self::catalog::InForce;
 use self::family::Seed;
 use crate::error::{Error, Repr};
 use crate::limit::{ByteBudget, Limits};
-use crate::push::{Source, address_prefix};
+use crate::push::Source;
 use crate::rate::Rate;
 use crate::readers::{Moment, Readers};
 use crate::schema::Family;
@@ -154,7 +154,7 @@ impl Store {
     /// A push from this source.
     #[inline]
     pub(crate) fn arrival(&self, source: &Source<'_>, now: Ticks) -> Arrival<'_> {
-        Arrival::new(now, source.addr_value().map(address_prefix), &self.batches)
+        Arrival::new(now, source.addr_value().map(Source::prefix_of), &self.batches)
     }
 
     pub(crate) fn n_shards(&self) -> usize {

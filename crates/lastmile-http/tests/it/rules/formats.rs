@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lastmile_http::Service;
 
-use crate::server::{Server, aggregator};
+use super::server::{Server, aggregator};
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const TEXT_1: &str = "text/plain; version=1.0.0; charset=utf-8; escaping=";
