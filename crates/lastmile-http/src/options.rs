@@ -75,6 +75,12 @@ impl PublicOptions {
         self
     }
 
+    /// Whether pages of some origins alone may push, as [`origins`](Self::origins) says.
+    #[must_use]
+    pub fn has_origins(&self) -> bool {
+        self.origins.is_some()
+    }
+
     /// Requires a key, this or another that was added, in `X-API-Key` or as `?key=`: otherwise 401.
     ///
     /// Everyone who loads a page can read its key. It is a label to tell senders apart and to shut one out,

@@ -47,8 +47,14 @@ async fn serve(config: Config) -> Result<(), Failure> {
     tracing::info!(%public_at, %private_at, families = config.n_families, "started");
 
     let aggregator = config.aggregator;
-    let private_service = Service::private(aggregator.clone());
-    let public = Server::start(public_listener, Service::public(aggregator.clone()));
+    let private_service = Service::private_with(aggregator.clone(), &config.private_options);
+    let private_service = private_service.map_err(Failure::Options)?;
+    let public_service = Service::public_with(aggregator.clone(), &config.public_options);
+    let public_service = public_service.map_err(Failure::Options)?;
+    if !config.public_options.has_origins() {
+        tracing::warn!("pages of any origin may push; list those that may with --origins");
+    }
+    let public = Server::start(public_listener, public_service);
     let private = Server::start(private_listener, private_service.clone());
     tokio::spawn(tell_time(aggregator));
 
@@ -153,6 +159,8 @@ fn announce(config: &Config, public: SocketAddr, private: SocketAddr) {
 pub(crate) enum Failure {
     /// An address cannot be listened on.
     Listen { side: &'static str, address: SocketAddr, error: io::Error },
+    /// Who may push or read is not to be made out.
+    Options(lastmile_http::Error),
     /// The system gives no threads, or no signals.
     Runtime(io::Error),
 }
@@ -169,6 +177,7 @@ impl fmt::Display for Failure {
                     _ => error.fmt(f),
                 }
             }
+            Self::Options(error) => write!(f, "cannot start: {error}"),
             Self::Runtime(error) => write!(f, "cannot start: {error}"),
         }
     }

@@ -143,7 +143,9 @@ fn a_scrape_that_is_broken_off_is_counted() {
     }
     let server = Server::endpoint(Service::private(agg));
     let mut stream = server.connect();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("the server takes it");
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .expect("the server takes it");
     stream.read_exact(&mut [0; 100]).expect("the server answers");
     drop(stream);
 

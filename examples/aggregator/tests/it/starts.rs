@@ -87,7 +87,7 @@ fn the_file_in_the_help_is_right() {
     let args = [&ANY_PORT, &["--config", "lastmile.toml"][..]].concat();
     let aggregator = Aggregator::start(command(&folder, &args, &[]));
     let body = r#"{"lm":1,"m":{"page_views_total;device=phone;page=%2f":1,"own_total":1,"client_user_seconds_total":1}}"#;
-    assert_eq!(push(aggregator.public, "/lm", body), r#"{"accepted":3,"refused":{}}"#);
+    assert_eq!(push(aggregator.public, "/lm?key=8f1c0a", body), r#"{"accepted":3,"refused":{}}"#);
 }
 
 #[test]
