@@ -85,19 +85,22 @@
 //! | delimited protobuf (a Prometheus that stores native histograms), with the feature `protobuf` | that |
 //! | anything else, or nothing | text 0.0.4, which everyone reads |
 //! | `Accept-Encoding` takes gzip, and not `gzip;q=0` | the same, compressed as it is sent |
-//! | `/metrics?family[]=app_loads_total&family[]=…` | these families, by their names in the schema; at most 64 |
+//! | `/metrics?family[]=app_loads_total&family[]=…` | these families, each whole, by any name they are shown under; at most 64 |
 //! | `/metrics?own=none`, `/metrics?own=only` | without the metrics of the aggregator itself, or those alone |
 //!
 //! The highest q wins, and of equals what comes first. The type of an answer is exact, as Prometheus 3 drops
 //! a target whose type it does not know, and every answer says `Vary: Accept, Accept-Encoding`. `HEAD` has
 //! the headers of `GET` and begins no scrape. No header makes a scrape fail or slow; a query with too many
 //! names, or another `own`, is a 400 with the reason `query`. `family=` and `family%5B%5D=` are the same as
-//! `family[]=`; a family that is not there adds nothing, and an exposition may be empty.
+//! `family[]=`; a family that is not there adds nothing, and an exposition may be empty. A family is asked for
+//! by its name in the schema, by what a format or an escaping makes of it (`app_loads`, which OpenMetrics calls
+//! `app_loads_total`), or by the name of one of its samples (`load_seconds_count`), and always comes whole.
 //!
 //! A scraper that asks for some families alone is another reader than one that asks for all, on the same
-//! connection too: no series is shown to it at its value on account of a scrape that did not show it. So split
-//! a large target into jobs as you like, 64 for all scrapers together. A compressed scrape costs its reader's patience and not the pushes':
-//! each chunk is copied under its lock first and compressed after.
+//! connection too: no series is shown to it at its value on account of a scrape that did not show it, and none
+//! that it does not ask for waits for it. So split a large target into jobs as you like, 64 for all scrapers
+//! together. A compressed scrape costs its reader's patience and not the pushes': each chunk is copied under its
+//! lock first and compressed after.
 //!
 //! # Features
 //! - `protobuf`, not by default: offers delimited protobuf, the one format that has native histograms and

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use lastmile::{OwnMetrics, ScrapeOptions};
 
 /// Narrows a scrape to what the query asks for: `family[]=NAME` (or `family=NAME`), repeated, and
-/// `own=only` or `own=none`. Other parameters are passed over. Cost: linear in the query's length, and an
+/// `own=only` or `own=none`. Any name that a family is shown under is one of it. Other parameters are passed over. Cost: linear in the query's length, and an
 /// allocation for each name that has an escape.
 ///
 /// # Errors

@@ -79,10 +79,11 @@ impl Counter {
     /// Adds a whole number, and keeps what it belongs to as the series' exemplar, in place of the one before;
     /// protobuf expositions show it. `timestamp_ms` is wall time. Whether the exemplar was taken: one whose
     /// label names and values have more than 128 code points in all, or with a name that is not
-    /// `[a-zA-Z_][a-zA-Z0-9_]*` or comes twice, is not. The number is added either way.
+    /// `[a-zA-Z_][a-zA-Z0-9_]*` or comes twice, is not, nor is one for which the limit on
+    /// [bytes](crate::Limits::bytes) has no room. The number is added either way.
     ///
-    /// Locks the row's shard. It is kept with the handle, in at most some 4 KiB, which no limit counts, and
-    /// leaves with the last one.
+    /// Locks the row's shard. It is kept with the handle, in some 100 bytes for a trace id and at most about 4 KiB,
+    /// and leaves with the last one.
     ///
     /// ```
     /// # use lastmile::{Aggregator, Family, Limits, Schema, Timestamp};
@@ -101,13 +102,11 @@ impl Counter {
         labels: &[(&str, &str)],
         timestamp_ms: Option<u64>,
     ) -> bool {
-        let exemplar = Exemplar::new(labels, n as f64, timestamp_ms);
-        let is_taken = exemplar.is_some();
-        match exemplar {
-            Some(exemplar) => self.0.agg.store().add_with_exemplar(&self.0.pin, n, exemplar),
-            None => self.inc_by(n),
-        }
-        is_taken
+        let Some(exemplar) = Exemplar::new(labels, n as f64, timestamp_ms) else {
+            self.inc_by(n);
+            return false;
+        };
+        self.0.agg.store().add_with_exemplar(&self.0.pin, n, exemplar)
     }
 
     /// Adds any number from 0 to 2^53. Locks the row's shard.
@@ -235,8 +234,7 @@ impl Histogram {
             return Ok(false);
         };
         let Bound { pin, agg } = &self.0;
-        agg.store().observe_with_exemplar(pin, v, exemplar, agg.latest());
-        Ok(true)
+        Ok(agg.store().observe_with_exemplar(pin, v, exemplar, agg.latest()))
     }
 
     /// The family's upper bounds and native buckets.

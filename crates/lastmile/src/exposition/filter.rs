@@ -16,7 +16,7 @@ pub enum OwnMetrics {
     Excluded,
 }
 
-/// What a scrape was asked to show. Two are equal if they show the same, in whatever order it was asked.
+/// What a scrape was asked to show. Two are equal if they were asked for the same names, in whatever order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     /// Sorted, each once; empty for all families.
@@ -43,15 +43,15 @@ impl Filter {
         }
     }
 
-    /// Whether the family is shown.
-    pub(super) fn shows(&self, family: &FamilyState) -> bool {
+    /// Whether the family is shown: any name that it is exposed under says so.
+    pub(crate) fn shows(&self, family: &FamilyState) -> bool {
         let own = match self.own {
             OwnMetrics::Included => true,
             OwnMetrics::Only => family.is_own(),
             OwnMetrics::Excluded => !family.is_own(),
         };
-        let name = family.declared().name();
-        own && (self.names.is_empty()
-            || self.names.binary_search_by(|known| (**known).cmp(name)).is_ok())
+        let is_asked_for =
+            |name: &str| self.names.binary_search_by(|known| (**known).cmp(name)).is_ok();
+        own && (self.names.is_empty() || family.exposed_names().any(is_asked_for))
     }
 }

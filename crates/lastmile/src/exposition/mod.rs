@@ -75,12 +75,13 @@ impl ScrapeOptions {
         self
     }
 
-    /// Shows this family, by its name in the schema, and no others but those that are named as well. A
-    /// name that is no family's adds nothing, so an exposition may be empty. Of more than
-    /// [`FAMILIES_MAX`](Self::FAMILIES_MAX) names those that come last are passed over.
+    /// Shows this family, and no others but those that are named as well. It is named as in the schema, or as it or
+    /// one of its samples is in any format and escaping, and is shown whole. A name that is no family's adds
+    /// nothing, so an exposition may be empty. Of more than [`FAMILIES_MAX`](Self::FAMILIES_MAX) names those
+    /// that come last are passed over.
     ///
-    /// A reader with other families is another reader: a scrape of some says nothing about the others. A series
-    /// that is to leave waits for the next scrapes of every live reader, whatever they ask for.
+    /// A reader with other names is another reader: a scrape of some families says nothing about the others. A
+    /// series that is to leave waits for the next scrapes of every live reader that asks for its family.
     ///
     /// ```
     /// # use lastmile::{Aggregator, Family, Limits, Schema, ScrapeOptions, Timestamp};

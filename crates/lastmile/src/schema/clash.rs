@@ -71,6 +71,18 @@ pub(super) fn is_meant(label: &str) -> bool {
     !is_label_name(label) && Escaping::ALL.into_iter().any(is_meant)
 }
 
+/// All names that a family is exposed under, its own first: of it and its samples, in every format, under every
+/// escaping.
+pub(crate) fn exposed_names(family: &Family) -> Vec<String> {
+    let mut names = Vec::new();
+    for name in Escaping::ALL.into_iter().flat_map(|escaping| exposed(family, escaping)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
 /// The names of a family and of its samples in all formats.
 fn exposed(family: &Family, escaping: Escaping) -> Vec<String> {
     // Servers add suffixes to what is escaped.

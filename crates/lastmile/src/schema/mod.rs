@@ -15,6 +15,7 @@ mod toml;
 use std::sync::Arc;
 
 pub(crate) use check::{LABELS_MAX, NAME_BYTES_MAX, is_reserved};
+pub(crate) use clash::exposed_names;
 pub(crate) use family::LeStyle;
 pub use family::{Combine, Family, Kind};
 pub use label::{AdmitBy, Label, Otherwise, ValueFrom};

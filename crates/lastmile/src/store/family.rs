@@ -9,7 +9,7 @@ use super::pin::Pin;
 use super::policy::Policies;
 use crate::exposition::{Escaping, FamilyText, Style, TextParts, body_literals};
 use crate::push::Refusal;
-use crate::schema::{Combine, Family, Kind, Label, Native, OTHER, is_reserved};
+use crate::schema::{Combine, Family, Kind, Label, Native, OTHER, exposed_names, is_reserved};
 use crate::sync::{AtomicBool, AtomicU32, FastRandomState, Mutex, Ordering};
 use crate::time::{TICKS_PER_SEC, Ticks, duration_ticks};
 use crate::value::native;
@@ -36,6 +36,8 @@ pub(crate) struct FamilyState {
     ttl: Ticks,
     scale: Scale,
     text: FamilyText,
+    /// All names that any format shows it under, its own first.
+    exposed_names: Box<[String]>,
     /// Whether it is one of the aggregator's own, which no client can grow: the limits are not for it.
     own: bool,
     incarnation: Arc<Incarnation>,
@@ -212,6 +214,7 @@ impl FamilyState {
             ttl: duration_ticks(declared.ttl_or_default()).max(1),
             scale: declared.scale(),
             text: FamilyText::new(&declared),
+            exposed_names: exposed_names(&declared).into(),
             own: is_reserved(&declared.name),
             hash_of_none: value_hash(&seed, &incarnation.slot.to_le_bytes()),
             hash_of_other: value_hash(&seed, OTHER.as_bytes()),
@@ -229,6 +232,11 @@ impl FamilyState {
     /// Whether it is one of the aggregator's own, which are exempt from the limits.
     pub(crate) fn is_own(&self) -> bool {
         self.own
+    }
+
+    /// Its name, and whatever else it and its samples are called in any format.
+    pub(crate) fn exposed_names(&self) -> impl Iterator<Item = &str> {
+        self.exposed_names.iter().map(String::as_str)
     }
 
     /// The id of its incarnation.

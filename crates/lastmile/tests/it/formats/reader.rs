@@ -103,6 +103,7 @@ impl Reader {
                     "info" | "stateset" | "gaugehistogram" if om => {
                         return Err(Fault::Beyond("a type of others"));
                     }
+                    "untyped" if !om => return Err(Fault::Beyond("a type of others")),
                     _ => return bad("a bad type"),
                 }
                 at.family.kind = text.to_owned();
@@ -120,7 +121,7 @@ impl Reader {
     }
 
     fn sample(&mut self, line: &str) -> Result<()> {
-        let sample = read_sample(line)?;
+        let sample = read_sample(line, self.dialect)?;
         if self.at.as_ref().is_none_or(|at| at.suffix(&sample.name, self.dialect).is_none()) {
             self.begin_family(sample.name.clone())?;
         }
@@ -169,7 +170,7 @@ impl Group {
 }
 
 /// `name{label="value"} 1`, or with any name in quotes: `{"name","label"="value"} 1`.
-fn read_sample(line: &str) -> Result<Sample> {
+fn read_sample(line: &str, dialect: Dialect) -> Result<Sample> {
     let mut labels = Labels::new();
     let (mut name, mut rest) = (None, line);
     if !line.starts_with('{') {
@@ -207,7 +208,7 @@ fn read_sample(line: &str) -> Result<Sample> {
     }
     let name = name.ok_or(Fault::Bad("no name".into()))?;
     let rest = rest.strip_prefix(' ').ok_or(Fault::Bad("no space before the value".into()))?;
-    if rest.starts_with('{') {
+    if rest.starts_with('{') && dialect == Dialect::OpenMetrics {
         return Err(Fault::Beyond("a native histogram"));
     }
     let (value, after) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -216,7 +217,12 @@ fn read_sample(line: &str) -> Result<Sample> {
         if after.starts_with("# ") {
             return Err(Fault::Beyond("an exemplar"));
         }
-        read_number(after.split(' ').next().unwrap_or_default())?;
+        let (timestamp, behind) = after.split_once(' ').unwrap_or((after, ""));
+        if dialect == Dialect::Text {
+            need(after.parse::<i64>().is_ok(), "a bad timestamp")?;
+        }
+        read_number(timestamp)?;
+        need(behind.is_empty() || behind.starts_with('#'), "more than a timestamp")?;
         return Err(Fault::Beyond("a timestamp"));
     }
     Ok(Sample { name, labels, text: value.to_owned() })
