@@ -2,7 +2,8 @@
 //!
 //! [`router`] gives a [`Router`] of the service's own paths, to merge into an application
 //! or to nest under any path of it. [`Endpoint`] answers every request, the unknown path included: for
-//! a listener of its own. What the paths do is told in [`lastmile_http`].
+//! a listener of its own. What the paths do is told in [`lastmile_http`]. [`measure`] is a layer that measures the
+//! application's own requests into the same aggregate.
 //!
 //! ```
 //! use std::net::SocketAddr;
@@ -44,6 +45,7 @@
 //! ```
 
 mod endpoint;
+mod measure;
 
 /// The project's README, whose example is compiled and run with these tests.
 #[cfg(doctest)]
@@ -54,6 +56,7 @@ use axum::Router;
 use lastmile_http::Service;
 
 pub use endpoint::Endpoint;
+pub use measure::measure;
 
 /// The routes of `service` at their own paths, to `merge` or to `nest` under any path.
 ///

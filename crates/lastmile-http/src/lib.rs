@@ -80,6 +80,11 @@
 //! a large target into jobs as you like, 64 for all scrapers together. A compressed scrape costs its reader's patience and not the pushes':
 //! each chunk is copied under its lock first and compressed after.
 //!
+//! # A host's own requests
+//! [`RequestMeter`] measures the requests that a host serves, lastmile's or its own, into the same aggregate:
+//! how many by method, route and class of status, how long, how many at this moment. [`MeasureLayer`] is that for
+//! `tower`.
+//!
 //! # Features
 //! - `protobuf`, not by default: offers delimited protobuf, the one format that has native histograms and
 //!   start times.
@@ -94,6 +99,7 @@ mod cors;
 mod gzip;
 mod intake;
 mod json;
+mod measure;
 mod negotiate;
 mod problem;
 mod query;
@@ -105,4 +111,7 @@ mod service;
 pub use body::ResponseBody;
 pub use clock::Clock;
 pub use intake::BODY_BYTES_MAX;
+pub use measure::{
+    Measure, MeasureFuture, MeasureLayer, MeasuredBody, RequestInFlight, RequestMeter,
+};
 pub use service::Service;

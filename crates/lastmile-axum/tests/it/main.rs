@@ -1,6 +1,7 @@
 //! The translation over real sockets: what `lastmile-http` answers comes through axum as it is,
 //! wherever the routes are mounted.
 
+mod measure;
 mod server;
 
 use std::io::{Read, Write};

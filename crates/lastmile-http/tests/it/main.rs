@@ -4,6 +4,7 @@ mod answers;
 mod bodies;
 mod cors;
 mod formats;
+mod measure;
 mod page_loads;
 mod routes;
 mod scrapes;
