@@ -8,7 +8,7 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use axum::serve::{IncomingStream, Listener};
-use lastmile_http::{Clock, Service};
+use lastmile_http::{Clock, ResponseBody, Service};
 
 /// A [`lastmile_http::Service`] as a `tower` service that answers every request.
 ///
@@ -48,12 +48,14 @@ impl tower_service::Service<Request> for Endpoint {
                 request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0)
             });
             let response = service.handle(request, peer, clock.now()).await;
-            Ok(response.map(|body| {
-                // axum's own empty body is the one that it does not allocate for.
-                if body.is_end_stream() { Body::empty() } else { Body::new(body) }
-            }))
+            Ok(translate(response))
         })
     }
+}
+
+/// An answer with axum's body, whose own empty one is the one that it does not allocate for.
+pub(crate) fn translate(answer: Response<ResponseBody>) -> Response {
+    answer.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) })
 }
 
 /// One service for each connection, with that connection's peer.

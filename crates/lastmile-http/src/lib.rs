@@ -80,10 +80,10 @@
 //! a large target into jobs as you like, 64 for all scrapers together. A compressed scrape costs its reader's patience and not the pushes':
 //! each chunk is copied under its lock first and compressed after.
 //!
-//! # A host's own requests
+//! # A host's own requests and routes
 //! [`RequestMeter`] measures the requests that a host serves, lastmile's or its own, into the same aggregate:
 //! how many by method, route and class of status, how long, how many at this moment. [`MeasureLayer`] is that for
-//! `tower`.
+//! `tower`. [`Service::take`] takes a push on a path of the host's own and gives its report.
 //!
 //! # Features
 //! - `protobuf`, not by default: offers delimited protobuf, the one format that has native histograms and
@@ -102,6 +102,7 @@ mod json;
 mod measure;
 mod negotiate;
 mod problem;
+mod pushed;
 mod query;
 mod report;
 mod route;
@@ -114,4 +115,5 @@ pub use intake::BODY_BYTES_MAX;
 pub use measure::{
     Measure, MeasureFuture, MeasureLayer, MeasuredBody, RequestInFlight, RequestMeter,
 };
+pub use pushed::Pushed;
 pub use service::Service;

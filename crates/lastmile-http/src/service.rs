@@ -12,8 +12,9 @@ use lastmile::{Aggregator, Format, Source, Timestamp};
 use crate::body::{ResponseBody, without_body_for_head};
 use crate::intake::{BODY_BYTES_MAX, Intake};
 use crate::problem::Problem;
+use crate::pushed::Pushed;
 use crate::route::{Route, Side};
-use crate::{cors, report, scrape};
+use crate::{cors, scrape};
 
 /// Names one immutable body, so that a push that a network repeats can be counted once.
 /// Source: draft-ietf-httpapi-idempotency-key-header; Faro sends it with every request.
@@ -124,7 +125,10 @@ impl Service {
         }
         match route {
             Route::Push(_) if method == Method::OPTIONS => self.preflight(route),
-            Route::Push(format) => self.push(format, request, peer, now).await,
+            Route::Push(format) => self
+                .take(format, request, peer, now)
+                .await
+                .map_or_else(|refusal| refusal, Pushed::into_response),
             Route::Metrics => {
                 let (headers, query) = (request.headers(), request.uri().query());
                 scrape::answer(&self.shared.aggregator, method, headers, query, peer, now)
@@ -137,30 +141,51 @@ impl Service {
         }
     }
 
-    async fn push<B: Body>(
+    /// Takes a push from whatever path and method a host has for it, and gives the report too: all that
+    /// [`handle`](Self::handle) does behind its own routes. It is counted between two polls, as there.
+    ///
+    /// ```
+    /// # use lastmile::{Aggregator, Family, Format, Limits, Schema};
+    /// # use lastmile_http::{Clock, Service};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let now = Clock::new().now();
+    /// # let schema = Schema::builder().family(Family::counter("loads_total")).build()?;
+    /// let service = Service::public(Aggregator::new(schema, Limits::default(), now)?);
+    /// let request = http::Request::put("/collect").body(String::from(r#"{"lm":1,"m":{"loads_total":2}}"#))?;
+    /// let pushed = service.take(Format::Lm1, request, None, now).await.expect("it decodes");
+    /// assert_eq!(pushed.report().accepted(), 1);
+    /// assert_eq!(pushed.into_response().status(), 204);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The answer that says why nothing was counted.
+    pub async fn take<B: Body>(
         &self,
         format: Format,
         request: Request<B>,
         peer: Option<SocketAddr>,
         now: Timestamp,
-    ) -> Response<ResponseBody> {
+    ) -> Result<Pushed, Response<ResponseBody>> {
         let (head, body) = request.into_parts();
         let refuse =
             |problem: Problem| problem.into_response(&head.method, self.shared.headers.clone());
         if !is_identity(&head.headers) {
-            return refuse(Problem::encoded_body());
+            return Err(refuse(Problem::encoded_body()));
         }
         let started = Instant::now();
         let body = match Intake::read(body, BODY_BYTES_MAX).await {
             Ok(body) => body,
-            Err(unread) => return refuse(Problem::unread(unread)),
+            Err(unread) => return Err(refuse(Problem::unread(unread))),
         };
         // A body may take long to come; what is in it counts from when it was there.
         let now = now.after(started.elapsed());
         let source = source(&head.headers, peer);
         match self.shared.aggregator.push(format, body.bytes(), &source, now) {
-            Ok(report) => report::answer(&report, &head.headers, self.shared.headers.clone()),
-            Err(error) => refuse(Problem::undecodable(&error)),
+            Ok(report) => Ok(Pushed::new(report, &head.headers, self.shared.headers.clone())),
+            Err(error) => Err(refuse(Problem::undecodable(&error))),
         }
     }
 

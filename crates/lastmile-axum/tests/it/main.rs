@@ -2,6 +2,7 @@
 //! wherever the routes are mounted.
 
 mod measure;
+mod push;
 mod server;
 
 use std::io::{Read, Write};
