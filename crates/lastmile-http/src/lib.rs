@@ -102,6 +102,11 @@
 //! together. A compressed scrape costs its reader's patience and not the pushes': each chunk is copied under its
 //! lock first and compressed after.
 //!
+//! # A host's own requests and routes
+//! [`RequestMeter`] measures the requests that a host serves, lastmile's or its own, into the same aggregate:
+//! how many by method, route and class of status, how long, how many at this moment. [`MeasureLayer`] is that for
+//! `tower`. [`Service::take`] takes a push on a path of the host's own and gives its report.
+//!
 //! # Features
 //! - `protobuf`, not by default: offers delimited protobuf, the one format that has native histograms and
 //!   start times.
@@ -127,12 +132,14 @@ mod gzip;
 mod inflate;
 mod intake;
 mod json;
+mod measure;
 mod negotiate;
 mod offload;
 mod options;
 mod private;
 mod problem;
 mod push;
+mod pushed;
 mod query;
 mod refusals;
 mod report;
@@ -145,6 +152,10 @@ pub use clock::Clock;
 pub use error::Error;
 pub use gate::{Rate, RateBy};
 pub use intake::{BODY_BYTES_MAX, INFLATED_BYTES_MAX};
+pub use measure::{
+    Measure, MeasureFuture, MeasureLayer, MeasuredBody, RequestInFlight, RequestMeter,
+};
 pub use options::PublicOptions;
 pub use private::PrivateOptions;
+pub use pushed::Pushed;
 pub use service::Service;

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use http::header::ORIGIN;
 use http::request::Parts;
 use http_body::Body;
-use lastmile::{Aggregator, Format, PushReport, Source, Timestamp};
+use lastmile::{Aggregator, Format, Headers, PushReport, Source, Timestamp};
 
 use crate::gate::{Admitted, Gate};
 use crate::inflate::Coding;
@@ -118,24 +118,32 @@ impl Arrival {
                 &inflated
             }
         };
-        // A header that is no text is as good as none.
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let headers = Texts(headers);
         let mut source = Source::default();
         if let Some(addr) = admitted.client.addr {
             source = source.addr(addr);
         }
-        if let Some(origin) = header(ORIGIN.as_str()) {
+        if let Some(origin) = headers.header(ORIGIN.as_str()) {
             source = source.origin(origin);
         }
-        if let Some(key) = header(IDEMPOTENCY_KEY) {
+        if let Some(key) = headers.header(IDEMPOTENCY_KEY) {
             source = source.idempotency_key(key);
         }
         if let Some(name) = admitted.key.and_then(|key| gate.keys.name(key)) {
             source = source.key(name);
         }
         if admitted.client.by_proxy {
-            source = source.headers(&header);
+            source = source.headers(&headers);
         }
         aggregator.push(format, body, &source, now).map_err(|error| Problem::undecodable(&error))
+    }
+}
+
+/// The headers that are text; another is as good as none.
+struct Texts<'a>(&'a HeaderMap);
+
+impl Headers for Texts<'_> {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(|value| value.to_str().ok())
     }
 }

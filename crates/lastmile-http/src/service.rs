@@ -7,7 +7,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
-use lastmile::{Aggregator, Timestamp};
+use lastmile::{Aggregator, Format, Timestamp};
 
 use crate::body::{ResponseBody, without_body_for_head};
 use crate::cors::{self, Cors};
@@ -17,8 +17,9 @@ use crate::options::{PublicOptions, PublicRules};
 use crate::private::{PrivateOptions, PrivateRules};
 use crate::problem::Problem;
 use crate::push::Door;
+use crate::pushed::Pushed;
 use crate::route::{Route, Side};
-use crate::{refusals, report, scrape};
+use crate::{refusals, scrape};
 
 /// One listener's routes over one [`Aggregator`]. Clones share everything, readiness too.
 ///
@@ -136,7 +137,7 @@ impl Service {
         peer: Option<SocketAddr>,
         now: Timestamp,
     ) -> Response<ResponseBody> {
-        let Shared { aggregator, public, private, .. } = &*self.shared;
+        let Shared { public, private, .. } = &*self.shared;
         let (head, body) = request.into_parts();
         let Some(route) = Route::find(head.uri.path()).filter(|route| self.shared.serves(*route))
         else {
@@ -150,22 +151,23 @@ impl Service {
         };
         match (route, public, private) {
             (Route::Push(format), Some(public), _) => {
-                let refuse = |problem| self.shared.refuse(problem, &head, Some(public));
                 if !route.takes(&head.method) {
-                    return refuse(Problem::method_not_allowed(route));
-                }
-                if !public.rules.gate.allows_origin(&head.headers) {
-                    return refuse(Problem::origin_not_listed());
+                    let problem = Problem::method_not_allowed(route);
+                    return self.shared.refuse(problem, &head, Some(public));
                 }
                 if head.method == Method::OPTIONS {
+                    if !public.rules.gate.allows_origin(&head.headers) {
+                        return self.shared.refuse(
+                            Problem::origin_not_listed(),
+                            &head,
+                            Some(public),
+                        );
+                    }
                     return preflight(route, public.cors(&head));
                 }
-                let offload = self.shared.offload.get();
-                let door = Door { aggregator, rules: &public.rules, offload };
-                match door.push(format, &head, body, peer, now).await {
-                    Ok(report) => report::answer(&report, &head.headers, public.cors(&head)),
-                    Err(problem) => refuse(problem),
-                }
+                let request = Request::from_parts(head, body);
+                let pushed = self.take(format, request, peer, now).await;
+                pushed.map_or_else(|refusal| refusal, Pushed::into_response)
             }
             (route, _, Some(private)) => {
                 let refuse = |problem| self.shared.refuse(problem, &head, None);
@@ -184,6 +186,50 @@ impl Service {
             }
             // Not reached: a route is served by the side that it is of.
             _ => self.shared.refuse(Problem::no_such_path(head.uri.path()), &head, public.as_ref()),
+        }
+    }
+
+    /// Takes a push from whatever path and method a host has for it, and gives the report too: all that
+    /// [`handle`](Self::handle) does behind its own routes, from the page's origin on. It is counted between two polls, as there.
+    ///
+    /// ```
+    /// # use lastmile::{Aggregator, Family, Format, Limits, Schema};
+    /// # use lastmile_http::{Clock, Service};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let now = Clock::new().now();
+    /// # let schema = Schema::builder().family(Family::counter("loads_total")).build()?;
+    /// let service = Service::public(Aggregator::new(schema, Limits::default(), now)?);
+    /// let request = http::Request::put("/collect").body(String::from(r#"{"lm":1,"m":{"loads_total":2}}"#))?;
+    /// let pushed = service.take(Format::Lm1, request, None, now).await.expect("it decodes");
+    /// assert_eq!(pushed.report().accepted(), 1);
+    /// assert_eq!(pushed.into_response().status(), 204);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The answer that says why nothing was counted.
+    pub async fn take<B: Body>(
+        &self,
+        format: Format,
+        request: Request<B>,
+        peer: Option<SocketAddr>,
+        now: Timestamp,
+    ) -> Result<Pushed, Response<ResponseBody>> {
+        let (head, body) = request.into_parts();
+        let Some(public) = &self.shared.public else {
+            return Err(self.shared.refuse(Problem::no_such_path(head.uri.path()), &head, None));
+        };
+        let refuse = |problem| self.shared.refuse(problem, &head, Some(public));
+        if !public.rules.gate.allows_origin(&head.headers) {
+            return Err(refuse(Problem::origin_not_listed()));
+        }
+        let Shared { aggregator, offload, .. } = &*self.shared;
+        let door = Door { aggregator, rules: &public.rules, offload: offload.get() };
+        match door.push(format, &head, body, peer, now).await {
+            Ok(report) => Ok(Pushed::new(report, &head.headers, public.cors(&head))),
+            Err(problem) => Err(refuse(problem)),
         }
     }
 }

@@ -33,7 +33,9 @@ pub use error::Error;
 pub use exposition::{Escaping, ExpositionFormat, OwnMetrics, Scrape, ScrapeOptions};
 pub use handle::{Counter, Gauge, Histogram, Summary};
 pub use limit::Limits;
-pub use push::{DecodeError, DecodeReason, Format, LineError, PushReport, Refusal, Source};
+pub use push::{
+    DecodeError, DecodeReason, Format, Headers, LineError, PushReport, Refusal, Source,
+};
 pub use readers::Hold;
 pub use recent::RecentRefusal;
 pub use recorder::{CounterId, HistogramId, Recorder};

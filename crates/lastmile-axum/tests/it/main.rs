@@ -1,6 +1,11 @@
 //! The translation over real sockets: what `lastmile-http` answers comes through axum as it is,
 //! wherever the routes are mounted.
 
+mod adapter;
+mod measure;
+mod push;
+#[path = "../../../lastmile-http/tests/it/rules/mod.rs"]
+mod rules;
 mod server;
 
 use std::io::{Read, Write};

@@ -15,7 +15,7 @@ pub(crate) use explain::explain;
 pub(crate) use report::Counts;
 pub use report::{LineError, PushReport, Refusal};
 pub(crate) use samples::{Entry, Number, Samples};
-pub use source::Source;
+pub use source::{Headers, Source};
 
 use crate::dedup::{Claim, Ids};
 use crate::store::{BODY_BYTES_END, Catalog, Store};
@@ -75,16 +75,16 @@ pub(crate) fn push(
 }
 
 /// One push on its way in.
-struct Intake<'a, 's> {
+struct Intake<'a> {
     store: &'a Store,
     ids: &'a Ids,
     catalog: &'a Catalog,
     body: &'a [u8],
-    source: &'a Source<'s>,
+    source: &'a Source<'a>,
     now: Ticks,
 }
 
-impl Intake<'_, '_> {
+impl Intake<'_> {
     /// Applies a decoded batch, unless its id was seen before.
     fn finish_batch(
         &self,

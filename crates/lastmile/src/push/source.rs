@@ -1,8 +1,32 @@
 use std::fmt;
 use std::net::IpAddr;
 
-/// Gives the value of a header, by its name.
-type Lookup<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
+/// Headers of a request, by their names in lower case.
+///
+/// ```
+/// use lastmile::{Headers, Source};
+///
+/// struct OfRequest(std::collections::HashMap<String, String>);
+///
+/// impl Headers for OfRequest {
+///     fn header(&self, name: &str) -> Option<&str> {
+///         self.0.get(name).map(String::as_str)
+///     }
+/// }
+///
+/// let headers = OfRequest([("x-country".to_owned(), "de".to_owned())].into());
+/// assert_eq!(Source::default().headers(&headers).header_value("x-country"), Some("de"));
+/// ```
+pub trait Headers {
+    /// The value of the first header of this name, if it is text.
+    fn header(&self, name: &str) -> Option<&str>;
+}
+
+impl<const N: usize> Headers for [(&str, &str); N] {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(given, _)| *given == name).map(|(_, value)| *value)
+    }
+}
 
 /// Who sent a push, as far as the caller knows and vouches for it. Nothing of it is stored or exposed.
 ///
@@ -18,7 +42,7 @@ pub struct Source<'a> {
     origin: Option<&'a str>,
     key: Option<&'a str>,
     idempotency_key: Option<&'a str>,
-    headers: Option<&'a Lookup<'a>>,
+    headers: Option<&'a dyn Headers>,
 }
 
 impl Source<'_> {
@@ -77,11 +101,10 @@ impl<'a> Source<'a> {
         self
     }
 
-    /// What gives the headers of the request that labels are set from, by their names in lower case: only
-    /// what a proxy that the host trusts has put there, as anyone else can send what they like. It is asked
-    /// for those alone that the schema names.
+    /// The headers of the request that labels are set from: only what a proxy that the host trusts has put
+    /// there, as anyone else can send what they like. They are asked for those alone that the schema names.
     #[must_use]
-    pub fn headers(mut self, headers: &'a (dyn Fn(&str) -> Option<&'a str> + 'a)) -> Self {
+    pub fn headers(mut self, headers: &'a dyn Headers) -> Self {
         self.headers = Some(headers);
         self
     }
@@ -89,7 +112,7 @@ impl<'a> Source<'a> {
     /// The header of this name, if [`headers`](Self::headers) were given and have it.
     #[must_use]
     pub fn header_value(&self, name: &str) -> Option<&'a str> {
-        self.headers.and_then(|headers| headers(name))
+        self.headers.and_then(|headers| headers.header(name))
     }
 
     /// What [`addr`](Self::addr) set.

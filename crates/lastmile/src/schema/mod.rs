@@ -83,6 +83,21 @@ impl SchemaBuilder {
         self
     }
 
+    /// Adds several families, in their order.
+    ///
+    /// ```
+    /// # use lastmile::{Family, Schema};
+    /// let families = ["orders_total", "refunds_total"].map(|name| Family::counter(name).host_only());
+    /// let schema = Schema::builder().families(families).build()?;
+    /// assert_eq!(schema.families().len(), 2);
+    /// # Ok::<(), lastmile::Error>(())
+    /// ```
+    #[must_use]
+    pub fn families(mut self, families: impl IntoIterator<Item = Family>) -> Self {
+        self.families.extend(families);
+        self
+    }
+
     /// Adds the default schema: what `lastmile.js` sends (`client_…`) and what browsers report by
     /// themselves (`browser_…`).
     #[must_use]

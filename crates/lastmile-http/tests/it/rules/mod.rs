@@ -10,4 +10,4 @@ mod page_loads;
 mod privates;
 mod routes;
 mod scrapes;
-mod server;
+pub(crate) mod server;

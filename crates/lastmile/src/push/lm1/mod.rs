@@ -31,7 +31,7 @@ const ID_LEN: std::ops::RangeInclusive<usize> = 16..=64;
 /// Decodes and applies a body, line by line. A line that fails is noted in the report. With a key of its
 /// own the request names its lines too.
 pub(super) fn push(
-    intake: &Intake<'_, '_>,
+    intake: &Intake<'_>,
     samples: &mut Samples,
     report: &mut PushReport,
 ) -> Result<()> {
