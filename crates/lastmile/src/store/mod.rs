@@ -34,7 +34,7 @@ mod wide;
 pub(crate) use admission::Arrival;
 #[cfg(feature = "protobuf")]
 pub(crate) use block::ESCAPED;
-pub(crate) use block::{Block, Row, UNUSED};
+pub(crate) use block::{Block, Bodies, Row, UNUSED};
 pub(crate) use catalog::{Catalog, Lease, Target};
 pub(crate) use family::{FamilyState, LabelMeters, Meters};
 pub(crate) use key::{BODY_BYTES_END, Key, Text, Texts, body_values, escaped_values, same};

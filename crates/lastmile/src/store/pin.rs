@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::family::FamilyState;
 use crate::exemplar::Exemplar;
 use crate::limit::ByteBudget;
-use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, CachePadded, Mutex, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, CachePadded, Mutex, MutexGuard, Ordering};
 
 /// The cell of a row that a handle pins. While any handle lives the row stays where a scrape finds it.
 ///
@@ -66,8 +66,7 @@ impl Pin {
 
     /// The last exemplar of each bucket, of a counter one; empty if there never was any. The caller holds the
     /// shard's lock.
-    #[cfg(feature = "protobuf")]
-    pub(crate) fn exemplars(&self) -> crate::sync::MutexGuard<'_, Vec<Option<Exemplar>>> {
+    pub(crate) fn exemplars(&self) -> MutexGuard<'_, Vec<Option<Exemplar>>> {
         self.exemplars.lock()
     }
 

@@ -4,17 +4,18 @@ use super::wire::{self, double_tag, len_tag};
 use super::{CREATED_BYTES_MAX, DOUBLE_BYTES, LEN_BYTES_MAX};
 use crate::exemplar::Exemplar;
 use crate::exposition::Out;
-use crate::store::Pin;
+use crate::store::Shard;
 
-/// Most bytes of the exemplars of a pin: each stands in its bucket and once more among those of a native
-/// histogram. The shard's lock is held from here to where they are written.
-pub(super) fn bytes_max(pin: &Pin) -> usize {
+/// Most bytes of the exemplars of row `i` of a block: each stands in its bucket and once more among those of a
+/// native histogram. The shard's lock is held from here to where they are written.
+pub(super) fn bytes_max(shard: &Shard, block_id: u32, i: usize) -> usize {
     let of = |exemplar: &Exemplar| {
         let texts = exemplar.labels.iter().map(|(name, value)| name.len() + value.len());
         let labels: usize = texts.map(|bytes| bytes + 3 * LEN_BYTES_MAX).sum();
         LEN_BYTES_MAX + labels + DOUBLE_BYTES + CREATED_BYTES_MAX
     };
-    pin.exemplars().iter().flatten().map(|exemplar| 2 * of(exemplar)).sum()
+    let pin = shard.pin_of(block_id, &shard.block(block_id).rows[i], i);
+    pin.map_or(0, |pin| pin.exemplars().iter().flatten().map(|exemplar| 2 * of(exemplar)).sum())
 }
 
 /// Writes one as the field with this tag.

@@ -104,7 +104,7 @@ pub(super) fn escaped(exposition: &Exposition, escaping: Escaping) -> Samples {
             let name = metric_name(&family.name, escaping) + suffix;
             let labels = sample.labels.iter();
             let labels = labels.map(|(name, v)| (label_name(name, escaping), v.clone())).collect();
-            let renamed = expo::Sample { name, labels, text: sample.text.clone() };
+            let renamed = expo::Sample { name, labels, ..sample.clone() };
             let family = expo::Family { samples: vec![renamed], ..expo::Family::default() };
             all.extend(samples(&Exposition { families: vec![family] }));
         }
