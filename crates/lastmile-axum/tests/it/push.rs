@@ -81,7 +81,7 @@ fn a_push_comes_through_a_hosts_own_route() {
 
     let known = "authorization: x\r\n";
     let asks = "authorization: x\r\nprefer: return=representation\r\n";
-    let gzip = "authorization: x\r\ncontent-encoding: gzip\r\n";
+    let brotli = "authorization: x\r\ncontent-encoding: br\r\n";
     let id = r#"{"lm":1,"id":"Zk3vTq81mWc0xHs9","m":{"loads_total;app=student":1}}"#;
     let record = r#"[{"metricName":"loads_total","metricType":"counter","labels":{"app":"student"},"inc":1}]"#;
     let large = " ".repeat(BODY_BYTES_MAX + 1);
@@ -99,7 +99,7 @@ fn a_push_comes_through_a_hosts_own_route() {
         ("POST /collect/a", known, "{", 0.0, 400, &[problem, "\"offset\":1}", OPEN]),
         ("POST /collect/a", known, "", 0.0, 400, &[problem]),
         ("POST /collect/a", known, &large, 0.0, 413, &[problem, "\"body_too_large\""]),
-        ("POST /collect/a", gzip, PUSH, 0.0, 415, &[problem, "\"content_encoding\""]),
+        ("POST /collect/a", brotli, PUSH, 0.0, 415, &[problem, "\"content_encoding\""]),
         ("GET /collect/a", known, PUSH, 0.0, 405, &[]),
         ("POST /record", known, record, 1.0, 204, &[]),
         ("POST /record", known, PUSH, 0.0, 400, &[problem]),
