@@ -12,7 +12,7 @@ mod swar;
 pub use error::{DecodeError, DecodeReason};
 pub(crate) use report::Counts;
 pub use report::{LineError, PushReport, Refusal};
-pub(crate) use samples::{Entry, Number, Samples};
+pub(crate) use samples::{Entry, Folded, Number, Samples};
 pub use source::Source;
 pub(crate) use source::address_prefix;
 
