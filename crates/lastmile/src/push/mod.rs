@@ -14,7 +14,7 @@ pub use error::{DecodeError, DecodeReason};
 pub(crate) use explain::explain;
 pub(crate) use report::Counts;
 pub use report::{LineError, PushReport, Refusal};
-pub(crate) use samples::{Entry, Number, Samples};
+pub(crate) use samples::{Entry, Folded, Number, Samples};
 pub use source::{Headers, Source};
 
 use crate::dedup::{Claim, Ids};

@@ -21,6 +21,7 @@ mod candidates;
 mod catalog;
 mod expiry;
 mod family;
+mod full;
 mod key;
 mod pin;
 mod places;
@@ -37,6 +38,9 @@ pub(crate) use block::ESCAPED;
 pub(crate) use block::{Block, Bodies, Row, UNUSED};
 pub(crate) use catalog::{Catalog, Lease, Target};
 pub(crate) use family::{FamilyState, LabelMeters, Meters};
+#[cfg(all(test, loom))]
+pub(crate) use full::Full;
+pub(crate) use full::Seen;
 pub(crate) use key::{BODY_BYTES_END, Key, Text, Texts, body_values, escaped_values, same};
 pub(crate) use pin::Pin;
 pub(crate) use shard::Shard;

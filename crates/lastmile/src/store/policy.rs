@@ -120,6 +120,15 @@ impl FamilyState {
         Ok((!is_good).then_some(otherwise))
     }
 
+    /// Whether the policy of open label `i` surely lets a value in that is not `other`.
+    #[inline]
+    pub(super) fn lets_in(&self, i: usize, value: &[u8]) -> bool {
+        let Rule::Open(max_bytes, pattern, _) = &self.policies.rules[i] else { return false };
+        value.len() <= *max_bytes
+            && pattern.as_ref().is_none_or(|pattern| pattern.matches(value))
+            && (self.templated() & (1 << i) == 0 || is_template(value))
+    }
+
     /// The first label whose value a template would change.
     pub(super) fn not_a_template(&self, key: &Key<'_>) -> Option<usize> {
         let templated = |i: &usize| self.templated() & (1 << i) != 0;
