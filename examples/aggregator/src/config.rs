@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use lastmile::{Aggregator, Hold, Schema};
 use lastmile_http::Clock;
+use lastmile_hyper::ServeLimits;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -22,6 +23,9 @@ pub(crate) struct Config {
     pub(crate) has_own_schema: bool,
     pub(crate) public: SocketAddr,
     pub(crate) private: SocketAddr,
+    /// What a connection of each side may do. No key changes them yet.
+    pub(crate) public_limits: ServeLimits,
+    pub(crate) private_limits: ServeLimits,
     pub(crate) log: EnvFilter,
 }
 
@@ -105,6 +109,8 @@ impl Config {
                 has_own_schema,
                 public: public?,
                 private: private?,
+                public_limits: ServeLimits::public(),
+                private_limits: ServeLimits::private(),
                 log: log?,
             })
         })();
