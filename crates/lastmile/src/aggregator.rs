@@ -1,6 +1,7 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::connection::{ConnectionEvent, Listener};
 use crate::dedup::Ids;
 use crate::error::{Error, Repr};
 use crate::exposition::{Scrape, ScrapeOptions};
@@ -181,6 +182,16 @@ impl Aggregator {
     /// `lastmile_requests_refused_total`. Cost: that of a bound counter.
     pub fn refuse_request(&self, why: RequestRefusal) {
         self.inner.own.request_refused(why);
+    }
+
+    /// Counts what happened to connections of a server in front, in `lastmile_connection_events_total`.
+    pub fn count_connections(&self, listener: Listener, event: ConnectionEvent, n: u64) {
+        self.inner.own.connections(listener, event, n);
+    }
+
+    /// Says how many connections a server in front has, in `lastmile_connections`.
+    pub fn set_connections(&self, listener: Listener, n: u64) {
+        self.inner.own.set_connections(listener, n);
     }
 
     /// Starts an exposition; see [`Scrape`].

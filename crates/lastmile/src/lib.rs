@@ -3,6 +3,7 @@
 mod aggregator;
 #[cfg(feature = "bench")]
 mod bench;
+mod connection;
 mod dedup;
 mod error;
 mod exemplar;
@@ -29,6 +30,7 @@ pub use aggregator::Aggregator;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub use bench::DecodedBatch;
+pub use connection::{ConnectionEvent, Listener};
 pub use error::Error;
 pub use exposition::{Escaping, ExpositionFormat, OwnMetrics, Scrape, ScrapeOptions};
 pub use handle::{Counter, Gauge, Histogram, Summary};

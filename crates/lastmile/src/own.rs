@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aggregator::Inner;
+use crate::connection::{ConnectionEvent, Listener};
 use crate::dedup::Ids;
 use crate::error::Error;
 use crate::push::{DecodeError, DecodeReason, Format, PushReport, Refusal};
@@ -24,6 +25,7 @@ const RECORD_HELP: &str = "the number of times clients have posted to /record. \
 pub(crate) fn families() -> Vec<Family> {
     let name = |label: &str| Label::open(label, u32::MAX).max_bytes(NAME_BYTES_MAX);
     let format = || Label::closed_exactly("format", Format::ALL.map(Format::as_str));
+    let listener = || Label::closed_exactly("listener", Listener::ALL.map(Listener::as_str));
     vec![
         Family::gauge("lastmile_build_info")
             .help("Always 1, with the version of lastmile.")
@@ -48,6 +50,13 @@ pub(crate) fn families() -> Vec<Family> {
         Family::counter("lastmile_requests_refused_total")
             .help("Requests that were refused before their body was decoded, by reason.")
             .label(Label::closed_exactly("reason", RequestRefusal::ALL.map(RequestRefusal::as_str))),
+        Family::gauge("lastmile_connections")
+            .help("Connections that are there, by listener.")
+            .label(listener()),
+        Family::counter("lastmile_connection_events_total")
+            .help("What happened to connections: those accepted, refused, and closed for a fault, by listener.")
+            .label(listener())
+            .label(Label::closed_exactly("event", ConnectionEvent::ALL.map(ConnectionEvent::as_str))),
         Family::counter("lastmile_batches_without_id_total")
             .help("Batches without an id, which a repeated request counts again, by format.")
             .label(format()),
@@ -108,6 +117,7 @@ pub(crate) struct Own {
     formats: [OwnFormat; Format::ALL.len()],
     refused: [Arc<Pin>; Refusal::ALL.len()],
     requests_refused: [Arc<Pin>; RequestRefusal::ALL.len()],
+    listeners: [OwnListener; Listener::ALL.len()],
     expired: Arc<Pin>,
     reloads: Arc<Pin>,
     detached: Arc<Pin>,
@@ -150,6 +160,13 @@ impl Holds {
     }
 }
 
+/// Those that are kept by listener.
+#[derive(Debug)]
+struct OwnListener {
+    events: [Arc<Pin>; ConnectionEvent::ALL.len()],
+    connections: Arc<Pin>,
+}
+
 /// Those that are kept by format.
 #[derive(Debug)]
 struct OwnFormat {
@@ -186,6 +203,15 @@ impl Own {
                 })?,
             })
         };
+        let of_listener = |listener: Listener| {
+            let listener = ("listener", listener.as_str());
+            Ok::<_, Error>(OwnListener {
+                events: each(ConnectionEvent::ALL, |event| {
+                    bind("lastmile_connection_events_total", &[listener, ("event", event.as_str())])
+                })?,
+                connections: bind("lastmile_connections", &[listener])?,
+            })
+        };
         let own = Self {
             formats: each(Format::ALL, of_format)?,
             refused: each(Refusal::ALL, |why| {
@@ -194,6 +220,7 @@ impl Own {
             requests_refused: each(RequestRefusal::ALL, |why| {
                 bind("lastmile_requests_refused_total", &[("reason", why.as_str())])
             })?,
+            listeners: each(Listener::ALL, of_listener)?,
             window: set("lastmile_dedup_window_seconds", &[], ids.window_secs())?,
             readers: bind("lastmile_readers", &[])?,
             expired: bind("lastmile_series_expired_total", &[])?,
@@ -297,6 +324,16 @@ impl Own {
     #[cold]
     pub(crate) fn request_refused(&self, why: RequestRefusal) {
         self.requests_refused[why as usize].add(1);
+    }
+
+    /// Counts what happened to connections of a listener.
+    pub(crate) fn connections(&self, listener: Listener, event: ConnectionEvent, n: u64) {
+        self.listeners[listener as usize].events[event as usize].add(n);
+    }
+
+    /// So many connections a listener has.
+    pub(crate) fn set_connections(&self, listener: Listener, n: u64) {
+        self.listeners[listener as usize].connections.store((n as f64).to_bits());
     }
 
     /// Counts a batch that did not decode.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use lastmile::{Aggregator, Hold, Schema};
 use lastmile_http::{Clock, PrivateOptions, PublicOptions};
+use lastmile_hyper::ServeLimits;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -24,6 +25,9 @@ pub(crate) struct Config {
     pub(crate) private: SocketAddr,
     pub(crate) public_options: PublicOptions,
     pub(crate) private_options: PrivateOptions,
+    /// What a connection of each side may do. No key changes them yet.
+    pub(crate) public_limits: ServeLimits,
+    pub(crate) private_limits: ServeLimits,
     pub(crate) log: EnvFilter,
 }
 
@@ -117,6 +121,8 @@ impl Config {
                 private: private?,
                 public_options,
                 private_options,
+                public_limits: ServeLimits::public(),
+                private_limits: ServeLimits::private(),
                 log: log?,
             })
         })();
