@@ -1,8 +1,9 @@
 //! Who may push and read: settings as they were written, and the options of the two sides out of them.
 
 use lastmile_http::{Error, PrivateOptions, PublicOptions, Rate};
+use lastmile_hyper::ServeLimits;
 
-use crate::config::size;
+use crate::config::{count, size};
 use crate::fault::{Faults, Given};
 
 /// What one source of settings says.
@@ -15,6 +16,9 @@ pub(crate) struct Access {
     pub(crate) trusted_proxies: Vec<Given>,
     pub(crate) routes: Vec<Given>,
     pub(crate) bytes_in_flight: Option<Given>,
+    pub(crate) connections: Option<Given>,
+    pub(crate) connections_per_client: Option<Given>,
+    pub(crate) private_connections: Option<Given>,
     pub(crate) private_hosts: Vec<Given>,
     pub(crate) private_token: Option<Given>,
     pub(crate) private_basic: Option<Given>,
@@ -32,6 +36,9 @@ impl Access {
             trusted_proxies: list(self.trusted_proxies, other.trusted_proxies),
             routes: list(self.routes, other.routes),
             bytes_in_flight: self.bytes_in_flight.or(other.bytes_in_flight),
+            connections: self.connections.or(other.connections),
+            connections_per_client: self.connections_per_client.or(other.connections_per_client),
+            private_connections: self.private_connections.or(other.private_connections),
             private_hosts: list(self.private_hosts, other.private_hosts),
             private_token: self.private_token.or(other.private_token),
             private_basic: self.private_basic.or(other.private_basic),
@@ -107,6 +114,31 @@ impl Access {
             }
         }
         options
+    }
+}
+
+impl Access {
+    /// What a connection of the public side may do, and of the private one.
+    pub(crate) fn limits(&self, faults: &mut Faults) -> (ServeLimits, ServeLimits) {
+        let (mut public, mut private) = (ServeLimits::public(), ServeLimits::private());
+        let mut number = |given: &Option<Given>| {
+            let given = given.as_ref()?;
+            let number = count(given, faults)?;
+            if number == 0 {
+                faults.push(&given.place, "must be at least 1");
+            }
+            Some(number as usize)
+        };
+        if let Some(most) = number(&self.connections) {
+            public = public.connections(most);
+        }
+        if let Some(most) = number(&self.connections_per_client) {
+            public = public.connections_per_prefix(most);
+        }
+        if let Some(most) = number(&self.private_connections) {
+            private = private.connections(most).connections_per_prefix(most.div_ceil(2));
+        }
+        (public, private)
     }
 }
 

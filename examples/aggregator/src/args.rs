@@ -97,6 +97,18 @@ struct Flags {
     #[arg(long, value_name = "SIZE", env = "LASTMILE_BYTES_IN_FLIGHT", hide_env = true)]
     bytes_in_flight: Option<String>,
 
+    /// Have at most this many connections of pages [default: 4096]
+    #[arg(long, value_name = "N", env = "LASTMILE_CONNECTIONS", hide_env = true)]
+    connections: Option<String>,
+
+    /// And this many from one address; behind a proxy all come from its own [default: 1024]
+    #[arg(long, value_name = "N", env = "LASTMILE_CONNECTIONS_PER_CLIENT", hide_env = true)]
+    connections_per_client: Option<String>,
+
+    /// Have at most this many connections on the private side, and half as many from one address [default: 256]
+    #[arg(long, value_name = "N", env = "LASTMILE_PRIVATE_CONNECTIONS", hide_env = true)]
+    private_connections: Option<String>,
+
     /// Answer on the private side under these names too; addresses and localhost always are [default: none]
     #[arg(long, value_name = "HOSTS", env = "LASTMILE_PRIVATE_HOSTS", hide_env = true)]
     #[arg(value_delimiter = ',')]
@@ -152,6 +164,9 @@ const FILE_HELP: &str = r#"A file for --config, in which every key is optional:
   trusted_proxies = ["10.0.0.0/8"]
   routes = ["/lm"]
   bytes_in_flight = "32MiB"
+  connections = 4096
+  connections_per_client = 1024         # as many as connections behind a proxy
+  private_connections = 256
   private_hosts = ["lastmile", "*.svc.cluster.local"]
   private_token = "s3cr3t"
   private_basic = "prometheus:p4ss"
@@ -253,6 +268,12 @@ impl Args {
                 trusted_proxies: list("trusted_proxies", flags.trusted_proxies),
                 routes: list("routes", flags.routes),
                 bytes_in_flight: given("bytes_in_flight", flags.bytes_in_flight),
+                connections: given("connections", flags.connections),
+                connections_per_client: given(
+                    "connections_per_client",
+                    flags.connections_per_client,
+                ),
+                private_connections: given("private_connections", flags.private_connections),
                 private_hosts: list("private_hosts", flags.private_hosts),
                 private_token: given("private_token", flags.private_token),
                 private_basic: given("private_basic", flags.private_basic),

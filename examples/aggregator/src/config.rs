@@ -25,7 +25,7 @@ pub(crate) struct Config {
     pub(crate) private: SocketAddr,
     pub(crate) public_options: PublicOptions,
     pub(crate) private_options: PrivateOptions,
-    /// What a connection of each side may do. No key changes them yet.
+    /// What a connection of each side may do.
     pub(crate) public_limits: ServeLimits,
     pub(crate) private_limits: ServeLimits,
     pub(crate) log: EnvFilter,
@@ -101,6 +101,7 @@ impl Config {
         let access = args.access.or(file.access);
         let public_options = access.public(&mut faults);
         let private_options = access.private(&mut faults);
+        let (public_limits, private_limits) = access.limits(&mut faults);
         if let (Ok((aggregator, _)), Some(true)) =
             (&aggregator, flag(access.debug_samples, &mut faults))
         {
@@ -121,8 +122,8 @@ impl Config {
                 private: private?,
                 public_options,
                 private_options,
-                public_limits: ServeLimits::public(),
-                private_limits: ServeLimits::private(),
+                public_limits,
+                private_limits,
                 log: log?,
             })
         })();
@@ -194,7 +195,7 @@ fn flag(given: Option<Given>, faults: &mut Faults) -> Option<bool> {
     value
 }
 
-fn count(given: &Given, faults: &mut Faults) -> Option<u32> {
+pub(crate) fn count(given: &Given, faults: &mut Faults) -> Option<u32> {
     let value = given.value.parse().ok();
     if value.is_none() {
         let why = format_args!("`{}` is not a whole number of at most {}", given.value, u32::MAX);

@@ -9,7 +9,7 @@ use crate::access::Access;
 use crate::fault::{Faults, Given, Place};
 
 /// The keys that are read here; the library leaves them alone and reports every other unknown one.
-pub(crate) const KEYS: [&str; 16] = [
+pub(crate) const KEYS: [&str; 19] = [
     "public",
     "private",
     "schema",
@@ -22,6 +22,9 @@ pub(crate) const KEYS: [&str; 16] = [
     "trusted_proxies",
     "routes",
     "bytes_in_flight",
+    "connections",
+    "connections_per_client",
+    "private_connections",
     "private_hosts",
     "private_token",
     "private_basic",
@@ -75,6 +78,9 @@ impl File {
                 "trusted_proxies" => access.trusted_proxies = reader.strings(value),
                 "routes" => access.routes = reader.strings(value),
                 "bytes_in_flight" => access.bytes_in_flight = reader.string(value),
+                "connections" => access.connections = reader.number(value),
+                "connections_per_client" => access.connections_per_client = reader.number(value),
+                "private_connections" => access.private_connections = reader.number(value),
                 "private_hosts" => access.private_hosts = reader.strings(value),
                 "private_token" => access.private_token = reader.string(value),
                 "private_basic" => access.private_basic = reader.string(value),
@@ -124,6 +130,11 @@ impl Reader<'_> {
 
     fn flag(&mut self, value: &Spanned<DeValue<'_>>) -> Option<Given> {
         self.given(value, value.get_ref().as_bool(), "true or false")
+    }
+
+    fn number(&mut self, value: &Spanned<DeValue<'_>>) -> Option<Given> {
+        let integer = value.get_ref().as_integer().map(|integer| integer.as_str().replace('_', ""));
+        self.given(value, integer, "a whole number")
     }
 
     /// A list of texts, or one.

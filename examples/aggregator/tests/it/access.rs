@@ -1,6 +1,9 @@
 //! Who may push and read, as flags, variables and the file say.
 
-use crate::process::{ANY_PORT, Aggregator, command, folder, send};
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use crate::process::{ANY_PORT, Aggregator, PATIENCE, command, connect, folder, send};
 
 const PUSH: &str = r#"{"lm":1,"m":{"client_page_loads_total;type=navigate":1}}"#;
 
@@ -118,4 +121,33 @@ fn values_of_refused_samples_are_shown_where_asked_for() {
         assert!(told.contains(r#""reason":"unknown_label""#), "{told}");
         assert_eq!(told.contains("ann"), shown, "{told}");
     }
+}
+
+#[test]
+fn connections_are_capped_and_counted() {
+    let folder = folder("access-connections", &[("c.toml", "connections = 5_0\n")]);
+    let more = ["--config", "c.toml", "--connections-per-client", "2"];
+    let aggregator = Aggregator::start(command(&folder, &[&ANY_PORT[..], &more].concat(), &[]));
+    let mut held: Vec<_> = (0..2).map(|_| connect(aggregator.public)).collect();
+    for stream in &mut held {
+        stream
+            .write_all(b"POST /record HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n[]")
+            .expect("it is taken");
+        stream.read_exact(&mut [0; 12]).expect("it is answered");
+    }
+    let mut third = connect(aggregator.public);
+    let mut answer = Vec::new();
+    // Closed at once, and perhaps before it was read from.
+    drop(third.read_to_end(&mut answer));
+    assert_eq!(answer, b"");
+    let events = |event: &str| {
+        format!("lastmile_connection_events_total{{listener=\"public\",event=\"{event}\"}}")
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while aggregator.value(&events("refused")) != "1" {
+        assert!(Instant::now() < deadline, "the refusal is not counted");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(aggregator.value(&events("accepted")), "2");
+    assert_eq!(aggregator.value("lastmile_connections{listener=\"public\"}"), "2");
 }

@@ -45,6 +45,9 @@ private_hosts = [\"a:80\"]
 private_token = \"s3cr3t 2\"
 private_basic = \"s3cr3t-3\"
 debug_samples = 1
+connections = \"many\"
+connections_per_client = 0
+private_connections = -1
 ";
     let more = "keys = \"s3cr3t-4\"\n";
     check(
@@ -64,6 +67,9 @@ debug_samples = 1
             "c.toml:9: field `private_token`: a bearer token is not of visible ASCII characters",
             "c.toml:10: field `private_basic`: a user has a colon in its name, or an empty password",
             "c.toml:11: field `debug_samples`: must be true or false, not integer",
+            "c.toml:12: field `connections`: must be a whole number, not string",
+            "c.toml:13: field `connections_per_client`: must be at least 1",
+            "c.toml:14: field `private_connections`: `-1` is not a whole number of at most 4294967295",
         ],
     );
     check(
