@@ -3,6 +3,8 @@
 mod aggregator;
 #[cfg(feature = "bench")]
 mod bench;
+#[cfg(feature = "prometheus-client")]
+mod bridge;
 mod dedup;
 mod error;
 mod exemplar;
@@ -27,6 +29,8 @@ pub use aggregator::Aggregator;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub use bench::DecodedBatch;
+#[cfg(feature = "prometheus-client")]
+pub use bridge::{Collector, LeftOut};
 pub use error::Error;
 pub use exposition::{Escaping, ExpositionFormat, OwnMetrics, Scrape, ScrapeOptions};
 pub use handle::{Counter, Gauge, Histogram, Summary};

@@ -50,8 +50,17 @@ impl Filter {
             OwnMetrics::Only => family.is_own(),
             OwnMetrics::Excluded => !family.is_own(),
         };
-        let name = family.declared().name();
-        own && (self.names.is_empty()
-            || self.names.binary_search_by(|known| (**known).cmp(name)).is_ok())
+        own && self.names(family.declared().name())
+    }
+
+    /// Whether families that are not the aggregator's are shown, if they are named.
+    #[cfg(feature = "prometheus-client")]
+    pub(super) fn shows_appended(&self) -> bool {
+        self.own != OwnMetrics::Only
+    }
+
+    /// Whether a family of this name is among those that were asked for.
+    pub(super) fn names(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.binary_search_by(|known| (**known).cmp(name)).is_ok()
     }
 }

@@ -1,5 +1,7 @@
 //! Encoders over the rows, in chunks; values were escaped when the rows were made.
 
+#[cfg(feature = "prometheus-client")]
+mod appended;
 mod filter;
 mod format;
 mod names;
@@ -13,6 +15,8 @@ mod text;
 pub(crate) use filter::Filter;
 pub use filter::OwnMetrics;
 pub use format::{Escaping, ExpositionFormat};
+#[cfg(feature = "prometheus-client")]
+pub(crate) use names::escape_text;
 pub(crate) use names::{ends_in_unit, is_label_name, is_metric_name};
 pub(crate) use out::{Out, PAD, Piece, SLACK};
 pub(crate) use parts::{FamilyText, Style, TextParts, body_literals, counter_base, created_base};
@@ -195,6 +199,9 @@ pub struct Scrape {
     told_start: Option<Timestamp>,
     /// What stands behind all families, until it is written.
     trailer: &'static [u8],
+    /// What is left of the host's registries, once they were read.
+    #[cfg(feature = "prometheus-client")]
+    appended: Option<appended::Families>,
     /// The rest of a block that is larger than one chunk.
     spill: Vec<u8>,
     spilled: usize,
@@ -235,6 +242,8 @@ impl Scrape {
             style,
             told_start,
             trailer: if style.is_open_metrics() { EOF } else { b"" },
+            #[cfg(feature = "prometheus-client")]
+            appended: None,
             spill: Vec::new(),
             spilled: 0,
             walk,
@@ -336,6 +345,10 @@ impl Scrape {
             if written > 0 {
                 return self.fill(chunk);
             }
+        }
+        #[cfg(feature = "prometheus-client")]
+        {
+            end = self.append(chunk, end);
         }
         if self.trailer.len() <= CHUNK_BYTES - end {
             let trailer = std::mem::take(&mut self.trailer);

@@ -17,6 +17,8 @@
 //! It is written by hand over the rows as they are stored, with nothing between that would have to be allocated;
 //! messages of generated types are the twin in tests.
 
+#[cfg(feature = "prometheus-client")]
+pub(super) mod appended;
 mod exemplar;
 mod native;
 mod wire;
@@ -59,9 +61,6 @@ mod histogram_field {
     pub(super) const POSITIVE_DELTA: u8 = 13;
     pub(super) const CREATED: u8 = 15;
 }
-
-/// The tag of a native histogram's exemplars, field 16 of it, which takes two bytes.
-const EXEMPLARS_TAG: [u8; 2] = [0x82, 0x01];
 
 /// The number of a type in `MetricType`.
 fn type_number(kind: Kind) -> u64 {
@@ -400,7 +399,7 @@ impl<'a> Rows<'a> {
                         };
                         native::put(out, if held { nothing } else { native });
                         for exemplar in exemplars.iter().flatten() {
-                            exemplar::put(out, &EXEMPLARS_TAG, exemplar);
+                            exemplar::put(out, &exemplar::NATIVE_TAG, exemplar);
                         }
                     }
                 });

@@ -71,6 +71,14 @@ pub(super) fn is_meant(label: &str) -> bool {
     !is_label_name(label) && Escaping::ALL.into_iter().any(is_meant)
 }
 
+/// The names of a family and of its samples in all formats, under any escaping.
+#[cfg(feature = "prometheus-client")]
+pub(crate) fn exposed_anyhow(family: &Family) -> Vec<String> {
+    let n_escapings = if is_metric_name(&family.name) { 1 } else { usize::MAX };
+    let escapings = Escaping::ALL.into_iter().take(n_escapings);
+    escapings.flat_map(|escaping| exposed(family, escaping)).collect()
+}
+
 /// The names of a family and of its samples in all formats.
 fn exposed(family: &Family, escaping: Escaping) -> Vec<String> {
     // Servers add suffixes to what is escaped.

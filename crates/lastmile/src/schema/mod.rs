@@ -15,6 +15,8 @@ mod toml;
 use std::sync::Arc;
 
 pub(crate) use check::{LABELS_MAX, NAME_BYTES_MAX, is_reserved};
+#[cfg(feature = "prometheus-client")]
+pub(crate) use clash::exposed_anyhow;
 pub(crate) use family::LeStyle;
 pub use family::{Combine, Family, Kind};
 pub use label::{AdmitBy, Label, Otherwise, ValueFrom};

@@ -6,15 +6,20 @@ use crate::exemplar::Exemplar;
 use crate::exposition::Out;
 use crate::store::Pin;
 
+/// The tag of a native histogram's exemplars, field 16 of it, which takes two bytes.
+pub(super) const NATIVE_TAG: [u8; 2] = [0x82, 0x01];
+
 /// Most bytes of the exemplars of a pin: each stands in its bucket and once more among those of a native
 /// histogram. The shard's lock is held from here to where they are written.
 pub(super) fn bytes_max(pin: &Pin) -> usize {
-    let of = |exemplar: &Exemplar| {
-        let texts = exemplar.labels.iter().map(|(name, value)| name.len() + value.len());
-        let labels: usize = texts.map(|bytes| bytes + 3 * LEN_BYTES_MAX).sum();
-        LEN_BYTES_MAX + labels + DOUBLE_BYTES + CREATED_BYTES_MAX
-    };
-    pin.exemplars().iter().flatten().map(|exemplar| 2 * of(exemplar)).sum()
+    pin.exemplars().iter().flatten().map(|exemplar| 2 * bytes_max_of(exemplar)).sum()
+}
+
+/// Most bytes of one.
+pub(super) fn bytes_max_of(exemplar: &Exemplar) -> usize {
+    let texts = exemplar.labels.iter().map(|(name, value)| name.len() + value.len());
+    let labels: usize = texts.map(|bytes| bytes + 3 * LEN_BYTES_MAX).sum();
+    LEN_BYTES_MAX + labels + DOUBLE_BYTES + CREATED_BYTES_MAX
 }
 
 /// Writes one as the field with this tag.

@@ -18,7 +18,7 @@ pub(crate) enum Dialect {
 pub(crate) enum Fault {
     /// It breaks a rule.
     Bad(String),
-    /// It may be right, and holds what we never write: a timestamp, an exemplar, another type.
+    /// It may be right, and holds what we never write: a timestamp, another type.
     Beyond(&'static str),
 }
 
@@ -99,8 +99,9 @@ impl Reader {
                 need(at.family.kind.is_empty(), "TYPE twice")?;
                 match text {
                     "counter" | "gauge" | "histogram" | "summary" => {}
-                    "unknown" if om => {}
-                    "info" | "stateset" | "gaugehistogram" if om => {
+                    "unknown" | "info" if om => {}
+                    "untyped" if !om => {}
+                    "stateset" | "gaugehistogram" if om => {
                         return Err(Fault::Beyond("a type of others"));
                     }
                     _ => return bad("a bad type"),
@@ -109,6 +110,7 @@ impl Reader {
             }
             "UNIT" if om => {
                 need(at.unit.is_none(), "UNIT twice")?;
+                need(text.is_empty() || at.family.kind != "info", "an info with a unit")?;
                 let rest = at.family.name.strip_suffix(text);
                 let fits = rest.is_some_and(|rest| rest.ends_with('_'));
                 need(text.is_empty() || fits, "the name does not end in the unit")?;
@@ -120,11 +122,16 @@ impl Reader {
     }
 
     fn sample(&mut self, line: &str) -> Result<()> {
-        let sample = read_sample(line)?;
+        let (sample, is_exemplary) = read_sample(line)?;
         if self.at.as_ref().is_none_or(|at| at.suffix(&sample.name, self.dialect).is_none()) {
             self.begin_family(sample.name.clone())?;
         }
         let at = self.at.as_mut().expect("begun if it was not");
+        let suffix = at.suffix(&sample.name, self.dialect);
+        let may_be = self.dialect == Dialect::OpenMetrics
+            && ["counter", "histogram"].contains(&at.family.kind.as_str())
+            && matches!(suffix, Some("_total" | "_bucket"));
+        need(!is_exemplary || may_be, "an exemplar where none may be")?;
         at.family.samples.push(sample);
         Ok(())
     }
@@ -140,7 +147,7 @@ impl Reader {
         if at.family.kind.is_empty() {
             at.family.kind = "unknown".to_owned();
         }
-        for suffix in ["", "_total", "_created", "_bucket", "_sum", "_count"] {
+        for suffix in ["", "_total", "_created", "_bucket", "_sum", "_count", "_info"] {
             let name = format!("{}{suffix}", at.family.name);
             if suffix.is_empty() || at.suffix(&name, self.dialect).is_some() {
                 need(self.seen.insert(name), "two families have this name")?;
@@ -158,6 +165,7 @@ impl Group {
         let suffix = sample.strip_prefix(self.family.name.as_str())?;
         let suffixes: &[&str] = match (self.family.kind.as_str(), dialect) {
             ("counter", Dialect::OpenMetrics) => &["_total", "_created"],
+            ("info", Dialect::OpenMetrics) => &["_info"],
             ("histogram", Dialect::OpenMetrics) => &["_bucket", "_sum", "_count", "_created"],
             ("summary", Dialect::OpenMetrics) => &["", "_sum", "_count", "_created"],
             ("histogram", Dialect::Text) => &["_bucket", "_sum", "_count"],
@@ -169,7 +177,8 @@ impl Group {
 }
 
 /// `name{label="value"} 1`, or with any name in quotes: `{"name","label"="value"} 1`.
-fn read_sample(line: &str) -> Result<Sample> {
+/// And whether an exemplar stands behind it.
+fn read_sample(line: &str) -> Result<(Sample, bool)> {
     let mut labels = Labels::new();
     let (mut name, mut rest) = (None, line);
     if !line.starts_with('{') {
@@ -213,13 +222,31 @@ fn read_sample(line: &str) -> Result<Sample> {
     let (value, after) = rest.split_once(' ').unwrap_or((rest, ""));
     read_number(value)?;
     if value.len() < rest.len() {
-        if after.starts_with("# ") {
-            return Err(Fault::Beyond("an exemplar"));
+        if let Some(exemplar) = after.strip_prefix("# ") {
+            check_exemplar(exemplar)?;
+            return Ok((Sample { name, labels, text: value.to_owned() }, true));
         }
         read_number(after.split(' ').next().unwrap_or_default())?;
         return Err(Fault::Beyond("a timestamp"));
     }
-    Ok(Sample { name, labels, text: value.to_owned() })
+    Ok((Sample { name, labels, text: value.to_owned() }, false))
+}
+
+/// `{trace="x"} 0.5 1700000000.25`, of no more than 128 characters.
+fn check_exemplar(text: &str) -> Result<()> {
+    need(text.starts_with('{'), "an exemplar without labels")?;
+    // Labels and a value are written as in a sample.
+    let text = format!("exemplar{text}");
+    let sample = match text.rsplit_once(' ') {
+        Some((sample, time)) if !sample.ends_with('}') => {
+            need(read_number(time)?.is_finite(), "an exemplar of no time")?;
+            read_sample(sample)?
+        }
+        _ => read_sample(&text)?,
+    };
+    let (sample, _) = sample;
+    let chars = |(name, value): &(String, String)| name.chars().count() + value.chars().count();
+    need(sample.labels.iter().map(chars).sum::<usize>() <= 128, "a long exemplar")
 }
 
 /// OpenMetrics 1.0 §ABNF, `number`.
@@ -305,13 +332,14 @@ fn check(family: &Family) -> Result<()> {
             let mut labels = sample.labels.clone();
             labels.sort();
             need(series.insert((&sample.name, labels)), "a series twice")?;
-            let counts = family.kind != "gauge" && family.kind != "unknown";
+            let counts = !["gauge", "unknown", "untyped"].contains(&family.kind.as_str());
             let is_quantile = family.is_quantile(sample);
             let v = sample.value();
             let is_count = family.kind != "counter"
                 && ["_count", "_bucket"].iter().any(|suffix| sample.name.ends_with(suffix));
             need(!(counts && is_count) || v.fract() == 0.0, "a count with a fraction")?;
             need(!counts || v >= 0.0 || (is_quantile && v.is_nan()), "below zero, or no number")?;
+            need(family.kind != "info" || v == 1.0, "an info that is not 1")?;
             if is_quantile {
                 let quantile = sample.label("quantile").unwrap_or("none");
                 need((0.0..=1.0).contains(&read_number(quantile)?), "a bad quantile")?;
