@@ -11,11 +11,13 @@ use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use lastmile::{Aggregator, Format, ScrapeOptions, Source};
+use http::{Method, Response};
+use lastmile::{Aggregator, Format, Limits, Schema, ScrapeOptions, Source};
 use lastmile_benches::{
     N_SAMPLES_LM1_PAGE_LOAD, N_SAMPLES_SEED_PAGE_LOAD, Shape, browser_aggregator, exposition,
     is_bench, lm1_page_load, now, pum_aggregator, seed_page_load,
 };
+use lastmile_http::RequestMeter;
 
 /// The share above the blessed count at which `--check` fails. The keyed hash has another seed in
 /// each process, which moves counts by up to half a percent.
@@ -33,10 +35,12 @@ struct Operation {
     run: fn(usize),
 }
 
-const OPERATIONS: [Operation; 5] = [
+const OPERATIONS: [Operation; 7] = [
     Operation { name: "record_page_load", n: 200, run: record_page_load },
     Operation { name: "lm1_page_load", n: 200, run: lm1_page_load_pushes },
     Operation { name: "lm1_16_counters", n: 200, run: lm1_16_counters },
+    Operation { name: "lm1_16_over_limit", n: 2000, run: lm1_16_over_limit },
+    Operation { name: "measured_request", n: 10_000, run: measured_requests },
     Operation { name: "encode_1000_counters", n: 20, run: |n| encode(Shape::Counter, 1000, n) },
     Operation { name: "encode_100_histograms", n: 20, run: |n| encode(Shape::Histogram, 100, n) },
 ];
@@ -135,6 +139,34 @@ fn lm1_16_counters(n: usize) {
         push(&aggregator, Format::Lm1, batch.with_id(id as u64), 16);
     }
     assert_eq!(exposition(&aggregator).total(Shape::Counter.family()).1, (16 * n) as f64);
+}
+
+/// A host's own request, from its begin to the end of an answer that has no body to wait for.
+fn measured_requests(n: usize) {
+    let schema = Schema::builder().families(RequestMeter::families()).build();
+    let schema = schema.expect("the families are valid");
+    let aggregator = Aggregator::new(schema, Limits::default(), now()).expect("they fit");
+    let meter = RequestMeter::new(&aggregator).expect("they are declared");
+    for _ in 0..n {
+        let in_flight = meter.begin(black_box(&Method::GET), black_box(Some("/api/v1/users/{id}")));
+        drop(in_flight.answered(Response::new(())));
+    }
+    assert_eq!(exposition(&aggregator).total("http_server_requests_total").1, n as f64);
+}
+
+/// Pages that have no place and get none: each sample counts as `other`.
+fn lm1_16_over_limit(n: usize) {
+    const N_PAGES: u32 = 50;
+    let aggregator = Shape::Counter.aggregator_with_pages(N_PAGES);
+    // Series 0..500 are the first fifty pages of each app.
+    Shape::Counter.fill(&aggregator, 500);
+    let mut batches: Vec<_> =
+        (0..100).map(|i| Shape::Counter.line(5_000 + i * 16..5_016 + i * 16)).collect();
+    for id in 0..n {
+        let batch = &mut batches[id % 100];
+        push(&aggregator, Format::Lm1, batch.with_id(id as u64), 16);
+    }
+    assert_eq!(exposition(&aggregator).total("lastmile_overflow_total").1, (16 * n) as f64);
 }
 
 fn encode(shape: Shape, n_series: usize, n: usize) {

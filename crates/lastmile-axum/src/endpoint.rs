@@ -8,7 +8,7 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use axum::serve::{IncomingStream, Listener};
-use lastmile_http::{Clock, Service};
+use lastmile_http::{Clock, ResponseBody, Service};
 
 /// A [`lastmile_http::Service`] as a `tower` service that answers every request.
 ///
@@ -25,9 +25,11 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint that tells the time by the machine's [`Clock`].
+    /// An endpoint that tells the time by the machine's [`Clock`], and decodes large bodies on the threads that
+    /// the runtime has for what blocks.
     #[must_use]
     pub fn new(service: Service) -> Self {
+        service.set_offload(|work| drop(tokio::task::spawn_blocking(work)));
         Self { service, clock: Clock::new(), peer: None }
     }
 }
@@ -48,12 +50,14 @@ impl tower_service::Service<Request> for Endpoint {
                 request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0)
             });
             let response = service.handle(request, peer, clock.now()).await;
-            Ok(response.map(|body| {
-                // axum's own empty body is the one that it does not allocate for.
-                if body.is_end_stream() { Body::empty() } else { Body::new(body) }
-            }))
+            Ok(translate(response))
         })
     }
+}
+
+/// An answer with axum's body, whose own empty one is the one that it does not allocate for.
+pub(crate) fn translate(answer: Response<ResponseBody>) -> Response {
+    answer.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) })
 }
 
 /// One service for each connection, with that connection's peer.

@@ -2,7 +2,9 @@
 //!
 //! [`router`] gives a [`Router`] of the service's own paths, to merge into an application
 //! or to nest under any path of it. [`Endpoint`] answers every request, the unknown path included: for
-//! a listener of its own. What the paths do is told in [`lastmile_http`].
+//! a listener of its own. What the paths do is told in [`lastmile_http`]. [`measure`] is a layer that measures the
+//! application's own requests into the same aggregate, and [`Push`] an extractor with which a handler of its own
+//! takes a push.
 //!
 //! ```
 //! use std::net::SocketAddr;
@@ -44,6 +46,8 @@
 //! ```
 
 mod endpoint;
+mod measure;
+mod push;
 
 /// The project's README, whose example is compiled and run with these tests.
 #[cfg(doctest)]
@@ -54,6 +58,8 @@ use axum::Router;
 use lastmile_http::Service;
 
 pub use endpoint::Endpoint;
+pub use measure::measure;
+pub use push::{Lm1, Push, PushFormat, Record};
 
 /// The routes of `service` at their own paths, to `merge` or to `nest` under any path.
 ///

@@ -1,5 +1,5 @@
 use std::sync::OnceLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lastmile::Timestamp;
 
@@ -34,7 +34,12 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
-        Timestamp::new(wall_ms, self.origin.elapsed())
+        Timestamp::new(wall_ms, self.mono())
+    }
+
+    /// The monotonic part of [`now`](Self::now) alone, which costs half.
+    pub(crate) fn mono(&self) -> Duration {
+        self.origin.elapsed()
     }
 }
 

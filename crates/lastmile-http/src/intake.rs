@@ -5,11 +5,31 @@ use std::pin::{Pin, pin};
 use bytes::Buf;
 use http_body::Body;
 
+use crate::budget::{Budget, Share};
+
 /// Longest body of a push, in bytes as sent: 64 KiB. One byte more is answered 413.
 ///
 /// Browsers hold `sendBeacon` and `fetch` with `keepalive` to the same 65,536 bytes.
 /// Source: Fetch, §HTTP-network-or-cache fetch, "64 kibibytes".
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest body of a push once it is inflated, in bytes: 256 KiB, four times what may be sent.
+pub const INFLATED_BYTES_MAX: usize = 256 * 1024;
+
+/// Longest body in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caps {
+    /// As sent.
+    pub(crate) sent: usize,
+    /// Inflated.
+    pub(crate) inflated: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { sent: BODY_BYTES_MAX, inflated: INFLATED_BYTES_MAX }
+    }
+}
 
 /// A body in memory, as it came.
 pub(crate) enum Intake<D> {
@@ -27,14 +47,21 @@ pub(crate) enum Unread {
     TooLarge,
     /// The transport broke off, or what it carried was no HTTP.
     Broken,
+    /// All bodies in flight leave it no room.
+    Busy,
 }
 
 impl<D: Buf> Intake<D> {
-    /// Reads all of `body`, at most `bytes_max` bytes.
+    /// Reads all of `body`, at most `bytes_max` bytes, which are taken from `share` as they come: a length
+    /// that is only declared takes nothing from others.
     ///
     /// A length that is declared and too large is refused before anything is read; one that is not
     /// declared is refused at the first frame that exceeds the cap.
-    pub(crate) async fn read<B>(body: B, bytes_max: usize) -> Result<Self, Unread>
+    pub(crate) async fn read<B>(
+        body: B,
+        bytes_max: usize,
+        share: &mut Share<&Budget>,
+    ) -> Result<Self, Unread>
     where
         B: Body<Data = D>,
     {
@@ -44,7 +71,7 @@ impl<D: Buf> Intake<D> {
         let mut body = pin!(body);
         let mut intake = Self::Empty;
         while let Some(data) = next_data(body.as_mut()).await? {
-            intake = intake.join(data, bytes_max)?;
+            intake = intake.join(data, bytes_max, share)?;
             // A transport that knows the length says so here, which saves it a wake-up.
             if body.is_end_stream() {
                 break;
@@ -53,10 +80,18 @@ impl<D: Buf> Intake<D> {
         Ok(intake)
     }
 
-    fn join(self, mut data: D, bytes_max: usize) -> Result<Self, Unread> {
+    fn join(
+        self,
+        mut data: D,
+        bytes_max: usize,
+        share: &mut Share<&Budget>,
+    ) -> Result<Self, Unread> {
         let more = data.remaining();
         if more > bytes_max - self.bytes().len() {
             return Err(Unread::TooLarge);
+        }
+        if !share.take(more) {
+            return Err(Unread::Busy);
         }
         if more == 0 {
             return Ok(self);

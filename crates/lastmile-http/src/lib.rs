@@ -11,6 +11,7 @@
 //! | `/record` | public | `POST`, `OPTIONS` | a `prometheus-user-metrics` push |
 //! | `/metrics` | private | `GET`, `HEAD` | the aggregate, in the format that the scraper likes best, streamed |
 //! | `/healthz` | private | `GET`, `HEAD` | 200 |
+//! | `/debug/refusals` | private | `GET`, `HEAD` | the last refusals as JSON, see below |
 //! | `/readyz` | private | `GET`, `HEAD` | 200 or 503, see [`Service::set_ready`] |
 //!
 //! ```
@@ -43,6 +44,25 @@
 //! # }
 //! ```
 //!
+//! # Limits, in their order
+//! [`PublicOptions`] says who may push and how much. Each rule is asked before the next, and everything before a
+//! byte of the body is decoded:
+//!
+//! | what | answer when it does not hold | unless the options say otherwise |
+//! |---|---|---|
+//! | path, then method | 404; 405 with `Allow` | all routes |
+//! | the page's origin is listed | 403 | any origin |
+//! | (a preflight is answered here) | | |
+//! | a known key | 401 | none is asked for |
+//! | the client's rate | 429 with `Retry-After` | off |
+//! | the body's coding: gzip, deflate, zstd or none | 415 | |
+//! | bytes as sent | 413 | [`BODY_BYTES_MAX`] |
+//! | bytes of all bodies in flight | 503 with `Retry-After` | 32 MiB |
+//! | bytes inflated, and 100 times those sent beyond 64 KiB | 413; 400 if it is not what its coding says | [`INFLATED_BYTES_MAX`] |
+//!
+//! Each refusal counts in `lastmile_requests_refused_total{reason}`. Time-outs and numbers of connections are
+//! for whoever serves the connections, such as `lastmile-hyper`.
+//!
 //! # What a push is answered
 //! | status | when | body |
 //! |---|---|---|
@@ -50,10 +70,9 @@
 //! | 200 | it decoded, and the request says `Prefer: return=representation` | `{"accepted":15,"refused":{"unknown_family":1}}` |
 //! | 200 | some lines of an `lm1` push decoded and others did not | the same, with `"failed":[{"line":2,"offset":57,"reason":"syntax","detail":"…"}]` |
 //! | 400 | nothing decoded, or the body broke off; nothing was counted | problem |
-//! | 413 | the body is longer than [`BODY_BYTES_MAX`] | problem |
-//! | 415 | the body has a `Content-Encoding` other than `identity` | problem |
+//! | another | a limit; nothing was counted | problem |
 //!
-//! A *problem* is `application/problem+json` (RFC 9457) with `reason`, and `offset` in bytes where one
+//! //! A *problem* is `application/problem+json` (RFC 9457) with `reason`, and `offset` in bytes where one
 //! is known; 404 and 405 are problems too. 408 is never answered, because Chromium sends a request
 //! again on it. Any `Content-Type`, or none, is taken: browsers send `text/plain` and untyped bodies
 //! without a preflight.
@@ -66,37 +85,63 @@
 //! | delimited protobuf (a Prometheus that stores native histograms), with the feature `protobuf` | that |
 //! | anything else, or nothing | text 0.0.4, which everyone reads |
 //! | `Accept-Encoding` takes gzip, and not `gzip;q=0` | the same, compressed as it is sent |
-//! | `/metrics?family[]=app_loads_total&family[]=…` | these families, by their names in the schema; at most 64 |
+//! | `/metrics?family[]=app_loads_total&family[]=…` | these families, each whole, by any name they are shown under; at most 64 |
 //! | `/metrics?own=none`, `/metrics?own=only` | without the metrics of the aggregator itself, or those alone |
 //!
 //! The highest q wins, and of equals what comes first. The type of an answer is exact, as Prometheus 3 drops
 //! a target whose type it does not know, and every answer says `Vary: Accept, Accept-Encoding`. `HEAD` has
 //! the headers of `GET` and begins no scrape. No header makes a scrape fail or slow; a query with too many
 //! names, or another `own`, is a 400 with the reason `query`. `family=` and `family%5B%5D=` are the same as
-//! `family[]=`; a family that is not there adds nothing, and an exposition may be empty.
+//! `family[]=`; a family that is not there adds nothing, and an exposition may be empty. A family is asked for
+//! by its name in the schema, by what a format or an escaping makes of it (`app_loads`, which OpenMetrics calls
+//! `app_loads_total`), or by the name of one of its samples (`load_seconds_count`), and always comes whole.
 //!
 //! A scraper that asks for some families alone is another reader than one that asks for all, on the same
-//! connection too: no series is shown to it at its value on account of a scrape that did not show it. So split
-//! a large target into jobs as you like, 64 for all scrapers together. A compressed scrape costs its reader's patience and not the pushes':
-//! each chunk is copied under its lock first and compressed after.
+//! connection too: no series is shown to it at its value on account of a scrape that did not show it, and none
+//! that it does not ask for waits for it. So split a large target into jobs as you like, 64 for all scrapers
+//! together. A compressed scrape costs its reader's patience and not the pushes': each chunk is copied under its
+//! lock first and compressed after.
+//!
+//! # A host's own requests and routes
+//! [`RequestMeter`] measures the requests that a host serves, lastmile's or its own, into the same aggregate:
+//! how many by method, route and class of status, how long, how many at this moment. [`MeasureLayer`] is that for
+//! `tower`. [`Service::take`] takes a push on a path of the host's own and gives its report.
 //!
 //! # Features
 //! - `protobuf`, not by default: offers delimited protobuf, the one format that has native histograms and
 //!   start times.
 //!
 //! # Other origins
-//! Every answer of the public side, errors included, allows any origin without credentials; a
-//! preflight is valid for two hours. The private side sends no CORS headers at all.
+//! Every answer of the public side, errors included, allows the origin of its page without credentials, if
+//! that may push; a preflight is valid for two hours. The private side sends no CORS headers at all.
+//!
+//! # The private side
+//! It answers those alone who ask for it by an IP address, as `localhost`, or by a name that
+//! [`PrivateOptions::hosts`] lists: a page that points its own name here (DNS rebinding) gets 421. It can ask for
+//! a token. `/debug/refusals` tells of the last refused samples and pushes: family, label, reason and length,
+//! `{"refusals":[{"at_ms":1767225600000,"format":"lm1","reason":"label_value","samples":1,"family":"…","label":"…","value_bytes":5}]}`;
+//! values only after [`set_debug_samples`](lastmile::Aggregator::set_debug_samples), addresses never.
 
 mod body;
+mod budget;
 mod clock;
 mod cors;
+mod error;
+mod gate;
 mod gzip;
+mod inflate;
 mod intake;
 mod json;
+mod measure;
 mod negotiate;
+mod offload;
+mod options;
+mod private;
 mod problem;
+mod push;
+mod pushed;
 mod query;
+mod refusals;
 mod report;
 mod route;
 mod scrape;
@@ -104,5 +149,13 @@ mod service;
 
 pub use body::ResponseBody;
 pub use clock::Clock;
-pub use intake::BODY_BYTES_MAX;
+pub use error::Error;
+pub use gate::{Rate, RateBy};
+pub use intake::{BODY_BYTES_MAX, INFLATED_BYTES_MAX};
+pub use measure::{
+    Measure, MeasureFuture, MeasureLayer, MeasuredBody, RequestInFlight, RequestMeter,
+};
+pub use options::PublicOptions;
+pub use private::PrivateOptions;
+pub use pushed::Pushed;
 pub use service::Service;

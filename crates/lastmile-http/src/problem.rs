@@ -1,11 +1,15 @@
 //! Answers that say what was wrong, for programs and for people.
 
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE};
+use std::borrow::Cow;
+
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
-use lastmile::DecodeError;
+use lastmile::{DecodeError, RequestRefusal};
 
 use crate::body::{ResponseBody, without_body_for_head};
-use crate::intake::{BODY_BYTES_MAX, Unread};
+use crate::gate::Denied;
+use crate::inflate::{CODINGS, Uninflated};
+use crate::intake::Unread;
 use crate::json::Object;
 use crate::route::Route;
 
@@ -19,14 +23,32 @@ const CONTENT: &str = "application/problem+json";
 pub(crate) struct Problem {
     status: StatusCode,
     reason: &'static str,
-    detail: String,
+    /// What it counts as, unless the aggregator counts it itself.
+    why: Option<RequestRefusal>,
+    detail: Cow<'static, str>,
     offset: Option<usize>,
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl Problem {
-    fn new(status: StatusCode, reason: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, reason, detail: detail.into(), offset: None, header: None }
+    fn new(
+        status: StatusCode,
+        reason: &'static str,
+        why: RequestRefusal,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let (why, detail) = (Some(why), detail.into());
+        Self { status, reason, why, detail, offset: None, header: None }
+    }
+
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some(Box::new((name, value)));
+        self
+    }
+
+    /// Why the request is refused before its body is decoded, if it is.
+    pub(crate) fn why(&self) -> Option<RequestRefusal> {
+        self.why
     }
 
     pub(crate) fn no_such_path(path: &str) -> Self {
@@ -34,57 +56,111 @@ impl Problem {
         let shown: String = path.chars().take(100).collect();
         let dots = if shown.len() < path.len() { "…" } else { "" };
         let detail = format!("There is nothing at {shown}{dots} on this listener.");
-        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+        Self::new(StatusCode::NOT_FOUND, "not_found", RequestRefusal::Path, detail)
     }
 
     pub(crate) fn method_not_allowed(route: Route) -> Self {
         let allow = route.allow();
         let methods = allow.to_str().unwrap_or_default().replace(", ", " and ");
         let detail = format!("This path takes {methods} only.");
-        Self {
-            header: Some((ALLOW, allow)),
-            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
-        }
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        Self::new(status, "method_not_allowed", RequestRefusal::Method, detail).with(ALLOW, allow)
     }
 
     pub(crate) fn bad_query(detail: String) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "query", detail)
+        Self::new(StatusCode::BAD_REQUEST, "query", RequestRefusal::Query, detail)
     }
 
-    pub(crate) fn encoded_body() -> Self {
-        Self {
-            header: Some((ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
-            ..Self::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "content_encoding",
-                "Send the body as it is, without Content-Encoding.",
-            )
+    pub(crate) fn unknown_host() -> Self {
+        let detail = "This host is not served here. Ask by an address, as localhost, or by a name that is listed.";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "host", RequestRefusal::Host, detail)
+    }
+
+    pub(crate) fn no_token(challenge: &'static str) -> Self {
+        let detail = "Send a token or password that is known, in Authorization.";
+        Self::new(StatusCode::UNAUTHORIZED, "token", RequestRefusal::Key, detail)
+            .with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    pub(crate) fn origin_not_listed() -> Self {
+        let detail = "Pages of this origin may not push here. Nothing was counted.";
+        Self::new(StatusCode::FORBIDDEN, "origin", RequestRefusal::Origin, detail)
+    }
+
+    pub(crate) fn denied(denied: Denied) -> Self {
+        match denied {
+            Denied::Key => {
+                let detail =
+                    "Send a key that is known, in X-API-Key or as ?key=. Nothing was counted.";
+                // Clients expect a challenge with 401; no browser asks anybody for this one.
+                Self::new(StatusCode::UNAUTHORIZED, "key", RequestRefusal::Key, detail)
+                    .with(WWW_AUTHENTICATE, HeaderValue::from_static("X-API-Key"))
+            }
+            Denied::Rate(secs) => {
+                let detail = "Too many pushes; send again later. Nothing was counted.";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "rate", RequestRefusal::Rate, detail)
+                    .with(RETRY_AFTER, secs.into())
+            }
         }
     }
 
-    pub(crate) fn unread(unread: Unread) -> Self {
+    pub(crate) fn busy() -> Self {
+        let detail = "Too much is on its way in; send again later. Nothing was counted.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", RequestRefusal::Busy, detail)
+            .with(RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    pub(crate) fn unknown_coding() -> Self {
+        let detail = "Send the body as it is, or as one of gzip, deflate and zstd.";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(status, "content_encoding", RequestRefusal::Encoding, detail)
+            .with(ACCEPT_ENCODING, HeaderValue::from_static(CODINGS))
+    }
+
+    pub(crate) fn too_large(bytes_max: usize) -> Self {
+        let detail = format!("A push has at most {bytes_max} bytes. Nothing was counted.");
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        Self::new(status, "body_too_large", RequestRefusal::TooLarge, detail)
+    }
+
+    pub(crate) fn unread(unread: Unread, bytes_max: usize) -> Self {
         match unread {
-            Unread::TooLarge => Self::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body_too_large",
-                format!("A push has at most {BODY_BYTES_MAX} bytes. Nothing was counted."),
-            ),
+            Unread::TooLarge => Self::too_large(bytes_max),
             Unread::Broken => Self::new(
                 StatusCode::BAD_REQUEST,
                 "body_broken",
+                RequestRefusal::Broken,
                 "The body ended before it was complete. Nothing was counted.",
+            ),
+            Unread::Busy => Self::busy(),
+        }
+    }
+
+    pub(crate) fn uninflated(uninflated: Uninflated, bytes_max: usize) -> Self {
+        match uninflated {
+            Uninflated::TooLarge => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                RequestRefusal::TooLarge,
+                format!("This push may inflate to at most {bytes_max} bytes. Nothing was counted."),
+            ),
+            Uninflated::Corrupt => Self::new(
+                StatusCode::BAD_REQUEST,
+                "content_encoding",
+                RequestRefusal::Encoding,
+                "The body is not what its Content-Encoding says. Nothing was counted.",
             ),
         }
     }
 
     pub(crate) fn undecodable(error: &DecodeError) -> Self {
         Self {
+            status: StatusCode::BAD_REQUEST,
+            reason: error.reason().as_str(),
+            why: None,
+            detail: format!("The push did not decode: {error}. Nothing was counted.").into(),
             offset: Some(error.offset()),
-            ..Self::new(
-                StatusCode::BAD_REQUEST,
-                error.reason().as_str(),
-                format!("The push did not decode: {error}. Nothing was counted."),
-            )
+            header: None,
         }
     }
 
@@ -108,7 +184,7 @@ impl Problem {
         *response.headers_mut() = headers;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT));
-        if let Some((name, value)) = self.header {
+        if let Some((name, value)) = self.header.map(|header| *header) {
             headers.insert(name, value);
         }
         without_body_for_head(response, method)

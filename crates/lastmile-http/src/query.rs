@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use lastmile::{OwnMetrics, ScrapeOptions};
 
 /// Narrows a scrape to what the query asks for: `family[]=NAME` (or `family=NAME`), repeated, and
-/// `own=only` or `own=none`. Other parameters are passed over. Cost: linear in the query's length, and an
+/// `own=only` or `own=none`. Any name that a family is shown under is one of it. Other parameters are passed over. Cost: linear in the query's length, and an
 /// allocation for each name that has an escape.
 ///
 /// # Errors
@@ -38,6 +38,12 @@ pub(crate) fn narrow(
         }
     }
     Ok(options)
+}
+
+/// The first value of a parameter, decoded. Cost: linear in the query's length.
+pub(crate) fn value<'a>(query: Option<&'a str>, name: &[u8]) -> Option<Cow<'a, [u8]>> {
+    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    pairs.into_iter().find(|(given, _)| *decoded(given) == *name).map(|(_, value)| decoded(value))
 }
 
 /// Text without `+` and `%`. An escape that is none stays as it is.

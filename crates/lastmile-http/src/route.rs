@@ -13,15 +13,17 @@ pub(crate) enum Side {
 pub(crate) enum Route {
     Push(Format),
     Metrics,
+    Refusals,
     Healthy,
     Ready,
 }
 
 impl Route {
-    pub(crate) const ALL: [(&'static str, Self); 5] = [
+    pub(crate) const ALL: [(&'static str, Self); 6] = [
         ("/lm", Self::Push(Format::Lm1)),
         ("/record", Self::Push(Format::Record)),
         ("/metrics", Self::Metrics),
+        ("/debug/refusals", Self::Refusals),
         ("/healthz", Self::Healthy),
         ("/readyz", Self::Ready),
     ];
@@ -34,7 +36,7 @@ impl Route {
     pub(crate) fn side(self) -> Side {
         match self {
             Self::Push(_) => Side::Public,
-            Self::Metrics | Self::Healthy | Self::Ready => Side::Private,
+            Self::Metrics | Self::Refusals | Self::Healthy | Self::Ready => Side::Private,
         }
     }
 

@@ -84,6 +84,9 @@ impl ScrapeStream {
 
 /// Answers `GET` with the exposition, `HEAD` with its headers: that one is no scrape. The format and the
 /// coding are those that the request's headers ask for, the families those of its query.
+///
+/// # Errors
+/// When the query asks for what there is not.
 pub(crate) fn answer(
     aggregator: &Aggregator,
     method: &Method,
@@ -91,14 +94,9 @@ pub(crate) fn answer(
     query: Option<&str>,
     peer: Option<SocketAddr>,
     now: Timestamp,
-) -> Response<ResponseBody> {
+) -> Result<Response<ResponseBody>, Problem> {
     let options = ScrapeOptions::new(negotiate::format(request)).clock(monotonic);
-    let mut options = match query::narrow(options, query) {
-        Ok(options) => options,
-        Err(detail) => {
-            return Problem::bad_query(detail).into_response(method, varying());
-        }
-    };
+    let mut options = query::narrow(options, query).map_err(Problem::bad_query)?;
     if let (Some(peer), Some(timeout)) = (peer, request.get(SCRAPE_TIMEOUT)) {
         options = options.reader(peer, seconds(timeout));
     }
@@ -111,7 +109,8 @@ pub(crate) fn answer(
     };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    *headers = varying();
+    headers.reserve(8);
+    vary(headers);
     headers.insert(CONTENT_TYPE, content_type);
     if is_gzip {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -119,14 +118,12 @@ pub(crate) fn answer(
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Label values come from strangers; a browser must not guess that they are a page.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+    Ok(response)
 }
 
-/// What every answer has, as another request may be answered otherwise.
-fn varying() -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(8);
+/// Says what every answer has to, as another request may be answered otherwise.
+pub(crate) fn vary(headers: &mut HeaderMap) {
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-    headers
 }
 
 /// Time since this was first asked.

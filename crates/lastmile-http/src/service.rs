@@ -1,23 +1,25 @@
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, OnceLock};
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ORIGIN};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
-use lastmile::{Aggregator, Format, Source, Timestamp};
+use lastmile::{Aggregator, Format, Timestamp};
 
 use crate::body::{ResponseBody, without_body_for_head};
-use crate::intake::{BODY_BYTES_MAX, Intake};
+use crate::cors::{self, Cors};
+use crate::error::Error;
+use crate::offload::Spawn;
+use crate::options::{PublicOptions, PublicRules};
+use crate::private::{PrivateOptions, PrivateRules};
 use crate::problem::Problem;
+use crate::push::Door;
+use crate::pushed::Pushed;
 use crate::route::{Route, Side};
-use crate::{cors, report, scrape};
-
-/// Names one immutable body, so that a push that a network repeats can be counted once.
-/// Source: draft-ietf-httpapi-idempotency-key-header; Faro sends it with every request.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+use crate::{refusals, scrape};
 
 /// One listener's routes over one [`Aggregator`]. Clones share everything, readiness too.
 ///
@@ -30,57 +32,78 @@ pub struct Service {
 
 struct Shared {
     aggregator: Aggregator,
-    sides: Sides,
+    public: Option<Public>,
+    private: Option<PrivateRules>,
     ready: AtomicBool,
-    /// What every answer of this listener has, made once: a clone takes 150 ns where the insertions take
-    /// 350 (measured beside a loaded neighbour, axum's release profile with thin LTO).
-    headers: HeaderMap,
+    offload: OnceLock<Spawn>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sides {
-    Public,
-    Private,
-    PublicAndPrivate,
-}
-
-impl Sides {
-    fn serve(self, side: Side) -> bool {
-        match self {
-            Self::Public => side == Side::Public,
-            Self::Private => side == Side::Private,
-            Self::PublicAndPrivate => true,
-        }
-    }
+struct Public {
+    rules: Arc<PublicRules>,
+    cors: Cors,
 }
 
 impl Service {
-    /// `POST /lm` and `POST /record`, for pages of any origin.
+    /// `POST /lm` and `POST /record`, for pages of any origin, with the limits that
+    /// [`PublicOptions::new`] has.
     #[must_use]
     pub fn public(aggregator: Aggregator) -> Self {
-        Self::new(aggregator, Sides::Public)
+        Self::new(aggregator, Some(PublicRules::default()), None)
     }
 
-    /// `/metrics`, `/healthz` and `/readyz`, for whoever runs the service.
+    /// The same for whom the options let in.
+    ///
+    /// # Errors
+    /// All that is wrong with the options.
+    pub fn public_with(aggregator: Aggregator, options: &PublicOptions) -> Result<Self, Error> {
+        Ok(Self::new(aggregator, Some(options.rules()?), None))
+    }
+
+    /// `/metrics`, `/healthz`, `/readyz` and `/debug/refusals`, for whoever runs the service.
     #[must_use]
     pub fn private(aggregator: Aggregator) -> Self {
-        Self::new(aggregator, Sides::Private)
+        Self::new(aggregator, None, Some(PrivateRules::default()))
+    }
+
+    /// The same for whom the options let in.
+    ///
+    /// # Errors
+    /// All that is wrong with the options.
+    pub fn private_with(aggregator: Aggregator, options: &PrivateOptions) -> Result<Self, Error> {
+        Ok(Self::new(aggregator, None, Some(options.rules()?)))
     }
 
     /// Both sides on one listener: whoever can push can also read the aggregate. That is for a trusted
     /// network or a demonstration; two listeners are the safe way.
     #[must_use]
     pub fn public_and_private(aggregator: Aggregator) -> Self {
-        Self::new(aggregator, Sides::PublicAndPrivate)
+        Self::new(aggregator, Some(PublicRules::default()), Some(PrivateRules::default()))
     }
 
-    fn new(aggregator: Aggregator, sides: Sides) -> Self {
-        let headers = match sides {
-            Sides::Private => HeaderMap::new(),
-            Sides::Public | Sides::PublicAndPrivate => cors::headers(),
-        };
-        let ready = AtomicBool::new(true);
-        Self { shared: Arc::new(Shared { aggregator, sides, ready, headers }) }
+    /// The same for whom the options let in.
+    ///
+    /// # Errors
+    /// All that is wrong with the options of either side.
+    pub fn public_and_private_with(
+        aggregator: Aggregator,
+        public: &PublicOptions,
+        private: &PrivateOptions,
+    ) -> Result<Self, Error> {
+        let (public, private) = Error::both(public.rules(), private.rules())?;
+        Ok(Self::new(aggregator, Some(public), Some(private)))
+    }
+
+    fn new(
+        aggregator: Aggregator,
+        public: Option<PublicRules>,
+        private: Option<PrivateRules>,
+    ) -> Self {
+        let public = public.map(|rules| {
+            let cors = Cors::new(rules.gate.origins.is_any());
+            Public { rules: Arc::new(rules), cors }
+        });
+        let (ready, offload) = (AtomicBool::new(true), OnceLock::new());
+        Self { shared: Arc::new(Shared { aggregator, public, private, ready, offload }) }
     }
 
     /// What `/readyz` answers from now on: 200, as at first, or 503. Pushes are taken either way.
@@ -89,125 +112,207 @@ impl Service {
         self.shared.ready.store(ready, Ordering::Relaxed);
     }
 
-    /// The paths that [`handle`](Self::handle) knows, for an adapter to route.
-    pub fn paths(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let sides = self.shared.sides;
-        Route::ALL
-            .into_iter()
-            .filter(move |(_, route)| sides.serve(route.side()))
-            .map(|(path, _)| path)
+    /// How to run what may take some milliseconds, such as `tokio::task::spawn_blocking`: bodies of more
+    /// than 256 KiB are then inflated and decoded there. Without it they hold the thread that polls. The
+    /// first call counts; the adapters make it.
+    pub fn set_offload(&self, spawn: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) {
+        let _ = self.shared.offload.set(Box::new(spawn));
     }
 
-    /// Answers one request; the path alone chooses the route, and only `/metrics` looks at the query.
+    /// The paths that [`handle`](Self::handle) knows, for an adapter to route.
+    pub fn paths(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let shared = Arc::clone(&self.shared);
+        Route::ALL.into_iter().filter(move |(_, route)| shared.serves(*route)).map(|(path, _)| path)
+    }
+
+    /// Answers one request; the path alone chooses the route.
     ///
     /// `peer` is the other end of the connection and marks whose scrape it is; without it a scraper is
     /// shown what anyone is. `now` is the moment the request's head came. A push is applied between two
-    /// polls, so dropping the future either counts all of it or nothing.
+    /// polls, so dropping the future either counts all of it or nothing; where it is decoded elsewhere (see
+    /// [`set_offload`](Self::set_offload)), what was begun is counted.
     pub async fn handle<B: Body>(
         &self,
         request: Request<B>,
         peer: Option<SocketAddr>,
         now: Timestamp,
     ) -> Response<ResponseBody> {
-        let method = request.method();
-        let path = request.uri().path();
-        let Some(route) = Route::find(path).filter(|route| self.shared.sides.serve(route.side()))
+        let Shared { public, private, .. } = &*self.shared;
+        let (head, body) = request.into_parts();
+        let Some(route) = Route::find(head.uri.path()).filter(|route| self.shared.serves(*route))
         else {
-            return Problem::no_such_path(path).into_response(method, self.shared.headers.clone());
-        };
-        if !route.takes(method) {
-            let headers = match route.side() {
-                Side::Public => self.shared.headers.clone(),
-                Side::Private => HeaderMap::new(),
+            // On a listener of the private side alone, a page of another host learns not even that.
+            let private = private.as_ref().filter(|_| public.is_none());
+            let problem = match private.is_none_or(|private| private.knows_host(&head)) {
+                true => Problem::no_such_path(head.uri.path()),
+                false => Problem::unknown_host(),
             };
-            return Problem::method_not_allowed(route).into_response(method, headers);
-        }
-        match route {
-            Route::Push(_) if method == Method::OPTIONS => self.preflight(route),
-            Route::Push(format) => self.push(format, request, peer, now).await,
-            Route::Metrics => {
-                let (headers, query) = (request.headers(), request.uri().query());
-                scrape::answer(&self.shared.aggregator, method, headers, query, peer, now)
+            return self.shared.refuse(problem, &head, public.as_ref());
+        };
+        match (route, public, private) {
+            (Route::Push(format), Some(public), _) => {
+                if !route.takes(&head.method) {
+                    let problem = Problem::method_not_allowed(route);
+                    return self.shared.refuse(problem, &head, Some(public));
+                }
+                if head.method == Method::OPTIONS {
+                    if !public.rules.gate.allows_origin(&head.headers) {
+                        return self.shared.refuse(
+                            Problem::origin_not_listed(),
+                            &head,
+                            Some(public),
+                        );
+                    }
+                    return preflight(route, public.cors(&head));
+                }
+                let request = Request::from_parts(head, body);
+                let pushed = self.take(format, request, peer, now).await;
+                pushed.map_or_else(|refusal| refusal, Pushed::into_response)
             }
-            Route::Healthy => state(method, StatusCode::OK, "healthy\n"),
-            Route::Ready if self.shared.ready.load(Ordering::Relaxed) => {
-                state(method, StatusCode::OK, "ready\n")
+            (route, _, Some(private)) => {
+                let refuse = |problem| self.shared.refuse(problem, &head, None);
+                if !private.knows_host(&head) {
+                    return refuse(Problem::unknown_host());
+                }
+                if !route.takes(&head.method) {
+                    return refuse(Problem::method_not_allowed(route));
+                }
+                // A probe has no token, and learns nothing but that somebody is here.
+                let is_probe = matches!(route, Route::Healthy | Route::Ready);
+                if !is_probe && !private.admits(&head) {
+                    return refuse(Problem::no_token(private.challenge()));
+                }
+                self.shared.show(route, &head, peer, now)
             }
-            Route::Ready => state(method, StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+            // Not reached: a route is served by the side that it is of.
+            _ => self.shared.refuse(Problem::no_such_path(head.uri.path()), &head, public.as_ref()),
         }
     }
 
-    async fn push<B: Body>(
+    /// Takes a push from whatever path and method a host has for it, and gives the report too: all that
+    /// [`handle`](Self::handle) does behind its own routes, from the page's origin on. It is counted between two polls, as there.
+    ///
+    /// ```
+    /// # use lastmile::{Aggregator, Family, Format, Limits, Schema};
+    /// # use lastmile_http::{Clock, Service};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let now = Clock::new().now();
+    /// # let schema = Schema::builder().family(Family::counter("loads_total")).build()?;
+    /// let service = Service::public(Aggregator::new(schema, Limits::default(), now)?);
+    /// let request = http::Request::put("/collect").body(String::from(r#"{"lm":1,"m":{"loads_total":2}}"#))?;
+    /// let pushed = service.take(Format::Lm1, request, None, now).await.expect("it decodes");
+    /// assert_eq!(pushed.report().accepted(), 1);
+    /// assert_eq!(pushed.into_response().status(), 204);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The answer that says why nothing was counted.
+    pub async fn take<B: Body>(
         &self,
         format: Format,
         request: Request<B>,
         peer: Option<SocketAddr>,
         now: Timestamp,
-    ) -> Response<ResponseBody> {
+    ) -> Result<Pushed, Response<ResponseBody>> {
         let (head, body) = request.into_parts();
-        let refuse =
-            |problem: Problem| problem.into_response(&head.method, self.shared.headers.clone());
-        if !is_identity(&head.headers) {
-            return refuse(Problem::encoded_body());
-        }
-        let started = Instant::now();
-        let body = match Intake::read(body, BODY_BYTES_MAX).await {
-            Ok(body) => body,
-            Err(unread) => return refuse(Problem::unread(unread)),
+        let Some(public) = &self.shared.public else {
+            return Err(self.shared.refuse(Problem::no_such_path(head.uri.path()), &head, None));
         };
-        // A body may take long to come; what is in it counts from when it was there.
-        let now = now.after(started.elapsed());
-        let source = source(&head.headers, peer);
-        match self.shared.aggregator.push(format, body.bytes(), &source, now) {
-            Ok(report) => report::answer(&report, &head.headers, self.shared.headers.clone()),
-            Err(error) => refuse(Problem::undecodable(&error)),
+        let refuse = |problem| self.shared.refuse(problem, &head, Some(public));
+        if !public.rules.gate.allows_origin(&head.headers) {
+            return Err(refuse(Problem::origin_not_listed()));
+        }
+        let Shared { aggregator, offload, .. } = &*self.shared;
+        let door = Door { aggregator, rules: &public.rules, offload: offload.get() };
+        match door.push(format, &head, body, peer, now).await {
+            Ok(report) => Ok(Pushed::new(report, &head.headers, public.cors(&head))),
+            Err(problem) => Err(refuse(problem)),
+        }
+    }
+}
+
+impl Public {
+    /// The headers that an answer to this request has for its page.
+    fn cors(&self, head: &Parts) -> HeaderMap {
+        let origin = head.headers.get(ORIGIN);
+        self.cors.headers(origin.filter(|_| self.rules.gate.allows_origin(&head.headers)))
+    }
+}
+
+impl Shared {
+    fn serves(&self, route: Route) -> bool {
+        match route.side() {
+            Side::Public => self.public.as_ref().is_some_and(|public| {
+                public.rules.routes.as_ref().is_none_or(|routes| routes.contains(&route))
+            }),
+            Side::Private => self.private.is_some(),
         }
     }
 
-    fn preflight(&self, route: Route) -> Response<ResponseBody> {
-        let mut response = Response::new(ResponseBody::empty());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        *response.headers_mut() = self.shared.headers.clone();
-        cors::answer_preflight(response.headers_mut());
-        response.headers_mut().insert(ALLOW, route.allow());
-        response
+    /// Says why a request is refused, and counts it.
+    fn refuse(
+        &self,
+        problem: Problem,
+        head: &Parts,
+        public: Option<&Public>,
+    ) -> Response<ResponseBody> {
+        if let Some(why) = problem.why() {
+            self.aggregator.refuse_request(why);
+        }
+        let headers = public.map_or_else(HeaderMap::new, |public| public.cors(head));
+        problem.into_response(&head.method, headers)
     }
+
+    /// Answers on the private side.
+    fn show(
+        &self,
+        route: Route,
+        head: &Parts,
+        peer: Option<SocketAddr>,
+        now: Timestamp,
+    ) -> Response<ResponseBody> {
+        let method = &head.method;
+        match route {
+            Route::Metrics => {
+                let query = head.uri.query();
+                match scrape::answer(&self.aggregator, method, &head.headers, query, peer, now) {
+                    Ok(response) => response,
+                    Err(problem) => {
+                        let mut response = self.refuse(problem, head, None);
+                        scrape::vary(response.headers_mut());
+                        response
+                    }
+                }
+            }
+            Route::Refusals => refusals::answer(&self.aggregator, method),
+            Route::Ready if !self.ready.load(Ordering::Relaxed) => {
+                state(method, StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+            }
+            Route::Ready => state(method, StatusCode::OK, "ready\n"),
+            Route::Healthy | Route::Push(_) => state(method, StatusCode::OK, "healthy\n"),
+        }
+    }
+}
+
+fn preflight(route: Route, cors: HeaderMap) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = cors;
+    cors::answer_preflight(response.headers_mut());
+    response.headers_mut().insert(ALLOW, route.allow());
+    response
 }
 
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service")
-            .field("sides", &self.shared.sides)
+            .field("paths", &self.paths().collect::<Vec<_>>())
             .field("ready", &self.shared.ready)
             .finish_non_exhaustive()
     }
-}
-
-/// Whether the body is as it was written: no `Content-Encoding`, or `identity` alone.
-fn is_identity(headers: &HeaderMap) -> bool {
-    headers.get_all(CONTENT_ENCODING).iter().all(|value| {
-        value
-            .as_bytes()
-            .split(|byte| *byte == b',')
-            .map(<[u8]>::trim_ascii)
-            .all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity"))
-    })
-}
-
-/// What is known of the sender. A header that is no text is as good as none.
-fn source<'a>(headers: &'a HeaderMap, peer: Option<SocketAddr>) -> Source<'a> {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let mut source = Source::default();
-    if let Some(peer) = peer {
-        source = source.addr(peer.ip());
-    }
-    if let Some(origin) = text(ORIGIN) {
-        source = source.origin(origin);
-    }
-    if let Some(key) = text(IDEMPOTENCY_KEY) {
-        source = source.idempotency_key(key);
-    }
-    source
 }
 
 /// An answer about the process itself.

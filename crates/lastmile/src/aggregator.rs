@@ -1,6 +1,7 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::connection::{ConnectionEvent, Listener};
 use crate::dedup::Ids;
 use crate::error::{Error, Repr};
 use crate::exposition::{Scrape, ScrapeOptions};
@@ -8,6 +9,8 @@ use crate::handle::{Counter, Gauge, Histogram, Summary};
 use crate::limit::Limits;
 use crate::own::{self, Own};
 use crate::push::{self, DecodeError, Format, PushReport, Source};
+use crate::recent::{Recent, RecentRefusal};
+use crate::request::RequestRefusal;
 use crate::schema::{Family, Kind, Schema};
 use crate::store::{Pin, Store};
 use crate::sync::{AtomicU32, Ordering};
@@ -49,6 +52,7 @@ pub(crate) struct Inner {
     store: Store,
     own: Own,
     ids: Ids,
+    recent: Recent,
     started: Timestamp,
     /// The latest time any call was given, for handles, which are given none.
     latest: AtomicU32,
@@ -132,6 +136,7 @@ impl Aggregator {
             store,
             own,
             ids,
+            recent: Recent::default(),
             started: now,
             latest: AtomicU32::new(0),
             #[cfg(feature = "prometheus-client")]
@@ -155,20 +160,54 @@ impl Aggregator {
         source: &Source<'_>,
         now: Timestamp,
     ) -> Result<PushReport, DecodeError> {
-        let now = self.inner.ticks(now);
-        self.inner.own.came(format, body.len());
-        let report = push::push(&self.inner.store, &self.inner.ids, format, body, source, now)
-            .inspect_err(|error| self.inner.own.failed(format, error))?;
-        for line in report.failed_lines() {
-            self.inner.own.failed(format, &line.error());
-        }
+        let Inner { store, own, ids, .. } = &*self.inner;
+        let ticks = self.inner.ticks(now);
+        own.came(format, body.len());
+        let failed = |error: &DecodeError| {
+            own.failed(format, error);
+            self.inner.recent.failed(format, error, now);
+        };
+        let report = push::push(store, ids, format, body, source, ticks).inspect_err(failed)?;
+        report.failed_lines().iter().for_each(|line| failed(&line.error()));
         match report.failed_lines().first() {
             Some(line) if report.batches() == 0 => Err(line.error()),
             _ => {
-                self.inner.own.pushed(format, &report);
+                own.pushed(format, &report);
+                if report.n_refused() > 0 {
+                    self.inner.recent.refused(store, format, body, source, now);
+                }
                 Ok(report)
             }
         }
+    }
+
+    /// The last refusals, the newest first: at most 100, of at most 8 samples of a push and 16 pushes a
+    /// second, so that noise costs no more than that. `lastmile_refused_total` counts them all.
+    #[must_use]
+    pub fn recent_refusals(&self) -> Vec<RecentRefusal> {
+        self.inner.recent.all()
+    }
+
+    /// Whether [`recent_refusals`](Self::recent_refusals) keeps the values of labels too, and the numbers, of
+    /// samples that are refused from now on. Not at first: clients send what is nobody's business.
+    pub fn set_debug_samples(&self, debug_samples: bool) {
+        self.inner.recent.set_values(debug_samples);
+    }
+
+    /// Counts a request that a server in front refused before its body came here, in
+    /// `lastmile_requests_refused_total`. Cost: that of a bound counter.
+    pub fn refuse_request(&self, why: RequestRefusal) {
+        self.inner.own.request_refused(why);
+    }
+
+    /// Counts what happened to connections of a server in front, in `lastmile_connection_events_total`.
+    pub fn count_connections(&self, listener: Listener, event: ConnectionEvent, n: u64) {
+        self.inner.own.connections(listener, event, n);
+    }
+
+    /// Says how many connections a server in front has, in `lastmile_connections`.
+    pub fn set_connections(&self, listener: Listener, n: u64) {
+        self.inner.own.set_connections(listener, n);
     }
 
     /// Starts an exposition; see [`Scrape`].

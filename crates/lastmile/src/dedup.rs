@@ -136,7 +136,7 @@ impl Ids {
     fn lane(&self, source: &Source<'_>) -> usize {
         let [key, _] = &self.keys;
         let hash = match source.addr_value() {
-            Some(addr) => key.hash_one(crate::push::address_prefix(addr)),
+            Some(addr) => key.hash_one(Source::prefix_of(addr)),
             None => key.hash_one(source.origin_value()),
         };
         hash as usize % LANES

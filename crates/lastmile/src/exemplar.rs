@@ -38,6 +38,12 @@ impl Exemplar {
         let labels = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         Some(Self { labels, value, timestamp_ms })
     }
+
+    /// The bytes of its labels, which are those on the heap.
+    pub(crate) fn bytes(&self) -> u64 {
+        let text: usize = self.labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+        (size_of_val(&*self.labels) + text) as u64
+    }
 }
 
 #[cfg(test)]

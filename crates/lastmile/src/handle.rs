@@ -76,13 +76,14 @@ impl Counter {
         self.0.pin.add(n);
     }
 
-    /// Adds a whole number, and keeps what it belongs to as the series' exemplar, in place of the one before;
-    /// protobuf expositions show it. `timestamp_ms` is wall time. Whether the exemplar was taken: one whose
-    /// label names and values have more than 128 code points in all, or with a name that is not
-    /// `[a-zA-Z_][a-zA-Z0-9_]*` or comes twice, is not. The number is added either way.
+    /// Adds a whole number, and keeps what it belongs to as the series' exemplar, in place of the one before.
+    /// Protobuf expositions show it, and OpenMetrics if the family's name ends in `_total`. `timestamp_ms` is wall
+    /// time. Whether the exemplar was taken: one whose label names and values have more than 128 code points in
+    /// all, or with a name that is not `[a-zA-Z_][a-zA-Z0-9_]*` or comes twice, is not, nor is one for which the
+    /// limit on [bytes](crate::Limits::bytes) has no room. The number is added either way.
     ///
-    /// Locks the row's shard. It is kept with the handle, in at most some 4 KiB, which no limit counts, and
-    /// leaves with the last one.
+    /// Locks the row's shard. It is kept with the handle, in some 100 bytes for a trace id and at most about 4 KiB,
+    /// and leaves with the last one.
     ///
     /// ```
     /// # use lastmile::{Aggregator, Family, Limits, Schema, Timestamp};
@@ -93,6 +94,13 @@ impl Counter {
     /// assert!(jobs.inc_by_with_exemplar(2, &[("trace_id", "5f1c")], Some(1_700_000_000_000)));
     /// assert!(!jobs.inc_by_with_exemplar(1, &[("not a name", "5f1c")], None));
     /// assert_eq!(jobs.value(), 3.0);
+    ///
+    /// use lastmile::{Escaping, ExpositionFormat, ScrapeOptions};
+    /// let format = ExpositionFormat::OpenMetrics1_0_0(Escaping::AllowUtf8);
+    /// let mut chunk = Vec::new();
+    /// assert!(agg.scrape(ScrapeOptions::new(format), now).next_chunk(&mut chunk));
+    /// let line = b"jobs_total 3 # {trace_id=\"5f1c\"} 2 1700000000.000\n";
+    /// assert!(chunk.starts_with(&[&b"# TYPE jobs counter\n"[..], line].concat()));
     /// # Ok::<(), lastmile::Error>(())
     /// ```
     pub fn inc_by_with_exemplar(
@@ -101,13 +109,11 @@ impl Counter {
         labels: &[(&str, &str)],
         timestamp_ms: Option<u64>,
     ) -> bool {
-        let exemplar = Exemplar::new(labels, n as f64, timestamp_ms);
-        let is_taken = exemplar.is_some();
-        match exemplar {
-            Some(exemplar) => self.0.agg.store().add_with_exemplar(&self.0.pin, n, exemplar),
-            None => self.inc_by(n),
-        }
-        is_taken
+        let Some(exemplar) = Exemplar::new(labels, n as f64, timestamp_ms) else {
+            self.inc_by(n);
+            return false;
+        };
+        self.0.agg.store().add_with_exemplar(&self.0.pin, n, exemplar)
     }
 
     /// Adds any number from 0 to 2^53. Locks the row's shard.
@@ -207,8 +213,8 @@ impl Histogram {
     }
 
     /// Counts one observation, and keeps what it belongs to as the exemplar of its classic bucket; otherwise as
-    /// [`Counter::inc_by_with_exemplar`], with one exemplar a bucket. In native histograms Prometheus takes
-    /// only those with a timestamp.
+    /// [`Counter::inc_by_with_exemplar`], with one exemplar a bucket, whatever the family's name. In native
+    /// histograms Prometheus takes only those with a timestamp.
     ///
     /// # Errors
     /// Why the value is refused; nothing is counted or kept then.
@@ -235,8 +241,7 @@ impl Histogram {
             return Ok(false);
         };
         let Bound { pin, agg } = &self.0;
-        agg.store().observe_with_exemplar(pin, v, exemplar, agg.latest());
-        Ok(true)
+        Ok(agg.store().observe_with_exemplar(pin, v, exemplar, agg.latest()))
     }
 
     /// The family's upper bounds and native buckets.

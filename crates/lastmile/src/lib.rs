@@ -5,6 +5,7 @@ mod aggregator;
 mod bench;
 #[cfg(feature = "prometheus-client")]
 mod bridge;
+mod connection;
 mod dedup;
 mod error;
 mod exemplar;
@@ -17,7 +18,9 @@ mod own;
 mod push;
 mod rate;
 mod readers;
+mod recent;
 mod recorder;
+mod request;
 mod schema;
 mod store;
 mod sync;
@@ -31,13 +34,18 @@ pub use aggregator::Aggregator;
 pub use bench::DecodedBatch;
 #[cfg(feature = "prometheus-client")]
 pub use bridge::{Collector, LeftOut};
+pub use connection::{ConnectionEvent, Listener};
 pub use error::Error;
 pub use exposition::{Escaping, ExpositionFormat, OwnMetrics, Scrape, ScrapeOptions};
 pub use handle::{Counter, Gauge, Histogram, Summary};
 pub use limit::Limits;
-pub use push::{DecodeError, DecodeReason, Format, LineError, PushReport, Refusal, Source};
+pub use push::{
+    DecodeError, DecodeReason, Format, Headers, LineError, PushReport, Refusal, Source,
+};
 pub use readers::Hold;
+pub use recent::RecentRefusal;
 pub use recorder::{CounterId, HistogramId, Recorder};
+pub use request::RequestRefusal;
 pub use schema::{
     AdmitBy, Combine, Family, Kind, Label, Native, Otherwise, Schema, SchemaBuilder, ValueFrom,
 };

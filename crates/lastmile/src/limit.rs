@@ -44,7 +44,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Bytes for all series together: their rows, keys, cells and label values.
+    /// Bytes for all series together: their rows, keys, cells and label values, and the exemplars of the host's own.
     #[must_use]
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.bytes = bytes;
@@ -112,7 +112,8 @@ impl Limits {
 
 /// The bytes in use against the limit, shared by all families.
 ///
-/// A reservation is made before anything changes, so the limit is exact under any concurrency. Relaxed orderings suffice: the number guards no other memory.
+/// A reservation is made before anything changes, so the limit is exact under any concurrency. Relaxed orderings
+/// suffice: the number guards no other memory.
 #[derive(Debug)]
 pub(crate) struct ByteBudget {
     used: AtomicU64,

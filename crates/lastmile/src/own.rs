@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aggregator::Inner;
+use crate::connection::{ConnectionEvent, Listener};
 use crate::dedup::Ids;
 use crate::error::Error;
 use crate::push::{DecodeError, DecodeReason, Format, PushReport, Refusal};
+use crate::request::RequestRefusal;
 use crate::schema::{Family, Label, NAME_BYTES_MAX};
 use crate::store::{Catalog, FamilyState, LabelMeters, Meters, Pin, Store};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -27,6 +29,7 @@ const APPENDED: [&str; 4] = ["shown", "clash", "invalid", "failed"];
 pub(crate) fn families() -> Vec<Family> {
     let name = |label: &str| Label::open(label, u32::MAX).max_bytes(NAME_BYTES_MAX);
     let format = || Label::closed_exactly("format", Format::ALL.map(Format::as_str));
+    let listener = || Label::closed_exactly("listener", Listener::ALL.map(Listener::as_str));
     vec![
         Family::gauge("lastmile_build_info")
             .help("Always 1, with the version of lastmile.")
@@ -48,6 +51,16 @@ pub(crate) fn families() -> Vec<Family> {
         Family::counter("lastmile_refused_total")
             .help("Samples that were refused, each alone, by reason.")
             .label(Label::closed_exactly("reason", Refusal::ALL.map(Refusal::as_str))),
+        Family::counter("lastmile_requests_refused_total")
+            .help("Requests that were refused before their body was decoded, by reason.")
+            .label(Label::closed_exactly("reason", RequestRefusal::ALL.map(RequestRefusal::as_str))),
+        Family::gauge("lastmile_connections")
+            .help("Connections that are there, by listener.")
+            .label(listener()),
+        Family::counter("lastmile_connection_events_total")
+            .help("What happened to connections: those accepted, refused, and closed for a fault, by listener.")
+            .label(listener())
+            .label(Label::closed_exactly("event", ConnectionEvent::ALL.map(ConnectionEvent::as_str))),
         Family::counter("lastmile_batches_without_id_total")
             .help("Batches without an id, which a repeated request counts again, by format.")
             .label(format()),
@@ -111,6 +124,8 @@ pub(crate) fn families() -> Vec<Family> {
 pub(crate) struct Own {
     formats: [OwnFormat; Format::ALL.len()],
     refused: [Arc<Pin>; Refusal::ALL.len()],
+    requests_refused: [Arc<Pin>; RequestRefusal::ALL.len()],
+    listeners: [OwnListener; Listener::ALL.len()],
     expired: Arc<Pin>,
     reloads: Arc<Pin>,
     detached: Arc<Pin>,
@@ -155,6 +170,13 @@ impl Holds {
     }
 }
 
+/// Those that are kept by listener.
+#[derive(Debug)]
+struct OwnListener {
+    events: [Arc<Pin>; ConnectionEvent::ALL.len()],
+    connections: Arc<Pin>,
+}
+
 /// Those that are kept by format.
 #[derive(Debug)]
 struct OwnFormat {
@@ -191,11 +213,24 @@ impl Own {
                 })?,
             })
         };
+        let of_listener = |listener: Listener| {
+            let listener = ("listener", listener.as_str());
+            Ok::<_, Error>(OwnListener {
+                events: each(ConnectionEvent::ALL, |event| {
+                    bind("lastmile_connection_events_total", &[listener, ("event", event.as_str())])
+                })?,
+                connections: bind("lastmile_connections", &[listener])?,
+            })
+        };
         let own = Self {
             formats: each(Format::ALL, of_format)?,
             refused: each(Refusal::ALL, |why| {
                 bind("lastmile_refused_total", &[("reason", why.as_str())])
             })?,
+            requests_refused: each(RequestRefusal::ALL, |why| {
+                bind("lastmile_requests_refused_total", &[("reason", why.as_str())])
+            })?,
+            listeners: each(Listener::ALL, of_listener)?,
             window: set("lastmile_dedup_window_seconds", &[], ids.window_secs())?,
             readers: bind("lastmile_readers", &[])?,
             expired: bind("lastmile_series_expired_total", &[])?,
@@ -297,6 +332,22 @@ impl Own {
         for (why, n) in report.refused() {
             self.refused[why as usize].add(n);
         }
+    }
+
+    /// Counts a request that got no further than the server.
+    #[cold]
+    pub(crate) fn request_refused(&self, why: RequestRefusal) {
+        self.requests_refused[why as usize].add(1);
+    }
+
+    /// Counts what happened to connections of a listener.
+    pub(crate) fn connections(&self, listener: Listener, event: ConnectionEvent, n: u64) {
+        self.listeners[listener as usize].events[event as usize].add(n);
+    }
+
+    /// So many connections a listener has.
+    pub(crate) fn set_connections(&self, listener: Listener, n: u64) {
+        self.listeners[listener as usize].connections.store((n as f64).to_bits());
     }
 
     /// Counts a batch that did not decode.

@@ -13,9 +13,11 @@
 //!
 //! Who asks for other families is another reader as well, though on the same connection: a scrape that
 //! showed some families says nothing of what was seen of the others. It is no other kind: a job that asks for
-//! something else since its configuration changed keeps its series.
+//! something else since its configuration changed keeps its series. And no series waits, before it leaves, for who
+//! does not ask for its family.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::exposition::Filter;
@@ -51,7 +53,8 @@ const GAP_MAX: Ticks = 600 * TICKS_PER_SEC;
 /// A row is young for so long: two of Prometheus' default intervals.
 const YOUNG: Ticks = 120 * TICKS_PER_SEC;
 
-/// Kinds that readers are told apart by, of a timeout and the families asked for: a row has a bit for each, and further ones share the last.
+/// Kinds that readers are told apart by, each of one timeout: a row has a bit for each, and further ones share the
+/// last.
 const KINDS_MAX: usize = 8;
 
 /// The number of a scrape: how many had begun when it did, itself included.
@@ -121,7 +124,7 @@ type ReaderNo = u64;
 struct Reader {
     number: ReaderNo,
     addr: SocketAddr,
-    filter: Filter,
+    filter: Arc<Filter>,
     last_begin: Ticks,
     longest_gap: Option<Ticks>,
     completed: Option<Completed>,
@@ -161,11 +164,23 @@ enum Shows {
     Settled,
 }
 
-/// What the live readers have read.
-#[derive(Clone, Debug)]
-pub(crate) struct Seen(Vec<Completed>);
+/// What the live readers asked for, and have read of it.
+#[derive(Debug)]
+pub(crate) struct Seen(Vec<(Arc<Filter>, Completed)>);
 
 impl Seen {
+    /// What those of them have read whose filter is one of these: that shows a family, say.
+    pub(crate) fn by(&self, asks: impl Fn(&Filter) -> bool) -> Read {
+        let asking = self.0.iter().filter(|(filter, _)| asks(filter));
+        Read(asking.map(|(_, completed)| *completed).collect())
+    }
+}
+
+/// What the readers of a family have read.
+#[derive(Debug)]
+pub(crate) struct Read(Vec<Completed>);
+
+impl Read {
     /// Whether every one of them has read the final value of a row.
     pub(crate) fn final_value(&self, touched: Ticks, born: ScrapeNo, created: Ticks) -> bool {
         self.0.iter().all(|scrape| {
@@ -200,7 +215,7 @@ impl Readers {
         };
         let kinds = table.kind(peer.timeout);
         let Table { readers, n_readers, .. } = &mut *table;
-        let is_it = |reader: &Reader| reader.addr == peer.addr && reader.filter == peer.filter;
+        let is_it = |reader: &Reader| reader.addr == peer.addr && *reader.filter == peer.filter;
         // Who was away for long is as good as new: its port may be another's by now.
         readers.retain(|reader| !is_it(reader) || reader.is_live(now));
         let known = readers.iter_mut().find(|reader| is_it(reader));
@@ -223,7 +238,7 @@ impl Readers {
                 readers.push(Reader {
                     number: *n_readers,
                     addr,
-                    filter,
+                    filter: Arc::new(filter),
                     last_begin: now,
                     longest_gap: None,
                     completed: None,
@@ -261,7 +276,8 @@ impl Readers {
     pub(crate) fn seen(&self, now: Ticks) -> Seen {
         let table = &self.table.lock().readers;
         let live = table.iter().filter(|reader| reader.is_live(now));
-        Seen(live.filter_map(|reader| reader.completed).collect())
+        let read = |reader: &Reader| Some((Arc::clone(&reader.filter), reader.completed?));
+        Seen(live.filter_map(read).collect())
     }
 
     /// How many readers are live.
@@ -400,10 +416,15 @@ mod tests {
         readers.complete(&some);
         let all = readers.begin(of(&[]), 20);
         assert!(!all.shows(born, 15, some.reader_kind()), "it has completed nothing since");
-        assert!(!readers.seen(31).final_value(14, born, 15), "and the row waits for it");
+        let (seen, asks_for_all) =
+            (readers.seen(31), |filter: &Filter| *filter == Filter::default());
+        assert!(!seen.by(|_| true).final_value(14, born, 15), "and the row waits for it");
+        assert!(!seen.by(asks_for_all).final_value(14, born, 15));
+        assert!(seen.by(|filter| !asks_for_all(filter)).final_value(14, born, 15), "or does not");
+        assert!(seen.by(|_| false).final_value(99, born, 99), "nobody asks for it");
         readers.complete(&all);
         readers.complete(&readers.begin(of(&[]), 30));
-        assert!(readers.seen(31).final_value(14, born, 15));
+        assert!(readers.seen(31).by(|_| true).final_value(14, born, 15));
         assert_eq!(readers.n_live(31), 2);
     }
 
@@ -427,21 +448,30 @@ mod tests {
     #[test]
     fn rows_wait_for_live_readers_only() {
         let readers = Readers::new(Hold::Readers);
-        assert!(readers.seen(0).final_value(0, 9, 0), "nobody reads");
+        assert!(readers.seen(0).by(|_| true).final_value(0, 9, 0), "nobody reads");
         for now in [100, 200, 300] {
             scrape(&readers, 1, now);
         }
         // The second scrape of a reader is the first that shows what came before its first.
-        let seen = readers.seen(310);
+        let seen = readers.seen(310).by(|_| true);
         assert!(seen.final_value(299, 1, 100));
         assert!(!seen.final_value(300, 1, 100), "touched since");
         assert!(!seen.final_value(299, 2, 100), "shown at 0");
         assert_eq!(readers.n_live(310), 1);
         readers.begin(addr(3), 320);
-        assert!(readers.seen(330).final_value(299, 1, 100), "who never completes holds nothing up");
+        assert!(
+            readers.seen(330).by(|_| true).final_value(299, 1, 100),
+            "who never completes holds nothing up"
+        );
         scrape(&readers, 2, 400);
-        assert!(!readers.seen(410).final_value(299, 1, 100), "the new one was shown nothing yet");
-        assert!(readers.seen(400 + 3 * GAP_ASSUMED + 1).final_value(299, 5, 100), "all are gone");
+        assert!(
+            !readers.seen(410).by(|_| true).final_value(299, 1, 100),
+            "the new one was shown nothing yet"
+        );
+        assert!(
+            readers.seen(400 + 3 * GAP_ASSUMED + 1).by(|_| true).final_value(299, 5, 100),
+            "all are gone"
+        );
     }
 
     #[test]
@@ -451,8 +481,8 @@ mod tests {
             scrape(&readers, i, Ticks::from(i) * 150);
         }
         let now = 40 * 150;
-        assert!(readers.seen(now).final_value(100, 3, 100));
-        assert!(!readers.seen(now).final_value(now - 1_000, 30, now - 1_000));
+        assert!(readers.seen(now).by(|_| true).final_value(100, 3, 100));
+        assert!(!readers.seen(now).by(|_| true).final_value(now - 1_000, 30, now - 1_000));
     }
 
     #[test]

@@ -69,8 +69,8 @@ struct LocalCounter {
 }
 
 struct LocalHistogram {
-    /// Laid out as a row's cells, native ones behind the others. Taken out while an observation is counted, so that this type is
-    /// `Send` without a lock or a borrow to check.
+    /// Laid out as a row's cells, native ones behind the others. Taken out while an observation is counted, so that
+    /// this type is `Send` without a lock or a borrow to check.
     cells: Cell<Box<[u64]>>,
     bounds: Box<[f64]>,
     native: Option<Native>,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
+use crate::access::Access;
 use crate::fault::{Given, Place};
 
 /// Takes metrics that browsers push, adds them up, and shows the sums to Prometheus.
@@ -68,6 +69,61 @@ struct Flags {
     #[arg(long, value_name = "WHO", env = "LASTMILE_HOLD", hide_env = true)]
     hold: Option<String>,
 
+    /// Take pushes from pages of these origins alone, as in https://app.example,https://*.app.example
+    #[arg(long, value_name = "ORIGINS", env = "LASTMILE_ORIGINS", hide_env = true)]
+    #[arg(value_delimiter = ',')]
+    origins: Vec<String>,
+
+    /// Ask pushes for one of these keys, as in web=8f1c0a,app=77ab10
+    #[arg(long, value_name = "NAME=KEY", env = "LASTMILE_KEYS", hide_env = true)]
+    #[arg(hide_env_values = true, value_delimiter = ',')]
+    keys: Vec<String>,
+
+    /// Let one client push so often, as in '20/s burst 200' or '5/s by origin' [default: any number]
+    #[arg(long, value_name = "RATE", env = "LASTMILE_RATE", hide_env = true)]
+    rate: Option<String>,
+
+    /// Believe X-Forwarded-For of these proxies, as in 10.0.0.0/8,192.0.2.7 [default: of none]
+    #[arg(long, value_name = "NETS", env = "LASTMILE_TRUSTED_PROXIES", hide_env = true)]
+    #[arg(value_delimiter = ',')]
+    trusted_proxies: Vec<String>,
+
+    /// Serve these public paths alone, as in /lm [default: all]
+    #[arg(long, value_name = "PATHS", env = "LASTMILE_ROUTES", hide_env = true)]
+    #[arg(value_delimiter = ',')]
+    routes: Vec<String>,
+
+    /// Hold at most this much of bodies that are being read [default: 32MiB]
+    #[arg(long, value_name = "SIZE", env = "LASTMILE_BYTES_IN_FLIGHT", hide_env = true)]
+    bytes_in_flight: Option<String>,
+
+    /// Answer on the private side under these names too; addresses and localhost always are [default: none]
+    #[arg(long, value_name = "HOSTS", env = "LASTMILE_PRIVATE_HOSTS", hide_env = true)]
+    #[arg(value_delimiter = ',')]
+    private_hosts: Vec<String>,
+
+    /// Ask who reads the private side for this bearer token; better given as a variable
+    #[arg(long, value_name = "TOKEN", env = "LASTMILE_PRIVATE_TOKEN", hide_env = true)]
+    #[arg(hide_env_values = true)]
+    private_token: Option<String>,
+
+    /// Or for this user and password, as in prometheus:p4ss; better given as a variable
+    #[arg(long, value_name = "USER:PASSWORD", env = "LASTMILE_PRIVATE_BASIC", hide_env = true)]
+    #[arg(hide_env_values = true)]
+    private_basic: Option<String>,
+
+    /// Show the values of refused samples in /debug/refusals, whatever they are
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "LASTMILE_DEBUG_SAMPLES",
+        hide_env = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    debug_samples: Option<String>,
+
     /// Log off, error, warn, info, debug or trace to standard error [default: info]
     ///
     /// Or a level for each module, as in warn,lastmile_aggregator=debug.
@@ -78,8 +134,9 @@ struct Flags {
 
 const VARIABLE_HELP: &str = "\
 Each option is a variable too: LASTMILE_PUBLIC for --public, and so on. LASTMILE_SCHEMA may hold
-several paths with colons between them, and PUM_CONFIG_PATH means the same. A flag wins over a
-variable, a variable over the file. An address is an IP address and a port; port 0 is any free one.";
+several paths with colons between them, and PUM_CONFIG_PATH means the same; other lists have commas.
+A flag wins over a variable, a variable over the file. An address is an IP address and a port; port
+0 is any free one.";
 
 const FILE_HELP: &str = r#"A file for --config, in which every key is optional:
   public = "0.0.0.0:3000"
@@ -88,6 +145,17 @@ const FILE_HELP: &str = r#"A file for --config, in which every key is optional:
   default_schema = true
   log = "info"
   hold = "readers"                      # or everyone, or off
+
+  origins = ["https://app.example"]     # pages of any origin without this
+  keys = { web = "8f1c0a" }             # by name; in pages, so no secrets
+  rate = "20/s burst 200"               # of one client; any without this
+  trusted_proxies = ["10.0.0.0/8"]
+  routes = ["/lm"]
+  bytes_in_flight = "32MiB"
+  private_hosts = ["lastmile", "*.svc.cluster.local"]
+  private_token = "s3cr3t"
+  private_basic = "prometheus:p4ss"
+  debug_samples = false
 
   [limits]
   bytes = "64MiB"
@@ -121,6 +189,7 @@ pub(crate) struct Args {
     pub(crate) limits_ids_bytes: Option<Given>,
     pub(crate) hold: Option<Given>,
     pub(crate) log: Option<Given>,
+    pub(crate) access: Access,
 }
 
 impl Args {
@@ -140,6 +209,10 @@ impl Args {
         let given = |id: &str, value: Option<String>| {
             let value = value.filter(|value| !is_env(id) || !value.is_empty());
             value.map(|value| Given { value, place: place(id) })
+        };
+        let list = |id: &str, values: Vec<String>| {
+            let values = values.into_iter().filter(|value| !is_env(id) || !value.is_empty());
+            values.map(|value| Given { value, place: place(id) }).collect()
         };
         let config = flags.config.filter(|path| !is_env("config") || !path.is_empty());
 
@@ -173,6 +246,18 @@ impl Args {
             limits_ids_bytes: given("limits_ids_bytes", flags.limits_ids_bytes),
             hold: given("hold", flags.hold),
             log: given("log", flags.log),
+            access: Access {
+                origins: list("origins", flags.origins),
+                keys: list("keys", flags.keys),
+                rate: given("rate", flags.rate),
+                trusted_proxies: list("trusted_proxies", flags.trusted_proxies),
+                routes: list("routes", flags.routes),
+                bytes_in_flight: given("bytes_in_flight", flags.bytes_in_flight),
+                private_hosts: list("private_hosts", flags.private_hosts),
+                private_token: given("private_token", flags.private_token),
+                private_basic: given("private_basic", flags.private_basic),
+                debug_samples: given("debug_samples", flags.debug_samples),
+            },
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use lastmile::{Aggregator, Hold, Schema};
-use lastmile_http::Clock;
+use lastmile_http::{Clock, PrivateOptions, PublicOptions};
+use lastmile_hyper::ServeLimits;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -22,6 +23,11 @@ pub(crate) struct Config {
     pub(crate) has_own_schema: bool,
     pub(crate) public: SocketAddr,
     pub(crate) private: SocketAddr,
+    pub(crate) public_options: PublicOptions,
+    pub(crate) private_options: PrivateOptions,
+    /// What a connection of each side may do. No key changes them yet.
+    pub(crate) public_limits: ServeLimits,
+    pub(crate) private_limits: ServeLimits,
     pub(crate) log: EnvFilter,
 }
 
@@ -92,6 +98,14 @@ impl Config {
             faults.push(&place, "have the same address, and each needs its own");
         }
         let log = log(args.log, file.log, &mut faults);
+        let access = args.access.or(file.access);
+        let public_options = access.public(&mut faults);
+        let private_options = access.private(&mut faults);
+        if let (Ok((aggregator, _)), Some(true)) =
+            (&aggregator, flag(access.debug_samples, &mut faults))
+        {
+            aggregator.set_debug_samples(true);
+        }
 
         if let Err(error) = &aggregator {
             faults.extend(error);
@@ -105,6 +119,10 @@ impl Config {
                 has_own_schema,
                 public: public?,
                 private: private?,
+                public_options,
+                private_options,
+                public_limits: ServeLimits::public(),
+                private_limits: ServeLimits::private(),
                 log: log?,
             })
         })();
@@ -186,7 +204,7 @@ fn count(given: &Given, faults: &mut Faults) -> Option<u32> {
 }
 
 /// Bytes, as a number or with a unit as the file has it.
-fn size(given: &Given, faults: &mut Faults) -> Option<u64> {
+pub(crate) fn size(given: &Given, faults: &mut Faults) -> Option<u64> {
     let text = given.value.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

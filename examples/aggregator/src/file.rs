@@ -5,10 +5,28 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::access::Access;
 use crate::fault::{Faults, Given, Place};
 
 /// The keys that are read here; the library leaves them alone and reports every other unknown one.
-pub(crate) const KEYS: [&str; 6] = ["public", "private", "schema", "default_schema", "hold", "log"];
+pub(crate) const KEYS: [&str; 16] = [
+    "public",
+    "private",
+    "schema",
+    "default_schema",
+    "hold",
+    "log",
+    "origins",
+    "keys",
+    "rate",
+    "trusted_proxies",
+    "routes",
+    "bytes_in_flight",
+    "private_hosts",
+    "private_token",
+    "private_basic",
+    "debug_samples",
+];
 
 /// What the file says.
 #[derive(Debug, Default)]
@@ -20,6 +38,7 @@ pub(crate) struct File {
     pub(crate) default_schema: Option<bool>,
     pub(crate) hold: Option<Given>,
     pub(crate) log: Option<Given>,
+    pub(crate) access: Access,
     pub(crate) has_families: bool,
 }
 
@@ -32,52 +51,105 @@ impl File {
         };
         for (key, value) in table.get_ref() {
             let field = key.get_ref().as_ref();
-            let place = |offset: usize| Place::Line {
-                file: path.display().to_string(),
-                line: text[..offset].matches('\n').count() + 1,
-                field: field.to_owned(),
-            };
-            let mut string = |value: &Spanned<DeValue<'_>>| {
-                let place = place(value.span().start);
-                match value.get_ref().as_str() {
-                    Some(value) => Some(Given { value: value.to_owned(), place }),
-                    None => {
-                        let kind = value.get_ref().type_str();
-                        faults.push(&place, format_args!("must be text, not {kind}"));
-                        None
-                    }
-                }
-            };
+            let mut reader = Reader { path, text, field, faults };
+            let access = &mut file.access;
             match field {
-                "public" => file.public = string(value),
-                "private" => file.private = string(value),
-                "hold" => file.hold = string(value),
-                "log" => file.log = string(value),
+                "public" => file.public = reader.string(value),
+                "private" => file.private = reader.string(value),
+                "hold" => file.hold = reader.string(value),
+                "log" => file.log = reader.string(value),
                 "schema" => {
-                    let one = std::slice::from_ref(value);
-                    let paths = match value.get_ref() {
-                        DeValue::Array(paths) => paths.iter().collect::<Vec<_>>(),
-                        _ => one.iter().collect(),
-                    };
                     let base = path.parent().unwrap_or(Path::new(""));
-                    file.schema = paths
+                    file.schema = reader
+                        .strings(value)
                         .into_iter()
-                        .filter_map(string)
                         .map(|given| Given { value: base.join(given.value), place: given.place })
                         .collect();
                 }
-                "default_schema" => match value.get_ref().as_bool() {
-                    Some(keep) => file.default_schema = Some(keep),
-                    None => {
-                        let kind = value.get_ref().type_str();
-                        let why = format_args!("must be true or false, not {kind}");
-                        faults.push(&place(value.span().start), why);
-                    }
-                },
+                "default_schema" => {
+                    file.default_schema = reader.flag(value).map(|given| given.value == "true");
+                }
+                "origins" => access.origins = reader.strings(value),
+                "keys" => access.keys = reader.pairs(value),
+                "rate" => access.rate = reader.string(value),
+                "trusted_proxies" => access.trusted_proxies = reader.strings(value),
+                "routes" => access.routes = reader.strings(value),
+                "bytes_in_flight" => access.bytes_in_flight = reader.string(value),
+                "private_hosts" => access.private_hosts = reader.strings(value),
+                "private_token" => access.private_token = reader.string(value),
+                "private_basic" => access.private_basic = reader.string(value),
+                "debug_samples" => access.debug_samples = reader.flag(value),
                 "family" => file.has_families = true,
                 _ => {}
             }
         }
         file
+    }
+}
+
+/// Reads the value of one key.
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+    field: &'a str,
+    faults: &'a mut Faults,
+}
+
+impl Reader<'_> {
+    fn place(&self, value: &Spanned<DeValue<'_>>) -> Place {
+        Place::Line {
+            file: self.path.display().to_string(),
+            line: self.text[..value.span().start].matches('\n').count() + 1,
+            field: self.field.to_owned(),
+        }
+    }
+
+    fn given<T: ToString>(
+        &mut self,
+        value: &Spanned<DeValue<'_>>,
+        read: Option<T>,
+        must_be: &str,
+    ) -> Option<Given> {
+        let place = self.place(value);
+        if read.is_none() {
+            let kind = value.get_ref().type_str();
+            self.faults.push(&place, format_args!("must be {must_be}, not {kind}"));
+        }
+        read.map(|read| Given { value: read.to_string(), place })
+    }
+
+    fn string(&mut self, value: &Spanned<DeValue<'_>>) -> Option<Given> {
+        self.given(value, value.get_ref().as_str(), "text")
+    }
+
+    fn flag(&mut self, value: &Spanned<DeValue<'_>>) -> Option<Given> {
+        self.given(value, value.get_ref().as_bool(), "true or false")
+    }
+
+    /// A list of texts, or one.
+    fn strings(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Given> {
+        match value.get_ref() {
+            DeValue::Array(values) => {
+                values.iter().filter_map(|value| self.string(value)).collect()
+            }
+            _ => self.string(value).into_iter().collect(),
+        }
+    }
+
+    /// A table of texts, each as `NAME=TEXT`.
+    fn pairs(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Given> {
+        let DeValue::Table(table) = value.get_ref() else {
+            let must_be = "a table, such as { web = \"8f1c0a\" }";
+            self.given(value, None::<&str>, must_be);
+            return Vec::new();
+        };
+        // In the order of the file, which a table does not keep.
+        let mut pairs: Vec<_> = table.iter().collect();
+        pairs.sort_by_key(|(_, value)| value.span().start);
+        let pairs = pairs.into_iter().filter_map(|(name, value)| {
+            let given = self.string(value)?;
+            Some(Given { value: format!("{}={}", name.get_ref(), given.value), place: given.place })
+        });
+        pairs.collect()
     }
 }

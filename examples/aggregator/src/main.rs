@@ -3,6 +3,7 @@
 //! It is `lastmile` with two listeners, a configuration and a way to stop. Exit codes: 0 after a
 //! signal, 1 when it cannot run, 2 when the command line or the configuration is wrong.
 
+mod access;
 mod args;
 mod config;
 mod fault;

@@ -1,19 +1,15 @@
 //! Listening, serving and stopping.
 
 use std::fmt;
-use std::future::IntoFuture;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum::serve::ListenerExt;
-use lastmile::Aggregator;
-use lastmile_axum::Endpoint;
+use lastmile::{Aggregator, Listener};
 use lastmile_http::{Clock, Service};
+use lastmile_hyper::{Endpoint, ServeCounts, Server, serve};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::Config;
 use crate::signals::Signals;
@@ -30,10 +26,10 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?
-        .block_on(serve(config))
+        .block_on(serve_both(config))
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve_both(config: Config) -> Result<(), Failure> {
     // Both are taken before either answers, so a start that fails has counted nothing.
     let (public_listener, public_at) = listen("public", config.public).await?;
     let (private_listener, private_at) = listen("private", config.private).await?;
@@ -47,66 +43,55 @@ async fn serve(config: Config) -> Result<(), Failure> {
     tracing::info!(%public_at, %private_at, families = config.n_families, "started");
 
     let aggregator = config.aggregator;
-    let private_service = Service::private(aggregator.clone());
-    let public = Server::start(public_listener, Service::public(aggregator.clone()));
-    let private = Server::start(private_listener, private_service.clone());
-    tokio::spawn(tell_time(aggregator));
+    let private_service = Service::private_with(aggregator.clone(), &config.private_options);
+    let private_service = private_service.map_err(Failure::Options)?;
+    let public_service = Service::public_with(aggregator.clone(), &config.public_options);
+    let public_service = public_service.map_err(Failure::Options)?;
+    if !config.public_options.has_origins() {
+        tracing::warn!("pages of any origin may push; list those that may with --origins");
+    }
+    let pushes = Endpoint::new(public_service);
+    let public = serve(public_listener, pushes, config.public_limits);
+    let scrapes = Endpoint::new(private_service.clone());
+    let private = serve(private_listener, scrapes, config.private_limits);
+    tokio::spawn(tell_time(aggregator, [public.clone(), private.clone()]));
 
     let signal = signals.next().await;
     tracing::info!(signal, "stopping");
     private_service.set_ready(false);
     // The private side stays until the public one is done, so that `/readyz` can say why.
     let done = async {
-        public.stop().await;
-        private.stop().await;
+        let begin = Instant::now();
+        let broken_off = public.stop(GRACE).await;
+        let broken_off = broken_off + private.stop(GRACE.saturating_sub(begin.elapsed())).await;
+        tracing::debug!(public = ?public.counts(), private = ?private.counts(), "connections");
+        broken_off
     };
     tokio::select! {
-        done = timeout(GRACE, done) => match done {
-            Ok(()) => tracing::info!("stopped"),
-            Err(_) => tracing::warn!("stopped, and broke off requests that took over {GRACE:?}"),
+        broken_off = done => match broken_off {
+            0 => tracing::info!("stopped"),
+            _ => tracing::warn!("stopped, and broke off {broken_off} requests that took over {GRACE:?}"),
         },
         signal = signals.next() => tracing::warn!(signal, "stopped at once"),
     }
     Ok(())
 }
 
-async fn tell_time(aggregator: Aggregator) {
+/// Tells the aggregator the time, and what happened to the connections of its listeners.
+async fn tell_time(aggregator: Aggregator, [public, private]: [Server; 2]) {
     let clock = Clock::new();
+    let mut listeners = [(Listener::Public, public), (Listener::Private, private)]
+        .map(|(listener, server)| (listener, server, ServeCounts::default()));
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        aggregator.tick(clock.now());
-    }
-}
-
-/// One listener at work.
-struct Server {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<io::Result<()>>,
-}
-
-impl Server {
-    fn start(listener: TcpListener, service: Service) -> Self {
-        let listener = listener.tap_io(|connection| {
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "a connection keeps its delay");
-            }
-        });
-        let (stop, stopped) = oneshot::channel();
-        let server = axum::serve(listener, Endpoint::new(service)).with_graceful_shutdown(async {
-            // An error is the sender dropped, which means the same.
-            let _ = stopped.await;
-        });
-        Self { stop, task: tokio::spawn(server.into_future()) }
-    }
-
-    /// Takes no more connections and waits for the requests on those there are.
-    async fn stop(self) {
-        drop(self.stop);
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "a listener failed");
+        for (listener, server, before) in &mut listeners {
+            let counts = server.counts();
+            counts.publish(before, &aggregator, *listener);
+            *before = counts;
         }
+        aggregator.tick(clock.now());
     }
 }
 
@@ -153,6 +138,8 @@ fn announce(config: &Config, public: SocketAddr, private: SocketAddr) {
 pub(crate) enum Failure {
     /// An address cannot be listened on.
     Listen { side: &'static str, address: SocketAddr, error: io::Error },
+    /// Who may push or read is not to be made out.
+    Options(lastmile_http::Error),
     /// The system gives no threads, or no signals.
     Runtime(io::Error),
 }
@@ -169,6 +156,7 @@ impl fmt::Display for Failure {
                     _ => error.fmt(f),
                 }
             }
+            Self::Options(error) => write!(f, "cannot start: {error}"),
             Self::Runtime(error) => write!(f, "cannot start: {error}"),
         }
     }

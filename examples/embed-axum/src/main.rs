@@ -1,5 +1,6 @@
-//! A site that sees whether its pages arrive: the server counts those it sends, the browser those it
-//! shows and how long they took, and Prometheus scrapes both from `127.0.0.1:9102/metrics`.
+//! A site that sees whether its pages arrive: the server counts the requests that it answers and how long
+//! they take, the browser the pages that it shows and how long those took, and Prometheus scrapes both from
+//! `127.0.0.1:9102/metrics`.
 //!
 //! `cargo run -p embed-axum`, then open <http://127.0.0.1:8080>.
 
@@ -8,9 +9,9 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
-use lastmile::{Aggregator, Error, Family, Limits, Schema, SchemaBuilder};
-use lastmile_axum::{Endpoint, router};
-use lastmile_http::{Clock, Service};
+use lastmile::{Aggregator, Error, Family, Limits, Schema};
+use lastmile_axum::{Endpoint, measure, router};
+use lastmile_http::{Clock, RequestMeter, Service};
 use tokio::net::TcpListener;
 
 const PAGE: &str = r#"<!doctype html><title>Hello</title><h1>Hello</h1><script>
@@ -22,21 +23,27 @@ addEventListener("load", () => navigator.sendBeacon("/telemetry/lm", JSON.string
 
 /// The site for everyone, and the metrics for Prometheus alone.
 fn app() -> Result<(Router, Endpoint), Error> {
-    let sent = Family::counter("pages_sent_total").help("Pages that the server sent.").host_only(); // a page cannot push to it
     let shown = Family::counter("pages_shown_total").help("Pages that browsers showed.");
     let loads = Family::histogram("page_load_seconds", [0.1, 0.5, 1.0, 2.5, 5.0])
         .help("Time until a page was loaded.");
-    let families = [sent, shown, loads].into_iter();
-    let schema = families.fold(Schema::builder(), SchemaBuilder::family).build()?;
+    let greetings =
+        Family::counter("greetings_total").help("Greetings that the server sent.").host_only(); // a page cannot push to it
+    let schema = Schema::builder()
+        .families([shown, loads, greetings])
+        .families(RequestMeter::families()) // the server's own requests, as the layer below counts them
+        .build()?;
     let aggregator = Aggregator::new(schema, Limits::default(), Clock::new().now())?;
 
-    let sent = aggregator.counter("pages_sent_total", &[])?;
+    let greetings = aggregator.counter("greetings_total", &[])?;
     let page = get(async move || {
-        sent.inc();
+        greetings.inc();
         Html(PAGE)
     });
     let telemetry = router(Service::public(aggregator.clone()));
-    let site = Router::new().route("/", page).nest("/telemetry", telemetry);
+    let site = Router::new()
+        .route("/", page)
+        .nest("/telemetry", telemetry)
+        .layer(measure(RequestMeter::new(&aggregator)?));
     Ok((site, Endpoint::new(Service::private(aggregator))))
 }
 

@@ -1,5 +1,5 @@
-//! Serves a router the way `lastmile-aggregator` does: axum's own server on tokio's multi-threaded
-//! runtime with as many workers as the process has cores (one, as the runner pins it).
+//! Serves a router as axum's own server does, on the runtime of `lastmile-aggregator`: tokio's
+//! multi-threaded one with as many workers as the process has cores (one, as the runner pins it).
 
 use std::io::{self, Write};
 use std::net::SocketAddr;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame};
 
-use super::{Intake, Unread};
+use super::{Budget, Intake, Unread};
 
 /// Frames as they are given, each possibly in pieces; `None` is an error of the transport.
 struct Frames(VecDeque<Option<Frame<Pieces>>>);
@@ -35,8 +35,20 @@ impl Body for Frames {
 
 #[track_caller]
 fn check<const N: usize>(frames: [Option<Frame<Pieces>>; N], wanted: Result<(&str, &str), Unread>) {
+    check_within(100, frames, wanted);
+}
+
+/// The same where all bodies in flight have so many bytes.
+#[track_caller]
+fn check_within<const N: usize>(
+    in_flight: usize,
+    frames: [Option<Frame<Pieces>>; N],
+    wanted: Result<(&str, &str), Unread>,
+) {
     let body = Frames(VecDeque::from(frames));
-    let read = std::pin::pin!(Intake::read(body, 8));
+    let budget = Budget::new(in_flight);
+    let mut share = budget.share();
+    let read = std::pin::pin!(Intake::read(body, 8, &mut share));
     let Poll::Ready(read) = read.poll(&mut Context::from_waker(std::task::Waker::noop())) else {
         panic!("no frame is pending");
     };
@@ -74,6 +86,14 @@ fn stops_at_the_cap() {
 }
 
 #[test]
+fn takes_what_came_from_the_budget() {
+    check_within(6, [data("abc", ""), data("def", "")], Ok(("joined", "abcdef")));
+    check_within(6, [data("abc", ""), data("defg", ""), None], Err(Unread::Busy));
+    check_within(0, [data("", "")], Ok(("empty", "")));
+    check_within(6, [data("abcdefghi", "")], Err(Unread::TooLarge));
+}
+
+#[test]
 fn reports_a_broken_transport() {
     check([None], Err(Unread::Broken));
     check([data("abc", ""), None], Err(Unread::Broken));
@@ -97,7 +117,9 @@ fn refuses_a_declared_length_unread() {
         }
     }
     for (declared, fits) in [(0, true), (8, true), (9, false), (u64::MAX, false)] {
-        let read = std::pin::pin!(Intake::read(Declared(declared), 8));
+        let budget = Budget::new(0);
+        let mut share = budget.share();
+        let read = std::pin::pin!(Intake::read(Declared(declared), 8, &mut share));
         let read = read.poll(&mut Context::from_waker(std::task::Waker::noop()));
         assert!(matches!(read, Poll::Ready(Ok(_))) == fits, "{declared} bytes declared");
     }

@@ -145,8 +145,5 @@ fn protobuf(escaping: Escaping) -> Option<ExpositionFormat> {
 ///
 /// Source: Prometheus docs/instrumenting/content_negotiation.md, which has `underscores` where none is given.
 fn escaping_of(name: &[u8]) -> Escaping {
-    [Escaping::AllowUtf8, Escaping::Underscores, Escaping::Dots, Escaping::Values]
-        .into_iter()
-        .find(|escaping| name.eq_ignore_ascii_case(escaping.as_str().as_bytes()))
-        .unwrap_or_default()
+    str::from_utf8(name).ok().and_then(Escaping::named).unwrap_or_default()
 }

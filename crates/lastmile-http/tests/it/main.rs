@@ -1,10 +1,6 @@
-//! The service over real sockets: `hyper` in front, plain text of HTTP/1.1 from the other side.
+//! The rules, with nothing but `hyper`'s own connection in front of the service; and what measures a host's
+//! own requests.
 
-mod answers;
-mod bodies;
-mod cors;
-mod formats;
-mod page_loads;
-mod routes;
-mod scrapes;
-mod server;
+mod adapter;
+mod measure;
+mod rules;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::family::Appended;
 use super::read::{self, Found};
-use crate::schema::exposed_anyhow;
 use crate::store::Catalog;
 use crate::sync::Mutex;
 
@@ -113,10 +112,9 @@ impl Sources {
 
 /// The names that the families of a catalog are exposed under, and whose each is.
 fn names_of(catalog: &Catalog) -> HashMap<String, String> {
-    let families = catalog.families().iter().map(|family| family.declared());
-    let names = families.flat_map(|family| {
-        let names = exposed_anyhow(family).into_iter();
-        names.map(|name| (name, family.name().to_owned()))
+    let names = catalog.families().iter().flat_map(|family| {
+        let owner = family.declared().name();
+        family.exposed_names().map(move |name| (name.to_owned(), owner.to_owned()))
     });
     names.collect()
 }

@@ -1,6 +1,6 @@
 //! Families of the host's registries, behind those of the aggregate.
 //!
-//! They are written one by one, off every lock, and handed out in chunks like a block that is larger than one.
+//! They are written one by one, off every lock, and handed out in chunks like a row that is larger than one.
 //! They are much fewer than rows, so nothing here is hot.
 
 use std::fmt::Write as _;
@@ -18,16 +18,13 @@ impl Scrape {
     /// Writes of what is appended as much as there is room for: where it ends.
     pub(super) fn append(&mut self, chunk: &mut [u8], mut end: usize) -> usize {
         while end < CHUNK_BYTES {
-            if self.spilled == self.spill.len() {
+            if self.spilled.is_empty() {
                 let Some(family) = self.next_appended() else { break };
                 self.spill.clear();
-                self.spilled = 0;
                 write(&family, self.options.format, &mut self.spill);
+                self.spilled = 0..self.spill.len();
             }
-            let n = (self.spill.len() - self.spilled).min(CHUNK_BYTES - end);
-            chunk[end..end + n].copy_from_slice(&self.spill[self.spilled..self.spilled + n]);
-            self.spilled += n;
-            end += n;
+            end += self.hand_out(&mut chunk[end..CHUNK_BYTES]);
         }
         end
     }
@@ -35,7 +32,7 @@ impl Scrape {
     /// The next family that is to be shown. The registries are read when the first is asked for.
     fn next_appended(&mut self) -> Option<Appended> {
         let filter = &self.options.filter;
-        if !filter.shows_appended() {
+        if !filter.takes_appended() {
             return None;
         }
         let families = self.appended.get_or_insert_with(|| {
@@ -43,7 +40,7 @@ impl Scrape {
             self.agg.own().appended(&outcome);
             outcome.shown.into_iter()
         });
-        families.find(|family| filter.names(&family.text_name()))
+        families.find(|family| filter.shows_appended(&family.text_name()))
     }
 }
 

@@ -16,7 +16,7 @@ pub enum OwnMetrics {
     Excluded,
 }
 
-/// What a scrape was asked to show. Two are equal if they show the same, in whatever order it was asked.
+/// What a scrape was asked to show. Two are equal if they were asked for the same names, in whatever order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     /// Sorted, each once; empty for all families.
@@ -43,24 +43,30 @@ impl Filter {
         }
     }
 
-    /// Whether the family is shown.
-    pub(super) fn shows(&self, family: &FamilyState) -> bool {
+    /// Whether the family is shown: any name that it is exposed under says so.
+    pub(crate) fn shows(&self, family: &FamilyState) -> bool {
         let own = match self.own {
             OwnMetrics::Included => true,
             OwnMetrics::Only => family.is_own(),
             OwnMetrics::Excluded => !family.is_own(),
         };
-        own && self.names(family.declared().name())
+        own && (self.names.is_empty() || family.exposed_names().any(|name| self.has(name)))
     }
 
-    /// Whether families that are not the aggregator's are shown, if they are named.
+    /// Whether any family that a host appended may be shown: none is the aggregator's own.
     #[cfg(feature = "prometheus-client")]
-    pub(super) fn shows_appended(&self) -> bool {
+    pub(super) fn takes_appended(&self) -> bool {
         self.own != OwnMetrics::Only
     }
 
-    /// Whether a family of this name is among those that were asked for.
-    pub(super) fn names(&self, name: &str) -> bool {
-        self.names.is_empty() || self.names.binary_search_by(|known| (**known).cmp(name)).is_ok()
+    /// Whether one of them is shown, that has this name in text.
+    #[cfg(feature = "prometheus-client")]
+    pub(super) fn shows_appended(&self, name: &str) -> bool {
+        self.takes_appended() && (self.names.is_empty() || self.has(name))
+    }
+
+    /// Whether this name is one that was asked for.
+    fn has(&self, name: &str) -> bool {
+        self.names.binary_search_by(|known| (**known).cmp(name)).is_ok()
     }
 }

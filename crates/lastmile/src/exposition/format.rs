@@ -47,6 +47,19 @@ impl Escaping {
             Self::Values => "values",
         }
     }
+
+    /// The one that [`as_str`](Self::as_str) calls so, in upper or lower case.
+    ///
+    /// ```
+    /// use lastmile::Escaping;
+    ///
+    /// assert_eq!(Escaping::named("Allow-UTF-8"), Some(Escaping::AllowUtf8));
+    /// assert_eq!(Escaping::named("none"), None);
+    /// ```
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|escaping| escaping.as_str().eq_ignore_ascii_case(name))
+    }
 }
 
 /// The exact types of one format, by escaping.

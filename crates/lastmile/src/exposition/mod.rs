@@ -2,6 +2,7 @@
 
 #[cfg(feature = "prometheus-client")]
 mod appended;
+mod encoder;
 mod filter;
 mod format;
 mod names;
@@ -23,12 +24,14 @@ pub(crate) use parts::{FamilyText, Style, TextParts, body_literals, counter_base
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::encoder::Encoder;
 use crate::aggregator::Inner;
 use crate::readers::{Peer, View};
-use crate::store::{Catalog, Shard, Walk};
+use crate::store::{Catalog, Walk};
 use crate::sync::unlock_fair;
 use crate::time::{Ticks, Timestamp};
 
@@ -79,12 +82,13 @@ impl ScrapeOptions {
         self
     }
 
-    /// Shows this family, by its name in the schema, and no others but those that are named as well. A
-    /// name that is no family's adds nothing, so an exposition may be empty. Of more than
-    /// [`FAMILIES_MAX`](Self::FAMILIES_MAX) names those that come last are passed over.
+    /// Shows this family, and no others but those that are named as well. It is named as in the schema, or as it or
+    /// one of its samples is in any format and escaping, and is shown whole. A name that is no family's adds
+    /// nothing, so an exposition may be empty. Of more than [`FAMILIES_MAX`](Self::FAMILIES_MAX) names those
+    /// that come last are passed over.
     ///
-    /// A reader with other families is another reader: a scrape of some says nothing about the others. A series
-    /// that is to leave waits for the next scrapes of every live reader, whatever they ask for.
+    /// A reader with other names is another reader: a scrape of some families says nothing about the others. A
+    /// series that is to leave waits for the next scrapes of every live reader that asks for its family.
     ///
     /// ```
     /// # use lastmile::{Aggregator, Family, Limits, Schema, ScrapeOptions, Timestamp};
@@ -202,9 +206,10 @@ pub struct Scrape {
     /// What is left of the host's registries, once they were read.
     #[cfg(feature = "prometheus-client")]
     appended: Option<appended::Families>,
-    /// The rest of a block that is larger than one chunk.
+    /// What is written aside: one row that alone is larger than a chunk, or a family of a host's registry.
     spill: Vec<u8>,
-    spilled: usize,
+    /// The part of it that is not handed out yet.
+    spilled: Range<usize>,
     /// Until it is completed.
     walk: Option<Walk>,
 }
@@ -214,8 +219,10 @@ pub struct Scrape {
 struct Cursor {
     family: usize,
     shard: usize,
-    /// The number of the last block written.
+    /// The number of the last block written whole.
     block: u64,
+    /// The number of a block that is written in part, and that of the next row in it.
+    inside: Option<(u64, u16)>,
     header_done: bool,
 }
 
@@ -245,7 +252,7 @@ impl Scrape {
             #[cfg(feature = "prometheus-client")]
             appended: None,
             spill: Vec::new(),
-            spilled: 0,
+            spilled: 0..0,
             walk,
         }
     }
@@ -257,9 +264,9 @@ impl Scrape {
     }
 
     /// Replaces the content of `chunk` by the next at most 64 KiB; `false` at the end, `chunk` then
-    /// empty. Holds each shard's lock for one block at a time, about 10 µs at most, and longer by as much as the
-    /// format is longer than text 0.0.4. Allocates only if `chunk` has less capacity than that, for a series
-    /// whose text alone is larger, or for a block that is larger in this format than in text 0.0.4.
+    /// empty. Holds a shard's lock for one block at a time and never for more than a chunk, about 10 µs, or for
+    /// one series whose text alone is larger. Allocates only if `chunk` has less capacity than that, for such a
+    /// series, or for what a host appended.
     pub fn next_chunk(&mut self, chunk: &mut Vec<u8>) -> bool {
         // Not cleared first: what is there need not be zeroed again.
         chunk.resize(CHUNK_BYTES + SLACK, 0);
@@ -269,11 +276,8 @@ impl Scrape {
     }
 
     fn fill(&mut self, chunk: &mut [u8]) -> usize {
-        if self.spilled < self.spill.len() {
-            let n = (self.spill.len() - self.spilled).min(CHUNK_BYTES);
-            chunk[..n].copy_from_slice(&self.spill[self.spilled..self.spilled + n]);
-            self.spilled += n;
-            return n;
+        if !self.spilled.is_empty() {
+            return self.hand_out(&mut chunk[..CHUNK_BYTES]);
         }
         let store = self.agg.store();
         let mut end = 0;
@@ -309,39 +313,46 @@ impl Scrape {
             let mut shard = store.shard(self.at.shard);
             let held_since = self.options.clock.map(|clock| clock());
             let Some(block) = shard.block_after(family.slot(), self.at.block) else {
-                self.at.shard += 1;
-                self.at.block = 0;
+                (self.at.shard, self.at.block, self.at.inside) = (self.at.shard + 1, 0, None);
                 continue;
             };
             let seq = shard.block(block).seq();
-            let need = encoder.bytes_max(&shard, block);
-            if need > CHUNK_BYTES - end && end > 0 {
+            let rows = match self.at.inside {
+                Some((inside, row)) if inside == seq => shard.block(block).rows_from(row),
+                _ => 0..shard.block(block).rows.len(),
+            };
+            let (room, n_rows) = (CHUNK_BYTES - end, rows.end);
+            let part = encoder.part(&shard, block, rows, room);
+            if part.bytes_max > room && end > 0 {
                 return end;
             }
-            // A block is larger than a chunk if it is of one long row, or in a format that takes more than text
-            // does; it is written aside and handed out in parts.
-            let is_large = need > CHUNK_BYTES;
-            let mut out = if is_large {
-                self.spill.clear();
-                self.spill.resize(need + SLACK, 0);
-                Out::new(&mut self.spill, 0)
-            } else {
-                Out::new(chunk, end)
-            };
-            let header_done = &mut self.at.header_done;
-            encoder.block(&mut out, &mut shard, block, header_done);
+            // One row that alone is larger than a chunk is written aside and handed out in parts.
+            let is_large = part.bytes_max > room;
+            if is_large && self.spill.len() < part.bytes_max + SLACK {
+                // Not under the lock; the row may be another by then.
+                drop(shard);
+                self.spill.resize(part.bytes_max + SLACK, 0);
+                continue;
+            }
+            let mut out =
+                if is_large { Out::new(&mut self.spill, 0) } else { Out::new(chunk, end) };
+            let next = part.rows.end;
+            encoder.rows(&mut out, &mut shard, block, part.rows, &mut self.at.header_done);
             let written = out.end();
+            self.at.inside =
+                (next < n_rows).then(|| (seq, shard.block(block).rows[next].ordinal()));
+            if self.at.inside.is_none() {
+                self.at.block = seq;
+            }
             unlock_fair(shard);
             if let (Some(clock), Some(since)) = (self.options.clock, held_since) {
                 self.agg.own().held(clock().saturating_sub(since));
             }
-            self.at.block = seq;
             if !is_large {
                 end = written;
                 continue;
             }
-            self.spill.truncate(written);
-            self.spilled = 0;
+            self.spilled = 0..written;
             if written > 0 {
                 return self.fill(chunk);
             }
@@ -358,6 +369,15 @@ impl Scrape {
         end
     }
 
+    /// Copies of what is written aside as much as there is room for: how much.
+    fn hand_out(&mut self, room: &mut [u8]) -> usize {
+        let n = self.spilled.len().min(room.len());
+        let start = self.spilled.start;
+        room[..n].copy_from_slice(&self.spill[start..start + n]);
+        self.spilled.start += n;
+        n
+    }
+
     /// The reader has all of it, at `now`.
     pub fn complete(mut self, now: Timestamp) {
         // Over before time passes, so that what is left of blocks may join.
@@ -366,33 +386,6 @@ impl Scrape {
         let took = now.mono().saturating_sub(self.started.mono());
         self.agg.own().scrape_completed(&self.agg, took, now);
         self.agg.tick(now);
-    }
-}
-
-/// What writes the rows of one family.
-enum Encoder<'a> {
-    Text(text::Lines<'a>),
-    #[cfg(feature = "protobuf")]
-    Protobuf(protobuf::Messages<'a>),
-}
-
-impl Encoder<'_> {
-    /// Most bytes that a block takes, the family's header included.
-    fn bytes_max(&self, shard: &Shard, block: u32) -> usize {
-        match self {
-            Self::Text(lines) => lines.bytes_max(shard.block(block)),
-            #[cfg(feature = "protobuf")]
-            Self::Protobuf(messages) => messages.bytes_max(shard, block),
-        }
-    }
-
-    /// Writes the rows of a block that are to be seen.
-    fn block(&self, out: &mut Out<'_>, shard: &mut Shard, block: u32, header_done: &mut bool) {
-        match self {
-            Self::Text(lines) => text::block(out, lines, shard, block, header_done),
-            #[cfg(feature = "protobuf")]
-            Self::Protobuf(messages) => messages.block(out, shard, block),
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::store::{FamilyState, escaped_values};
 use crate::value::summary::QUANTILES;
 
 /// Longest value: 39 digits of a 128-bit whole number; an `f64` takes 24.
-const VALUE_BYTES_MAX: usize = 40;
+pub(super) const VALUE_BYTES_MAX: usize = 40;
 
 /// A way to write lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,8 @@ pub(crate) struct TextParts {
     pub(super) lines: Vec<Line>,
     /// The line that tells when a series began, where the format has one.
     pub(super) created: Option<Line>,
+    /// Whether the lines of a counter, or of a histogram's buckets, may carry exemplars.
+    pub(super) takes_exemplars: bool,
     /// What stands before each value of a label body, if that is not what the store has.
     literals: Option<Vec<Box<[u8]>>>,
     /// By how much a body grows by that at most.
@@ -134,8 +136,16 @@ impl TextParts {
         let (literals, body_growth) = literals(family, style.escaping);
         let fixed_bytes_max = lines.iter().map(|line| line.bytes_max() + body_growth).sum();
         let created = created_base(&name, family.kind()).filter(|_| style.is_open_metrics);
+        // Source: OpenMetrics 1.0 §Exemplars: those of counters and of buckets alone (specification/OpenMetrics.md).
+        let takes_exemplars = style.is_open_metrics
+            && match family.kind() {
+                Kind::Counter => counter_base(&name).is_some(),
+                Kind::Histogram => true,
+                Kind::Gauge | Kind::Summary => false,
+            };
         Self {
             header: header(family, &name, style),
+            takes_exemplars,
             created: created.map(|base| Line::new(&format!("{base}_created"), bare, None)),
             lines,
             literals,

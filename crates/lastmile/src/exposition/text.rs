@@ -9,12 +9,16 @@
 //! └──────── head ─────────┘└ body ┘└── tail ──┘
 //! ```
 
+mod exemplar;
+
+use std::ops::Range;
+
 use super::number;
-use super::parts::{Body, Line, Short, TextParts};
+use super::parts::{Body, Short, TextParts};
 use super::{Out, PAD};
 use crate::readers::View;
 use crate::schema::Kind;
-use crate::store::{Block, CounterValue, FamilyState, Row, Shard};
+use crate::store::{Block, Bodies, CounterValue, FamilyState, Row, Shard};
 use crate::time::{Ticks, Timestamp, wall_ms_at};
 use crate::value::summary::QUANTILES;
 use crate::value::{Sum, histogram};
@@ -31,11 +35,28 @@ pub(super) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// Upper bound of a block's text, the family's header included.
-    pub(super) fn bytes_max(&self, block: &Block) -> usize {
-        let (n_rows, key_bytes) = (block.rows.len(), block.key_bytes());
-        let rows = self.parts.rows_bytes_max(n_rows, key_bytes, self.started.is_some());
-        self.parts.header().len() + rows
+    /// Upper bound of the text of all rows of a block.
+    pub(super) fn block_bytes_max(&self, shard: &Shard, block_id: u32) -> usize {
+        let block = shard.block(block_id);
+        let bytes = self.rows_bytes_max(block.rows.len(), block.key_bytes());
+        if !self.parts.takes_exemplars {
+            return bytes;
+        }
+        bytes
+            + (0..block.rows.len()).map(|i| exemplar::bytes_max(shard, block_id, i)).sum::<usize>()
+    }
+
+    /// Upper bound of the text of row `i` of a block.
+    pub(super) fn row_bytes_max(&self, shard: &Shard, block_id: u32, i: usize) -> usize {
+        let block = shard.block(block_id);
+        let bytes = self.rows_bytes_max(1, block.body(&block.rows[i]).len());
+        let exemplars =
+            if self.parts.takes_exemplars { exemplar::bytes_max(shard, block_id, i) } else { 0 };
+        bytes + exemplars
+    }
+
+    fn rows_bytes_max(&self, n_rows: usize, key_bytes: usize) -> usize {
+        self.parts.rows_bytes_max(n_rows, key_bytes, self.started.is_some())
     }
 
     /// A row's body, made in `scratch` if it is not the one that the store has.
@@ -60,25 +81,30 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Writes the rows of one block that are to be seen, the family's header before the first unless
-/// `header_done`. The caller holds the shard's lock and has made room for [`Lines::bytes_max`].
-pub(super) fn block(
+/// Writes those of these rows of a block that are to be seen, the family's header before the first unless
+/// `header_done`. The caller holds the shard's lock and has made room for all of them.
+pub(super) fn rows(
     out: &mut Out<'_>,
     lines: &Lines<'_>,
     shard: &mut Shard,
     block_id: u32,
+    range: Range<usize>,
     header_done: &mut bool,
 ) {
     let Lines { family, parts, view, now, started } = *lines;
     if view.reader_kind() != 0 {
-        shard.mark_shown(block_id, view);
+        shard.mark_shown(block_id, range.clone(), view);
     }
+    let shard = &*shard;
     let block = shard.block(block_id);
     let gauge = |i: usize| shard.gauge(block_id, i, family.ttl(), now);
     let is_gauge = family.kind() == Kind::Gauge;
-    let rows = || block.rows.iter().enumerate().filter(|(_, row)| row.is_seen(view));
+    let seen = || {
+        let rows = range.clone().zip(&block.rows[range.clone()]);
+        rows.filter(|(_, row)| row.is_seen(view))
+    };
     if !*header_done {
-        if !rows().any(|(i, _)| !is_gauge || gauge(i).is_some()) {
+        if !seen().any(|(i, _)| !is_gauge || gauge(i).is_some()) {
             return;
         }
         out.put(parts.header());
@@ -88,25 +114,22 @@ pub(super) fn block(
     let mut local = out.reborrow();
     // A loop for each type, rather than the question with every row.
     match family.kind() {
-        Kind::Counter if parts.keeps_bodies() && started.is_none() => {
-            let end = counters(local.reborrow(), &parts.lines[0], shard, block_id, view);
-            local.set_end(end);
-        }
         Kind::Counter => {
-            for (i, row) in rows() {
-                let body = lines.body(block, row, &mut scratch);
-                let value = if row.is_held(view) {
-                    CounterValue::Whole(0)
-                } else {
-                    shard.counter(block_id, row, i)
-                };
-                let end = long_line(local.reborrow(), &parts.lines[0], body.exact, value);
+            let long = LongLines { parts, shard, block_id, view };
+            if parts.keeps_bodies() && started.is_none() {
+                let end = counters(local.reborrow(), range, &long);
                 local.set_end(end);
-                lines.created(&mut local, body, row);
+            } else {
+                for (i, row) in seen() {
+                    let body = lines.body(block, row, &mut scratch);
+                    let end = long.line(local.reborrow(), i, row, body.exact);
+                    local.set_end(end);
+                    lines.created(&mut local, body, row);
+                }
             }
         }
         Kind::Gauge => {
-            for (i, row) in rows() {
+            for (i, row) in seen() {
                 if let Some(value) = gauge(i) {
                     parts.lines[0].start(&mut local, lines.body(block, row, &mut scratch));
                     number::float(&mut local, value);
@@ -114,34 +137,43 @@ pub(super) fn block(
             }
         }
         Kind::Histogram => {
-            for (i, row) in rows() {
+            for (i, row) in seen() {
                 let body = lines.body(block, row, &mut scratch);
                 if row.is_held(view) {
                     for line in &parts.lines {
                         line.start(&mut local, body);
                         local.put(b"0\n");
                     }
+                } else if parts.takes_exemplars
+                    && let Some(pin) = shard.pin_of(block_id, row, i)
+                {
+                    let cells = block.cells(i);
+                    let end = exemplar::histogram_row(local.reborrow(), parts, body, cells, pin);
+                    local.set_end(end);
                 } else {
-                    histogram_row(&mut local, parts, body, block.cells(i));
+                    histogram_row(&mut local, parts, body, block.cells(i), |_, _| {});
                 }
                 lines.created(&mut local, body, row);
             }
         }
-        Kind::Summary => summaries(&mut local, lines, block),
+        Kind::Summary => summaries(&mut local, lines, block, range),
     }
     let end = local.end();
     out.set_end(end);
 }
 
-/// The rows of a counter's block, which is what most expositions mostly are: where they end.
+/// Some rows of a counter's block, which is what most expositions mostly are: where they end.
 #[inline(always)]
-fn counters(out: Out<'_>, line: &Line, shard: &Shard, block_id: u32, view: &View) -> usize {
-    match (shard.block(block_id).body_bytes_max(), line.as_short()) {
-        (_, None) => counters_of::<0>(out, line, &Short::default(), shard, block_id, view),
-        (..=64, Some(short)) => counters_of::<64>(out, line, &short, shard, block_id, view),
-        (..=80, Some(short)) => counters_of::<80>(out, line, &short, shard, block_id, view),
-        (..=96, Some(short)) => counters_of::<96>(out, line, &short, shard, block_id, view),
-        (_, Some(short)) => counters_of::<128>(out, line, &short, shard, block_id, view),
+fn counters(out: Out<'_>, range: Range<usize>, long: &LongLines<'_>) -> usize {
+    let LongLines { parts, shard, block_id, view } = *long;
+    let block = shard.block(block_id);
+    let (rows, first, bodies) = (&block.rows[range.clone()], range.start, block.bodies());
+    match (block.body_bytes_max(), parts.lines[0].as_short()) {
+        (_, None) => counters_of::<0>(out, rows, bodies, &Short::default(), view, first, long),
+        (..=64, Some(short)) => counters_of::<64>(out, rows, bodies, &short, view, first, long),
+        (..=80, Some(short)) => counters_of::<80>(out, rows, bodies, &short, view, first, long),
+        (..=96, Some(short)) => counters_of::<96>(out, rows, bodies, &short, view, first, long),
+        (_, Some(short)) => counters_of::<128>(out, rows, bodies, &short, view, first, long),
     }
 }
 
@@ -153,15 +185,15 @@ fn counters(out: Out<'_>, line: &Line, shard: &Shard, block_id: u32, view: &View
 #[inline(never)]
 fn counters_of<const N: usize>(
     mut out: Out<'_>,
-    line: &Line,
+    rows: &[Row],
+    bodies: Bodies<'_>,
     short: &Short,
-    shard: &Shard,
-    block_id: u32,
     view: &View,
+    first: usize,
+    long: &LongLines<'_>,
 ) -> usize {
-    let block = shard.block(block_id);
-    let (bodies, Short { head, head_len, tail, tail_len }) = (block.bodies(), *short);
-    for (i, row) in block.rows.iter().enumerate() {
+    let Short { head, head_len, tail, tail_len } = *short;
+    for (i, row) in rows.iter().enumerate() {
         if !row.is_seen(view) {
             continue;
         }
@@ -180,37 +212,66 @@ fn counters_of<const N: usize>(
             let len = number::digits(room, tail_at + tail_len, n);
             out.advance(len);
         } else {
-            let value = if held { CounterValue::Whole(0) } else { shard.counter(block_id, row, i) };
-            let end = long_line(out.reborrow(), line, block.body(row), value);
+            let body = bodies.exact(row);
+            let end = long.line(out.reborrow(), first + i, row, body);
             out.set_end(end);
         }
     }
     out.end()
 }
 
-/// A counter's line of any size: where it ends.
-#[cold]
-#[inline(never)]
-fn long_line(mut out: Out<'_>, line: &Line, body: &[u8], value: CounterValue) -> usize {
-    line.head.put(&mut out);
-    out.put(body);
-    line.tail.put(&mut out);
-    match value {
-        CounterValue::Whole(n) => number::whole(&mut out, n),
-        CounterValue::Wide(sum) => number::sum(&mut out, sum),
-    }
-    out.end()
+/// What lines of counters are made of that are not short.
+#[derive(Clone, Copy)]
+struct LongLines<'a> {
+    parts: &'a TextParts,
+    shard: &'a Shard,
+    block_id: u32,
+    view: &'a View,
 }
 
+impl LongLines<'_> {
+    /// The line of row `i`, of any size and with any value: where it ends.
+    #[cold]
+    #[inline(never)]
+    fn line(&self, mut out: Out<'_>, i: usize, row: &Row, body: &[u8]) -> usize {
+        let line = &self.parts.lines[0];
+        line.head.put(&mut out);
+        out.put(body);
+        line.tail.put(&mut out);
+        if row.is_held(self.view) {
+            number::whole(&mut out, 0);
+            return out.end();
+        }
+        match self.shard.counter(self.block_id, row, i) {
+            CounterValue::Whole(n) => number::whole(&mut out, n),
+            CounterValue::Wide(sum) => number::sum(&mut out, sum),
+        }
+        if self.parts.takes_exemplars
+            && let Some(pin) = self.shard.pin_of(self.block_id, row, i)
+        {
+            exemplar::of_counter(&mut out, pin);
+        }
+        out.end()
+    }
+}
+
+/// The lines of a histogram's row; `behind` writes what stands behind that of a bucket.
 #[inline(always)]
-fn histogram_row(out: &mut Out<'_>, parts: &TextParts, body: Body<'_>, cells: &[u64]) {
+fn histogram_row(
+    out: &mut Out<'_>,
+    parts: &TextParts,
+    body: Body<'_>,
+    cells: &[u64],
+    behind: impl Fn(&mut Out<'_>, usize),
+) {
     let (counts, sum) = histogram::read(cells);
     let mut cumulative: u64 = 0;
     let (buckets, totals) = parts.lines.split_at(counts.len());
-    for (line, count) in buckets.iter().zip(counts) {
+    for (i, (line, count)) in buckets.iter().zip(counts).enumerate() {
         cumulative = cumulative.saturating_add(*count);
         line.start(out, body);
         number::whole(out, cumulative);
+        behind(out, i);
     }
     totals[0].start(out, body);
     number::sum(out, sum);
@@ -221,10 +282,10 @@ fn histogram_row(out: &mut Out<'_>, parts: &TextParts, body: Body<'_>, cells: &[
 /// The rows of a summary's block: a loop of its own, so that the others stay as small as they are. Only
 /// totals are held at 0 for a reader; a quantile at 0 would say that it was measured so.
 #[inline(never)]
-fn summaries(out: &mut Out<'_>, lines: &Lines<'_>, block: &Block) {
+fn summaries(out: &mut Out<'_>, lines: &Lines<'_>, block: &Block, range: Range<usize>) {
     let mut scratch = Vec::new();
     let (of_quantiles, totals) = lines.parts.lines.split_at(QUANTILES.len());
-    for (i, row) in block.rows.iter().enumerate() {
+    for (i, row) in range.clone().zip(&block.rows[range]) {
         if !row.is_seen(lines.view) {
             continue;
         }

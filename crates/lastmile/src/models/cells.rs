@@ -7,7 +7,7 @@ use loom::thread;
 use crate::exposition::Filter;
 use crate::limit::ByteBudget;
 use crate::readers::{Hold, Peer, Readers};
-use crate::store::Store;
+use crate::store::{Full, Store};
 use crate::sync::Mutex;
 use crate::{Family, Label, Limits};
 
@@ -84,5 +84,36 @@ fn a_row_that_a_scrape_did_not_meet_is_at_0_in_the_next() {
             }
         }
         pushes.join().unwrap();
+    });
+}
+
+/// A label with room for two values. One stays, and another leaves for a third one, for which the filter is
+/// filled anew.
+#[test]
+fn a_full_label_tells_nobody_who_has_a_place_that_there_is_none() {
+    // Two values share a word, so that all are in one; no two have a bit in common.
+    const STAYS: u64 = 0o00_01_02;
+    const LEAVES: u64 = 0o03_04_05;
+    const COMES: u64 = 0o06_07_10;
+    loom::model(|| {
+        let full = Arc::new(Full::new(1));
+        full.set_full(0, 2, false, [STAYS, LEAVES].into_iter());
+        let before = full.seen();
+        let reader = {
+            let full = Arc::clone(&full);
+            thread::spawn(move || {
+                let seen = full.seen();
+                let is_out = |hash| seen.labels() != 0 && full.has_no_place(seen, 0, hash);
+                assert!(!is_out(STAYS), "it has its place all the time");
+                assert!(!is_out(LEAVES) || seen != before, "it has one until there is room");
+                assert!(!is_out(COMES) || seen == before, "it has one from then on");
+            })
+        };
+        full.set_free(0);
+        full.put(0, COMES);
+        full.set_full(0, 2, true, [STAYS, COMES].into_iter());
+        let is_out = |hash| full.has_no_place(full.seen(), 0, hash);
+        assert_eq!([STAYS, LEAVES, COMES].map(is_out), [false, true, false]);
+        reader.join().unwrap();
     });
 }

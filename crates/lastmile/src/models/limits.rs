@@ -1,7 +1,7 @@
 //! Reservation: threads that create series at a limit.
 
-use super::harness::{aggregator, at_once, by_page, check, live, push, thread};
-use crate::Limits;
+use super::harness::{TTL, aggregator, at, at_once, by_page, check, live, own, push, thread};
+use crate::{Family, Label, Limits};
 
 /// Four threads bring six series to two families, which share the bytes. Digits below 6 fall into one shard,
 /// others into the other.
@@ -61,4 +61,39 @@ fn bytes_are_never_more_than_the_limit() {
 #[test]
 fn series_are_never_more_than_the_limit() {
     at_a_limit(Limits::default().series_per_family(3), |n, _, _| n == 2);
+}
+
+/// The one place of a label comes free while values come for it, one of which has it.
+#[test]
+fn what_comes_for_a_full_label_counts_once() {
+    check(|| {
+        let one = Family::counter("a_total").label(Label::open("page", 1)).ttl(TTL);
+        let agg = aggregator(&[one], Limits::default());
+        push(&agg, &[("a_total;page=/0", 1)], 0);
+        let pushes = |keys: &'static [&'static str]| {
+            thread!(agg => {
+                for key in keys {
+                    let report = push(&agg, &[(key, 1), ("a_total;page=other", 1)], 20);
+                    assert_eq!((report.accepted(), report.n_refused()), (2, 0));
+                }
+            })
+        };
+        at_once(vec![
+            pushes(&["a_total;page=/0", "a_total;page=/6"]),
+            pushes(&["a_total;page=/9", "a_total;page=/0"]),
+            thread!(agg => { agg.tick(at(20)); }),
+        ]);
+        let shown = live(&agg, 20);
+        let other = shown["a_total{page=\"other\"}"];
+        let of_own: u64 = shown.values().sum::<u64>() - other;
+        // Unless the row of the first push has left.
+        assert!(matches!(of_own + other, 8 | 9), "{shown:?}");
+        assert!(shown.len() == 2 || of_own == 0, "more than one has a place: {shown:?}");
+        let overflow = "lastmile_overflow_total{family=\"a_total\",label=\"page\"}";
+        assert_eq!(own(&agg, overflow, 20), other - 4, "{shown:?}");
+
+        agg.tick(at(60));
+        push(&agg, &[("a_total;page=/7", 1)], 60);
+        assert_eq!(live(&agg, 60)["a_total{page=\"/7\"}"], 1, "there is room again");
+    });
 }

@@ -9,7 +9,7 @@
 //! An aggregator takes some thousand steps to set up and to read, which is far beyond what can be walked
 //! through whole; shuttle takes them as they are, at hundreds to thousands of schedules a second. What is
 //! left for loom is little: the budget, the cell of a pin, the number of a scrape against the birth of a
-//! row. All else is plain data under a lock.
+//! row, what is known of full labels without a lock. All else is plain data under a lock.
 //!
 //! `cargo xtask prove models` runs them for minutes, `cargo xtask test` a few hundred schedules of each. A
 //! failure prints its schedule, and `MODEL_SCHEDULE=…` with the name of the model runs that one again.

@@ -1,6 +1,7 @@
 //! Bytes to samples, or a reason with a position: one decoder a file over one pull parser.
 
 mod error;
+mod explain;
 pub(crate) mod json;
 mod lm1;
 mod record;
@@ -10,11 +11,11 @@ mod source;
 mod swar;
 
 pub use error::{DecodeError, DecodeReason};
+pub(crate) use explain::explain;
 pub(crate) use report::Counts;
 pub use report::{LineError, PushReport, Refusal};
-pub(crate) use samples::{Entry, Number, Samples};
-pub use source::Source;
-pub(crate) use source::address_prefix;
+pub(crate) use samples::{Entry, Folded, Number, Samples};
+pub use source::{Headers, Source};
 
 use crate::dedup::{Claim, Ids};
 use crate::store::{BODY_BYTES_END, Catalog, Store};

@@ -84,6 +84,8 @@ fn entry(
     counts: &mut Counts,
 ) -> Result<()> {
     if json.peek() != b'{' {
+        samples.labels.clear();
+        samples.note_entry(body, None, None, samples.values.len(), Refusal::Malformed, 1);
         counts.refuse(Refusal::Malformed, 1);
         return json.skip();
     }
@@ -391,6 +393,12 @@ fn resolve(
     match resolved {
         Ok(target) => samples.finish_entry(&target, body, values_at, numbers_at, counts),
         Err(why) => {
+            let name = match fields.name {
+                Name::Is(name) => Some(name),
+                Name::Absent | Name::NotText => None,
+            };
+            let family = target.map(|target| target.family);
+            samples.note_entry(body, name, family, values_at, why, n_samples as u64);
             counts.refuse(why, n_samples as u64);
             samples.numbers.truncate(numbers_at);
             samples.values.truncate(values_at);

@@ -3,11 +3,12 @@
 
 use std::cell::Cell;
 
+use super::explain::Note;
 use super::json::{RawStr, unescape};
 use super::report::{Counts, Refusal};
 use super::source::Source;
-use crate::schema::{Kind, LABELS_MAX, UNKNOWN, ValueFrom, is_template, template_into};
-use crate::store::{Catalog, FamilyState, Key, Target, Text, Texts, same};
+use crate::schema::{Kind, LABELS_MAX, OTHER, UNKNOWN, ValueFrom, is_template, template_into};
+use crate::store::{Catalog, FamilyState, Key, Seen, Target, Text, Texts, same};
 
 /// The samples of one series.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +59,16 @@ impl Number {
     }
 }
 
+/// A value that became `other` before its series was looked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Folded {
+    /// Whose it is; in ascending order.
+    pub(crate) entry: u32,
+    pub(crate) label: u32,
+    /// What came.
+    pub(crate) value: Text,
+}
+
 /// The buffers of one push at a time, kept by the thread between pushes.
 #[derive(Debug, Default)]
 pub(crate) struct Samples {
@@ -71,8 +82,14 @@ pub(crate) struct Samples {
     pub(crate) entries: Vec<Entry>,
     /// Entries whose series was not found.
     pub(crate) misses: Vec<u32>,
+    /// Values that had no place and could get none.
+    pub(crate) folded: Vec<Folded>,
+    /// What stands for them, once any does.
+    other: Option<Text>,
     /// What the server sets on labels, in the order of [`Catalog::served`].
     served: Vec<Text>,
+    /// Why samples are refused, where a body is looked at once more to tell.
+    pub(crate) notes: Option<Vec<Note>>,
 }
 
 /// Buffers of more bytes than this are given back after the push that grew them.
@@ -95,6 +112,7 @@ impl Samples {
 
     fn clear(&mut self) {
         self.arena.clear();
+        self.other = None;
         self.served.clear();
         self.clear_entries();
     }
@@ -133,16 +151,11 @@ impl Samples {
     /// what is not found alone: what is stored is a template.
     pub(crate) fn make_templates(&mut self, catalog: &Catalog, body: &[u8], entry: usize) {
         let Entry { family, values_at, .. } = self.entries[entry];
-        let family = catalog.family(family);
-        if self.template_values(family, body, values_at as usize) {
-            let hash = family.hash(&self.key(family, body, values_at as usize, 0));
-            self.entries[entry].hash = hash;
-        }
+        self.template_values(catalog.family(family), body, values_at as usize);
     }
 
-    /// The same for the values that start at `values_at`: whether any was replaced.
-    fn template_values(&mut self, family: &FamilyState, body: &[u8], values_at: usize) -> bool {
-        let mut changed = false;
+    /// The same for the values that start at `values_at`.
+    fn template_values(&mut self, family: &FamilyState, body: &[u8], values_at: usize) {
         let mut labels = family.templated();
         while labels != 0 {
             let value = &mut self.values[values_at + labels.trailing_zeros() as usize];
@@ -154,9 +167,7 @@ impl Samples {
             let mut template = Vec::with_capacity(path.len());
             template_into(path, &mut template);
             *value = Text::put(&mut self.arena, &template);
-            changed = true;
         }
-        changed
     }
 
     /// Forgets the entries and keeps the texts.
@@ -166,6 +177,7 @@ impl Samples {
         self.numbers.clear();
         self.entries.clear();
         self.misses.clear();
+        self.folded.clear();
     }
 
     fn kept_bytes(&self) -> usize {
@@ -174,6 +186,7 @@ impl Samples {
             + self.values.capacity() * size_of::<Text>()
             + self.numbers.capacity() * size_of::<Number>()
             + self.entries.capacity() * size_of::<Entry>()
+            + self.folded.capacity() * size_of::<Folded>()
     }
 
     /// The text of a JSON string: in place if it has no escapes, decoded into the arena otherwise.
@@ -332,7 +345,12 @@ impl Samples {
             self.values.truncate(values_at);
             return;
         }
-        let hash = family.hash(&self.key(family, body, values_at, 0));
+        let full = family.full();
+        let hash = if full.labels() == 0 {
+            family.hash(&self.key(family, body, values_at, 0))
+        } else {
+            self.fold_full(family, full, body, values_at)
+        };
         self.entries.push(Entry {
             family: target.position,
             hash,
@@ -342,6 +360,30 @@ impl Samples {
             next: u32::MAX,
             row: u32::MAX,
         });
+    }
+
+    /// Replaces those values of the entry that ends by `other` that have no place and can get none, as these labels
+    /// are full; gives the hash of the series.
+    #[inline(never)]
+    fn fold_full(
+        &mut self,
+        family: &FamilyState,
+        full: Seen,
+        body: &[u8],
+        values_at: usize,
+    ) -> u64 {
+        let key = self.key(family, body, values_at, 0);
+        let (hash, mut labels) = family.hash_where_full(&key, full);
+        let entry = self.entries.len() as u32;
+        while labels != 0 {
+            let label = labels.trailing_zeros();
+            labels &= labels - 1;
+            let arena = &mut self.arena;
+            let other = *self.other.get_or_insert_with(|| Text::put(arena, OTHER.as_bytes()));
+            let value = &mut self.values[values_at + label as usize];
+            self.folded.push(Folded { entry, label, value: std::mem::replace(value, other) });
+        }
+        hash
     }
 
     /// Whether the policies let the values in that start at `values_at`.
@@ -366,7 +408,9 @@ impl Samples {
         counts: &mut Counts,
     ) {
         if let Err(why) = self.check_values(family, body, values_at) {
-            counts.refuse(why, (self.numbers.len() - numbers_at) as u64);
+            let n = (self.numbers.len() - numbers_at) as u64;
+            self.note_values(family, body, values_at, why, n);
+            counts.refuse(why, n);
             self.numbers.truncate(numbers_at);
             return;
         }
@@ -378,7 +422,10 @@ impl Samples {
                     self.numbers[kept] = number;
                     kept += 1;
                 }
-                Err(why) => counts.refuse(why, 1),
+                Err(why) => {
+                    self.note_number(family, number.value, why);
+                    counts.refuse(why, 1);
+                }
             }
         }
         self.numbers.truncate(kept);

@@ -1,4 +1,32 @@
+use std::fmt;
 use std::net::IpAddr;
+
+/// Headers of a request, by their names in lower case.
+///
+/// ```
+/// use lastmile::{Headers, Source};
+///
+/// struct OfRequest(std::collections::HashMap<String, String>);
+///
+/// impl Headers for OfRequest {
+///     fn header(&self, name: &str) -> Option<&str> {
+///         self.0.get(name).map(String::as_str)
+///     }
+/// }
+///
+/// let headers = OfRequest([("x-country".to_owned(), "de".to_owned())].into());
+/// assert_eq!(Source::default().headers(&headers).header_value("x-country"), Some("de"));
+/// ```
+pub trait Headers {
+    /// The value of the first header of this name, if it is text.
+    fn header(&self, name: &str) -> Option<&str>;
+}
+
+impl<const N: usize> Headers for [(&str, &str); N] {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(given, _)| *given == name).map(|(_, value)| *value)
+    }
+}
 
 /// Who sent a push, as far as the caller knows and vouches for it. Nothing of it is stored or exposed.
 ///
@@ -8,13 +36,39 @@ use std::net::IpAddr;
 /// let source = Source::default().addr([203, 0, 113, 7].into()).origin("https://app.example");
 /// assert_eq!(source.origin_value(), Some("https://app.example"));
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Source<'a> {
     addr: Option<IpAddr>,
     origin: Option<&'a str>,
     key: Option<&'a str>,
     idempotency_key: Option<&'a str>,
-    headers: &'a [(&'a str, &'a str)],
+    headers: Option<&'a dyn Headers>,
+}
+
+impl Source<'_> {
+    /// The part of an address that stands for one client: all of IPv4, a /56 of IPv6, of which one customer
+    /// is commonly given all. IPv4 within IPv6 is IPv4.
+    ///
+    /// ```
+    /// use lastmile::Source;
+    ///
+    /// let prefix = |text: &str| Source::prefix_of(text.parse().unwrap());
+    /// assert_eq!(prefix("2001:db8:0:1::1"), prefix("2001:db8:0:ff::2"));
+    /// assert_ne!(prefix("192.0.2.1"), prefix("192.0.2.2"));
+    /// assert_eq!(prefix("192.0.2.1"), prefix("::ffff:192.0.2.1"));
+    /// ```
+    #[must_use]
+    pub fn prefix_of(addr: IpAddr) -> [u8; 8] {
+        let mut prefix = [0; 8];
+        match addr.to_canonical() {
+            IpAddr::V4(v4) => prefix[..4].copy_from_slice(&v4.octets()),
+            IpAddr::V6(v6) => {
+                prefix[..7].copy_from_slice(&v6.octets()[..7]);
+                prefix[7] = 6;
+            }
+        }
+        prefix
+    }
 }
 
 impl<'a> Source<'a> {
@@ -47,18 +101,18 @@ impl<'a> Source<'a> {
         self
     }
 
-    /// Headers of the request that labels are set from, by their names in lower case: only what a proxy
-    /// that the host trusts has put there, as anyone else can send what they like.
+    /// The headers of the request that labels are set from: only what a proxy that the host trusts has put
+    /// there, as anyone else can send what they like. They are asked for those alone that the schema names.
     #[must_use]
-    pub fn headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Self {
-        self.headers = headers;
+    pub fn headers(mut self, headers: &'a dyn Headers) -> Self {
+        self.headers = Some(headers);
         self
     }
 
-    /// The first header of this name among those that [`headers`](Self::headers) set.
+    /// The header of this name, if [`headers`](Self::headers) were given and have it.
     #[must_use]
     pub fn header_value(&self, name: &str) -> Option<&'a str> {
-        self.headers.iter().find(|(given, _)| *given == name).map(|(_, value)| *value)
+        self.headers.and_then(|headers| headers.header(name))
     }
 
     /// What [`addr`](Self::addr) set.
@@ -86,6 +140,17 @@ impl<'a> Source<'a> {
     }
 }
 
+impl fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("addr", &self.addr)
+            .field("origin", &self.origin)
+            .field("key", &self.key)
+            .field("idempotency_key", &self.idempotency_key)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Shortest `Idempotency-Key` that counts as an id: that of an `lm1` id. Two pages that both say `1`
 /// would drop each other's batches.
 const KEY_BYTES_MIN: usize = 16;
@@ -95,18 +160,4 @@ impl Source<'_> {
     pub(crate) fn batch_key(&self) -> Option<&[u8]> {
         self.idempotency_key.map(str::as_bytes).filter(|key| key.len() >= KEY_BYTES_MIN)
     }
-}
-
-/// The part of an address that stands for one client: all of IPv4, a /56 of IPv6, of which one customer
-/// is commonly given all.
-pub(crate) fn address_prefix(addr: IpAddr) -> [u8; 8] {
-    let mut prefix = [0; 8];
-    match addr.to_canonical() {
-        IpAddr::V4(v4) => prefix[..4].copy_from_slice(&v4.octets()),
-        IpAddr::V6(v6) => {
-            prefix[..7].copy_from_slice(&v6.octets()[..7]);
-            prefix[7] = 6;
-        }
-    }
-    prefix
 }

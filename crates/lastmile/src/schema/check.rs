@@ -231,6 +231,10 @@ fn bounds(family: &Family, fault: &mut impl FnMut(&str, String)) {
     }
     if family.bounds.iter().any(|b| !b.is_finite()) {
         fault(field, "must be finite; `+Inf` is always there".to_owned());
+    } else if family.bounds.iter().any(|b| b.is_sign_negative()) {
+        // Below 0 stands no observation, so a bound there is a mistake; and OpenMetrics lets no `_sum` stand beside it.
+        // Source: OpenMetrics 1.0 §Histogram, "a negative bucket threshold" (specification/OpenMetrics.md).
+        fault(field, "must not be below 0, where a histogram takes nothing".to_owned());
     } else if !family.bounds.is_sorted_by(|a, b| a < b) {
         fault(field, "must ascend".to_owned());
     }

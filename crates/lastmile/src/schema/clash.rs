@@ -71,12 +71,16 @@ pub(super) fn is_meant(label: &str) -> bool {
     !is_label_name(label) && Escaping::ALL.into_iter().any(is_meant)
 }
 
-/// The names of a family and of its samples in all formats, under any escaping.
-#[cfg(feature = "prometheus-client")]
-pub(crate) fn exposed_anyhow(family: &Family) -> Vec<String> {
-    let n_escapings = if is_metric_name(&family.name) { 1 } else { usize::MAX };
-    let escapings = Escaping::ALL.into_iter().take(n_escapings);
-    escapings.flat_map(|escaping| exposed(family, escaping)).collect()
+/// All names that a family is exposed under, its own first: of it and its samples, in every format, under every
+/// escaping.
+pub(crate) fn exposed_names(family: &Family) -> Vec<String> {
+    let mut names = Vec::new();
+    for name in Escaping::ALL.into_iter().flat_map(|escaping| exposed(family, escaping)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// The names of a family and of its samples in all formats.

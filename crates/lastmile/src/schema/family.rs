@@ -146,7 +146,7 @@ impl Family {
         Self::new(name, Kind::Gauge)
     }
 
-    /// A histogram with these upper bounds, ascending; `+Inf` is always there and need not be named.
+    /// A histogram with these upper bounds, from 0 up and ascending; `+Inf` is always there and need not be named.
     /// An observation may be as large as 86,400 or 100 × the highest bound, whichever is greater,
     /// unless [`max`](Self::max) says otherwise.
     #[must_use]

@@ -15,8 +15,7 @@ mod toml;
 use std::sync::Arc;
 
 pub(crate) use check::{LABELS_MAX, NAME_BYTES_MAX, is_reserved};
-#[cfg(feature = "prometheus-client")]
-pub(crate) use clash::exposed_anyhow;
+pub(crate) use clash::exposed_names;
 pub(crate) use family::LeStyle;
 pub use family::{Combine, Family, Kind};
 pub use label::{AdmitBy, Label, Otherwise, ValueFrom};
@@ -81,6 +80,21 @@ impl SchemaBuilder {
     #[must_use]
     pub fn family(mut self, family: Family) -> Self {
         self.families.push(family);
+        self
+    }
+
+    /// Adds several families, in their order.
+    ///
+    /// ```
+    /// # use lastmile::{Family, Schema};
+    /// let families = ["orders_total", "refunds_total"].map(|name| Family::counter(name).host_only());
+    /// let schema = Schema::builder().families(families).build()?;
+    /// assert_eq!(schema.families().len(), 2);
+    /// # Ok::<(), lastmile::Error>(())
+    /// ```
+    #[must_use]
+    pub fn families(mut self, families: impl IntoIterator<Item = Family>) -> Self {
+        self.families.extend(families);
         self
     }
 

@@ -1,11 +1,13 @@
 //! How series come into being: reserved with their family, admitted with a sample, or bound by the host.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use super::Store;
 use super::block::{RESERVED, Row, UNUSED};
 use super::candidates::{Came, TABLE_BYTES};
 use super::family::{FamilyState, Seed};
+use super::full::Full;
 use super::key::{Key, Text, Texts, ValueHashes};
 use super::places::{Place, Places, value_bytes};
 use super::shard::{RowId, Shard};
@@ -87,8 +89,8 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    pub(super) fn new(declared: &Family, seed: &Seed) -> Self {
-        let labels = declared.labels().iter().map(|_| Places::new(seed)).collect();
+    pub(super) fn new(declared: &Family, seed: &Seed, full: &Arc<Full>) -> Self {
+        let labels = (0..declared.labels().len()).map(|i| Places::new(i, seed, full)).collect();
         let mut admission = Self { n_series: 0, bytes: 0, detached: false, labels };
         admission.redeclare(declared);
         admission
@@ -101,7 +103,8 @@ impl Admission {
         for (places, label) in self.labels.iter_mut().zip(declared.labels()) {
             let Some(open) = label.as_open() else { continue };
             let pinned = open.pin.iter().map(|value| value.as_bytes().into()).collect();
-            places.redeclare(pinned, open.admit_after > 1, &mut taken, &mut given);
+            let (max, waits) = (open.max_values as usize, open.admit_after > 1);
+            places.redeclare(max, pinned, waits, &mut taken, &mut given);
         }
         (taken, given)
     }
@@ -110,7 +113,7 @@ impl Admission {
     pub(super) fn retire(&mut self) -> u64 {
         let (mut taken, mut given) = (0, 0);
         for places in &mut self.labels {
-            places.redeclare(Vec::new(), false, &mut taken, &mut given);
+            places.redeclare(usize::MAX, Vec::new(), false, &mut taken, &mut given);
         }
         given
     }

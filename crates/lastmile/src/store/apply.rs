@@ -8,7 +8,7 @@ use super::family::FamilyState;
 use super::key::{Key, ValueHashes};
 use super::shard::Shard;
 use super::{SHARDS_MAX, Store};
-use crate::push::{Counts, Entry, Number, Samples};
+use crate::push::{Counts, Entry, Folded, Number, Samples};
 use crate::schema::{Kind, LABELS_MAX};
 
 /// No entry.
@@ -107,7 +107,13 @@ impl Store {
             }));
         }
         if !misses.is_empty() {
-            self.apply_misses(catalog, samples, body, &mut misses, arrival, counts);
+            misses.sort_unstable();
+        }
+        if !samples.folded.is_empty() {
+            settle_folded(catalog, samples, &misses);
+        }
+        if !misses.is_empty() {
+            self.apply_misses(catalog, samples, body, &misses, arrival, counts);
         }
         samples.misses = misses;
     }
@@ -120,12 +126,11 @@ impl Store {
         catalog: &Catalog,
         samples: &mut Samples,
         body: &[u8],
-        misses: &mut [u32],
+        misses: &[u32],
         arrival: &Arrival<'_>,
         counts: &mut Counts,
     ) {
-        misses.sort_unstable();
-        for i in misses.iter() {
+        for i in misses {
             samples.make_templates(catalog, body, *i as usize);
         }
         let family_of = |i: u32| samples.entries[i as usize].family;
@@ -197,12 +202,38 @@ impl Store {
         }
         drop(rows);
         drop(admission);
-        if let Some(meters) = family.incarnation().meters() {
-            for (meters, n) in meters.labels.iter().zip(overflow).filter(|(_, n)| *n > 0) {
-                if let Some(meters) = meters {
-                    meters.overflow.add(n);
-                }
+        count_overflow(family, &overflow);
+    }
+}
+
+/// What became `other` before it was looked for is counted where that found a row. Where it found none, what
+/// came stands again, to be asked for a place.
+#[inline(never)]
+fn settle_folded(catalog: &Catalog, samples: &mut Samples, misses: &[u32]) {
+    let Samples { folded, entries, values, .. } = samples;
+    let mut folded = folded.iter().peekable();
+    while let Some(Folded { entry, .. }) = folded.peek() {
+        let family = entries[*entry as usize].family;
+        let mut overflow = [0; LABELS_MAX];
+        let is_of_family = |folded: &&Folded| entries[folded.entry as usize].family == family;
+        while let Some(Folded { entry, label, value }) = folded.next_if(is_of_family) {
+            let Entry { values_at, n_numbers, .. } = entries[*entry as usize];
+            if misses.binary_search(entry).is_err() {
+                overflow[*label as usize] += u64::from(n_numbers);
+            } else {
+                values[(values_at + label) as usize] = *value;
             }
+        }
+        count_overflow(catalog.family(family), &overflow);
+    }
+}
+
+/// Counts samples that went to `other` for want of a place, by label.
+fn count_overflow(family: &FamilyState, overflow: &[u64; LABELS_MAX]) {
+    let Some(meters) = family.incarnation().meters() else { return };
+    for (meters, n) in meters.labels.iter().zip(overflow).filter(|(_, n)| **n > 0) {
+        if let Some(meters) = meters {
+            meters.overflow.add(*n);
         }
     }
 }

@@ -90,7 +90,9 @@ impl Store {
         let leaves = || {
             family.incarnation().is_retired() || (family.is_own() && family.kind() == Kind::Gauge)
         };
-        if let Some(row) = rows.unpin(pin, now()).filter(|_| leaves()) {
+        let Some(row) = rows.unpin(pin, now()) else { return };
+        pin.forget_exemplars(&self.budget);
+        if leaves() {
             self.remove_row(&mut rows, &mut admission, family, row);
         }
     }
@@ -117,19 +119,25 @@ impl Store {
         rows.update(Shard::pinned_row(pin), pin.family(), numbers, self.moment(now));
     }
 
-    /// Adds to a bound counter, and keeps what it came with, both under one lock.
-    pub(crate) fn add_with_exemplar(&self, pin: &Pin, n: u64, exemplar: Exemplar) {
+    /// Adds to a bound counter, and keeps what it came with if there is room, both under one lock.
+    pub(crate) fn add_with_exemplar(&self, pin: &Pin, n: u64, exemplar: Exemplar) -> bool {
         let _rows = self.shard(pin.shard());
         pin.add(n);
-        pin.keep(0, exemplar);
+        pin.keep(0, exemplar, &self.budget)
     }
 
-    /// Observes a checked value through a bound histogram, and keeps what it came with.
-    pub(crate) fn observe_with_exemplar(&self, pin: &Pin, v: f64, exemplar: Exemplar, now: Ticks) {
+    /// Observes a checked value through a bound histogram, and keeps what it came with if there is room.
+    pub(crate) fn observe_with_exemplar(
+        &self,
+        pin: &Pin,
+        v: f64,
+        exemplar: Exemplar,
+        now: Ticks,
+    ) -> bool {
         let mut rows = self.shard(pin.shard());
         let numbers = &[Number { value: v, n: 1 }];
         rows.update(Shard::pinned_row(pin), pin.family(), numbers, self.moment(now));
-        pin.keep(histogram::bucket_idx(pin.family().bounds(), v), exemplar);
+        pin.keep(histogram::bucket_idx(pin.family().bounds(), v), exemplar, &self.budget)
     }
 
     /// Adds cells of the same layout to a bound histogram's row, all under one lock.

@@ -9,8 +9,11 @@
 //! ```
 //! The label body *is* the key: a look-up compares raw values against it between the skeleton bytes it
 //! knows, and a scrape copies it. Order of rows is order of exposition. A block never grows past what
-//! one chunk of a scrape can hold, so a scrape copies whole blocks, each under one lock hold, and its
-//! cursor is a block's index: what happens inside a block never concerns it.
+//! one chunk of a scrape in text 0.0.4 can hold, so such a scrape copies whole blocks, each under one lock
+//! hold, and its cursor is a block's number. In a format that takes more a scrape stops inside a block. Rows
+//! are numbered as they come, so that it goes on where it stopped when rows before that have left.
+
+use std::ops::Range;
 
 use super::family::FamilyState;
 use super::key::Key;
@@ -71,9 +74,17 @@ pub(crate) struct Row {
     key_offset: u16,
     key_len: u16,
     pub(crate) flags: u16,
+    /// Counts the rows of a block as they come: where a scrape that stopped inside it goes on.
+    ordinal: u16,
 }
 
 impl Row {
+    /// The number of this row among those of its block.
+    #[inline]
+    pub(crate) fn ordinal(&self) -> u16 {
+        self.ordinal
+    }
+
     /// The kinds of readers that have been shown the row's value.
     #[inline]
     pub(crate) fn shown(&self) -> u8 {
@@ -116,6 +127,8 @@ pub(crate) struct Block {
     n_cells: usize,
     n_native_cells: usize,
     key_len_max: u16,
+    /// The number of the next row.
+    next_ordinal: u32,
     keys: Vec<u8>,
     pub(crate) rows: Vec<Row>,
     cells: Vec<u64>,
@@ -128,6 +141,13 @@ pub(crate) struct Block {
 pub(crate) struct Bodies<'a>(&'a [u8]);
 
 impl<'a> Bodies<'a> {
+    /// A row's body.
+    #[inline]
+    pub(crate) fn exact(self, row: &Row) -> &'a [u8] {
+        let offset = usize::from(row.key_offset);
+        &self.0[offset..offset + usize::from(row.key_len)]
+    }
+
     /// A row's body with what stands behind it, if that makes `N` bytes, and the length of the body: to be
     /// copied in one piece of a constant size.
     #[inline(always)]
@@ -152,6 +172,7 @@ impl Block {
             n_cells,
             n_native_cells: family.n_native_cells(),
             key_len_max: 0,
+            next_ordinal: 0,
             keys: Vec::new(),
             rows: Vec::new(),
             cells: Vec::new(),
@@ -171,6 +192,11 @@ impl Block {
         self.seq
     }
 
+    /// The rows from this one on.
+    pub(crate) fn rows_from(&self, ordinal: u16) -> Range<usize> {
+        self.rows.partition_point(|row| row.ordinal < ordinal)..self.rows.len()
+    }
+
     /// Bytes of the label bodies of all rows.
     pub(crate) fn key_bytes(&self) -> usize {
         self.keys.len()
@@ -180,6 +206,7 @@ impl Block {
     pub(super) fn has_room(&self, family: &FamilyState, key_len: usize) -> bool {
         self.rows.is_empty()
             || (self.rows.len() < rows_max(family)
+                && self.next_ordinal <= u32::from(u16::MAX)
                 && self.keys.len() + key_len < KEY_BYTES_MAX
                 && self.text_bytes_max + family.text().row_bytes_max(key_len) <= CHUNK_BYTES)
     }
@@ -200,7 +227,9 @@ impl Block {
             key_offset: offset as u16,
             key_len: len as u16,
             flags: flags | if key.is_special() { ESCAPED } else { 0 },
+            ordinal: self.next_ordinal as u16,
         });
+        self.next_ordinal += 1;
         self.cells.resize(self.cells.len() + self.n_cells, 0);
         self.native.resize(self.native.len() + self.n_native_cells, 0);
         if key.family.kind() == Kind::Summary {
@@ -244,7 +273,7 @@ impl Block {
             && self.text_bytes_max + other.text_bytes_max <= CHUNK_BYTES
     }
 
-    /// Adds the rows of another block, in order.
+    /// Adds the rows of another block, in order, and numbers them anew: no scrape is inside of either.
     pub(super) fn append(&mut self, mut other: Self) {
         let offset = self.keys.len() as u16;
         self.keys.append(&mut other.keys);
@@ -256,6 +285,10 @@ impl Block {
         self.rolling.append(&mut other.rolling);
         self.text_bytes_max += other.text_bytes_max;
         self.key_len_max = self.key_len_max.max(other.key_len_max);
+        for (row, ordinal) in self.rows.iter_mut().zip(0..) {
+            row.ordinal = ordinal;
+        }
+        self.next_ordinal = self.rows.len() as u32;
     }
 
     /// No row will be added any more: gives spare capacity back.
@@ -282,8 +315,7 @@ impl Block {
     /// A row's label body.
     #[inline]
     pub(crate) fn body(&self, row: &Row) -> &[u8] {
-        let offset = usize::from(row.key_offset);
-        &self.keys[offset..offset + usize::from(row.key_len)]
+        self.bodies().exact(row)
     }
 
     /// The label bodies of all rows, to be copied.

@@ -1,5 +1,5 @@
 //! How series leave: idle for their family's time to live, and read at their final value by every
-//! reader that is still there; or because no schema declares them any more.
+//! reader of the family that is still there; or because no schema declares them any more.
 //!
 //! A row leaves whole: its memory, its place in the limits and those of its label values. Should the
 //! series come back, it is a new one that starts at 0, which Prometheus reads as a reset, exactly. A row
@@ -31,11 +31,12 @@ impl Store {
     }
 
     fn expire_family(&self, family: &FamilyState, seen: &Seen, now: Ticks) -> u64 {
+        let read = seen.by(|filter| filter.shows(family));
         let fate = |_: RowId, row: &Row| {
             let is_idle = row.flags & (PINNED | UNUSED) == 0
                 && now.saturating_sub(row.touched) > family.ttl()
                 && (family.kind() == Kind::Gauge
-                    || seen.final_value(row.touched, row.born, row.created));
+                    || read.final_value(row.touched, row.born, row.created));
             match is_idle {
                 false => Fate::Stays,
                 true if row.flags & RESERVED != 0 => Fate::Restarts,

@@ -4,12 +4,13 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use super::admission::Admission;
+use super::full::{Full, Seen};
 use super::key::Key;
 use super::pin::Pin;
 use super::policy::Policies;
 use crate::exposition::{Escaping, FamilyText, Style, TextParts, body_literals};
 use crate::push::Refusal;
-use crate::schema::{Combine, Family, Kind, Label, Native, OTHER, is_reserved};
+use crate::schema::{Combine, Family, Kind, Label, Native, OTHER, exposed_names, is_reserved};
 use crate::sync::{AtomicBool, AtomicU32, FastRandomState, Mutex, Ordering};
 use crate::time::{TICKS_PER_SEC, Ticks, duration_ticks};
 use crate::value::native;
@@ -36,9 +37,13 @@ pub(crate) struct FamilyState {
     ttl: Ticks,
     scale: Scale,
     text: FamilyText,
+    /// All names that any format shows it under, its own first.
+    exposed_names: Box<[String]>,
     /// Whether it is one of the aggregator's own, which no client can grow: the limits are not for it.
     own: bool,
     incarnation: Arc<Incarnation>,
+    /// The incarnation's.
+    full: Arc<Full>,
     /// The hash that those of its series begin with.
     hash_of_none: u64,
     hash_of_other: u64,
@@ -58,6 +63,8 @@ pub(crate) struct Incarnation {
     meters: OnceLock<Meters>,
     /// Held while a series is created, before any shard's lock and never behind one.
     pub(super) admission: Mutex<Admission>,
+    /// What of it may be known without.
+    full: Arc<Full>,
 }
 
 /// The aggregator's own metrics about one family.
@@ -146,12 +153,14 @@ fn join(hash: u64, value: u64) -> u64 {
 impl Incarnation {
     /// A family's rows begin, with places for what its labels pin.
     fn new(slot: u32, declared: &Family, seed: &Seed) -> Self {
+        let full = Arc::new(Full::new(declared.labels().len()));
         Self {
             slot,
             retired: AtomicBool::new(false),
             swept: AtomicU32::new(0),
             meters: OnceLock::new(),
-            admission: Mutex::new(Admission::new(declared, seed)),
+            admission: Mutex::new(Admission::new(declared, seed, &full)),
+            full,
         }
     }
 
@@ -212,9 +221,11 @@ impl FamilyState {
             ttl: duration_ticks(declared.ttl_or_default()).max(1),
             scale: declared.scale(),
             text: FamilyText::new(&declared),
+            exposed_names: exposed_names(&declared).into(),
             own: is_reserved(&declared.name),
             hash_of_none: value_hash(&seed, &incarnation.slot.to_le_bytes()),
             hash_of_other: value_hash(&seed, OTHER.as_bytes()),
+            full: Arc::clone(&incarnation.full),
             incarnation,
             seed,
             declared,
@@ -229,6 +240,11 @@ impl FamilyState {
     /// Whether it is one of the aggregator's own, which are exempt from the limits.
     pub(crate) fn is_own(&self) -> bool {
         self.own
+    }
+
+    /// Its name, and whatever else it and its samples are called in any format.
+    pub(crate) fn exposed_names(&self) -> impl Iterator<Item = &str> {
+        self.exposed_names.iter().map(String::as_str)
     }
 
     /// The id of its incarnation.
@@ -356,6 +372,36 @@ impl FamilyState {
     pub(crate) fn hash(&self, key: &Key<'_>) -> u64 {
         (0..key.values.len())
             .fold(self.hash_of_none, |hash, i| join(hash, self.value_hash(key.value(i))))
+    }
+
+    /// The labels that are full now.
+    #[inline]
+    pub(crate) fn full(&self) -> Seen {
+        self.full.seen()
+    }
+
+    /// The hash of a series some of whose labels were full, with those values at `other` that had no place then
+    /// and could get none, and a bit for each of them.
+    ///
+    /// That is so of what the policies let in alone. Gauges, which are taken one by one, are asked for later.
+    pub(crate) fn hash_where_full(&self, key: &Key<'_>, full: Seen) -> (u64, u32) {
+        let labels = if self.kind() == Kind::Gauge { 0 } else { full.labels() };
+        let mut folded = 0;
+        let values = key.values.iter().enumerate();
+        let hash = values.fold(self.hash_of_none, |hash, (i, value)| {
+            let value = key.texts.get(*value);
+            let mut of_value = self.value_hash(value);
+            if labels & (1 << i) != 0
+                && of_value != self.hash_of_other
+                && self.full.has_no_place(full, i, of_value)
+                && self.lets_in(i, value)
+            {
+                folded |= 1 << i;
+                of_value = self.hash_of_other;
+            }
+            join(hash, of_value)
+        });
+        (hash, folded)
     }
 
     /// The same of values whose hashes are known, some of which are replaced by `other`.

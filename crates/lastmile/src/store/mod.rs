@@ -21,6 +21,7 @@ mod candidates;
 mod catalog;
 mod expiry;
 mod family;
+mod full;
 mod key;
 mod pin;
 mod places;
@@ -34,9 +35,12 @@ mod wide;
 pub(crate) use admission::Arrival;
 #[cfg(feature = "protobuf")]
 pub(crate) use block::ESCAPED;
-pub(crate) use block::{Block, Row, UNUSED};
+pub(crate) use block::{Block, Bodies, Row, UNUSED};
 pub(crate) use catalog::{Catalog, Lease, Target};
 pub(crate) use family::{FamilyState, LabelMeters, Meters};
+#[cfg(all(test, loom))]
+pub(crate) use full::Full;
+pub(crate) use full::Seen;
 pub(crate) use key::{BODY_BYTES_END, Key, Text, Texts, body_values, escaped_values, same};
 pub(crate) use pin::Pin;
 pub(crate) use shard::Shard;
@@ -48,7 +52,7 @@ use self::catalog::InForce;
 use self::family::Seed;
 use crate::error::{Error, Repr};
 use crate::limit::{ByteBudget, Limits};
-use crate::push::{Source, address_prefix};
+use crate::push::Source;
 use crate::rate::Rate;
 use crate::readers::{Moment, Readers};
 use crate::schema::Family;
@@ -154,7 +158,7 @@ impl Store {
     /// A push from this source.
     #[inline]
     pub(crate) fn arrival(&self, source: &Source<'_>, now: Ticks) -> Arrival<'_> {
-        Arrival::new(now, source.addr_value().map(address_prefix), &self.batches)
+        Arrival::new(now, source.addr_value().map(Source::prefix_of), &self.batches)
     }
 
     pub(crate) fn n_shards(&self) -> usize {

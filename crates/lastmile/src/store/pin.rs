@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::family::FamilyState;
 use crate::exemplar::Exemplar;
-use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, CachePadded, Mutex, Ordering};
+use crate::limit::ByteBudget;
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, CachePadded, Mutex, MutexGuard, Ordering};
 
 /// The cell of a row that a handle pins. While any handle lives the row stays where a scrape finds it.
 ///
@@ -20,7 +21,7 @@ pub(crate) struct Pin {
     family: Arc<FamilyState>,
     shard: u32,
     row: AtomicU32,
-    /// Of a counter one, of a histogram one for each bucket; none until the first. Changed under the shard's
+    /// Of a counter one, of a histogram one for each bucket; none until the first. Charged to the budget. Changed under the shard's
     /// lock alone, so that they stay as they are while a scrape writes a block.
     exemplars: Mutex<Vec<Option<Exemplar>>>,
 }
@@ -65,18 +66,33 @@ impl Pin {
 
     /// The last exemplar of each bucket, of a counter one; empty if there never was any. The caller holds the
     /// shard's lock.
-    #[cfg(feature = "protobuf")]
-    pub(crate) fn exemplars(&self) -> crate::sync::MutexGuard<'_, Vec<Option<Exemplar>>> {
+    pub(crate) fn exemplars(&self) -> MutexGuard<'_, Vec<Option<Exemplar>>> {
         self.exemplars.lock()
     }
 
-    /// Keeps one in place of the bucket's last; the caller holds the shard's lock.
-    pub(super) fn keep(&self, bucket_idx: usize, exemplar: Exemplar) {
+    /// Keeps one in place of the bucket's last, unless the budget has no room for what it takes more. The caller
+    /// holds the shard's lock.
+    pub(super) fn keep(&self, bucket_idx: usize, exemplar: Exemplar, budget: &ByteBudget) -> bool {
         let mut kept = self.exemplars.lock();
-        if kept.len() <= bucket_idx {
-            kept.resize(bucket_idx + 1, None);
+        let n_buckets = self.family.bounds().len() + 1;
+        let before = kept.get(bucket_idx).and_then(Option::as_ref).map_or(0, Exemplar::bytes);
+        let after = exemplar.bytes() + if kept.is_empty() { slot_bytes(n_buckets) } else { 0 };
+        if !budget.reserve(after.saturating_sub(before)) {
+            return false;
+        }
+        budget.release(before.saturating_sub(after));
+        if kept.is_empty() {
+            *kept = vec![None; n_buckets];
         }
         kept[bucket_idx] = Some(exemplar);
+        true
+    }
+
+    /// Drops all of them, and gives back what they took of the budget.
+    pub(super) fn forget_exemplars(&self, budget: &ByteBudget) {
+        let kept = std::mem::take(&mut *self.exemplars.lock());
+        let labels: u64 = kept.iter().flatten().map(Exemplar::bytes).sum();
+        budget.release(slot_bytes(kept.len()) + labels);
     }
 
     /// One more handle; the caller holds the shard's lock or a handle.
@@ -113,6 +129,11 @@ impl Pin {
     pub(super) fn row(&self) -> u32 {
         self.row.load(Ordering::Relaxed)
     }
+}
+
+/// The bytes that this many exemplars take without their labels.
+fn slot_bytes(n_buckets: usize) -> u64 {
+    (n_buckets * size_of::<Option<Exemplar>>()) as u64
 }
 
 impl fmt::Debug for Pin {

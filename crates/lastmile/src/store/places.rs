@@ -1,14 +1,18 @@
 //! The places of an open label's values: who has one, who keeps it, who waits for it.
 
+use std::sync::Arc;
+
 use hashbrown::HashTable;
 
 use super::admission::Arrival;
 use super::candidates::{Candidates, TABLE_BYTES};
 use super::family::{Seed, value_hash};
+use super::full::Full;
 use super::key::same;
 use crate::schema::Open;
 
-/// What a label value takes beside its bytes: its entry in the map of values, at the worst load.
+/// What a label value takes beside its bytes: its entry in the map of values, 58 bytes at the worst load, and
+/// its part of a full label's filter, 4.
 const VALUE_BYTES_EXTRA: u64 = 64;
 
 /// Room for so many values of a label is not given back.
@@ -22,9 +26,17 @@ pub(super) fn value_bytes(value: &[u8]) -> u64 {
 /// The places of one label's values.
 #[derive(Debug)]
 pub(super) struct Places {
+    /// Its position among its family's.
+    label: usize,
+    /// How many values there is room for; in a closed label that is nobody's question.
+    max: usize,
     /// The values of an open label that have a place.
     values: HashTable<Placed>,
     seed: Seed,
+    /// Tells those who ask for no place whether there is none.
+    full: Arc<Full>,
+    /// Values that left since the label's filter was filled.
+    n_left: usize,
     /// Those that keep it without any series.
     pinned: Vec<Box<[u8]>>,
     /// Whether values wait before they get one.
@@ -53,10 +65,14 @@ pub(super) enum Place {
 }
 
 impl Places {
-    pub(super) fn new(seed: &Seed) -> Self {
+    pub(super) fn new(label: usize, seed: &Seed, full: &Arc<Full>) -> Self {
         Self {
+            label,
+            max: usize::MAX,
             values: HashTable::new(),
             seed: seed.clone(),
+            full: Arc::clone(full),
+            n_left: 0,
             pinned: Vec::new(),
             waits: false,
             candidates: None,
@@ -73,7 +89,7 @@ impl Places {
     pub(super) fn place(&self, open: &Open, value: &[u8], hash: u64) -> Place {
         if self.values.find(hash, |placed| same(&placed.value, value)).is_some() {
             Place::Taken
-        } else if self.values.len() >= open.max_values as usize {
+        } else if self.is_full() {
             Place::Full
         } else if open.admit_after > 1 {
             Place::Waits
@@ -106,6 +122,25 @@ impl Places {
     fn insert(&mut self, value: Box<[u8]>, hash: u64, n_series: u32) {
         let rehash = |placed: &Placed| value_hash(&self.seed, &placed.value);
         self.values.insert_unique(hash, Placed { value, n_series }, rehash);
+        self.full.put(self.label, hash);
+        self.tell();
+    }
+
+    fn is_full(&self) -> bool {
+        self.values.len() >= self.max
+    }
+
+    /// Tells those who ask for no place. A filter of whose values an eighth has left is filled anew, which costs
+    /// each of those the hashes of eight.
+    fn tell(&mut self) {
+        if !self.is_full() {
+            return self.full.set_free(self.label);
+        }
+        let stale = self.n_left > self.max / 8;
+        let placed = self.values.iter().map(|placed| value_hash(&self.seed, &placed.value));
+        if self.full.set_full(self.label, self.max, stale, placed) {
+            self.n_left = 0;
+        }
     }
 
     /// A series with this value has left: the bytes that go with it.
@@ -120,6 +155,8 @@ impl Places {
             return 0;
         }
         entry.remove();
+        self.n_left += 1;
+        self.tell();
         value_bytes(value)
     }
 
@@ -133,10 +170,11 @@ impl Places {
         }
     }
 
-    /// These values keep their place from now on, and others wait for theirs or not. Adds up the bytes that
-    /// this takes and those that it gives back.
+    /// These values keep their place from now on, there is room for `max`, and others wait for theirs or not. Adds
+    /// up the bytes that this takes and those that it gives back.
     pub(super) fn redeclare(
         &mut self,
+        max: usize,
         pinned: Vec<Box<[u8]>>,
         waits: bool,
         taken: &mut u64,
@@ -152,9 +190,12 @@ impl Places {
         self.values.retain(|placed| {
             let stays = placed.n_series > 0 || pinned.contains(&placed.value);
             *given += if stays { 0 } else { value_bytes(&placed.value) };
+            self.n_left += usize::from(!stays);
             stays
         });
         self.pinned = pinned;
+        self.max = max;
+        self.tell();
         match (self.waits, waits) {
             (false, true) => *taken += TABLE_BYTES,
             (true, false) => *given += TABLE_BYTES,

@@ -69,6 +69,16 @@ impl FamilyState {
         self.fold_unlisted(key, &key.value_hashes()).map(drop)
     }
 
+    /// The first label for whose value the policies refuse a sample.
+    pub(crate) fn refused_label(&self, key: &Key<'_>) -> Option<usize> {
+        let hashes = key.value_hashes();
+        let refuses = |i: &usize| {
+            let verdict = self.verdict(*i, key.value(*i), hashes.of(*i));
+            !matches!(verdict, Ok(None | Some(Otherwise::Other)))
+        };
+        (0..self.labels().len()).find(refuses)
+    }
+
     /// The labels whose value the policies replace by `other`: a bit each.
     pub(super) fn fold_unlisted(
         &self,
@@ -108,6 +118,15 @@ impl FamilyState {
             }
         };
         Ok((!is_good).then_some(otherwise))
+    }
+
+    /// Whether the policy of open label `i` surely lets a value in that is not `other`.
+    #[inline]
+    pub(super) fn lets_in(&self, i: usize, value: &[u8]) -> bool {
+        let Rule::Open(max_bytes, pattern, _) = &self.policies.rules[i] else { return false };
+        value.len() <= *max_bytes
+            && pattern.as_ref().is_none_or(|pattern| pattern.matches(value))
+            && (self.templated() & (1 << i) == 0 || is_template(value))
     }
 
     /// The first label whose value a template would change.

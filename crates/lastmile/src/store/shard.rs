@@ -1,5 +1,6 @@
 //! One shard: a table of row ids over blocks of rows, all behind one lock.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -187,10 +188,10 @@ impl Shard {
         blocks.get(at).copied()
     }
 
-    /// Marks the rows of a block that a reader is shown at their value.
-    pub(crate) fn mark_shown(&mut self, block: u32, view: &View) {
+    /// Marks those of these rows of a block that a reader is shown at their value.
+    pub(crate) fn mark_shown(&mut self, block: u32, rows: Range<usize>, view: &View) {
         let kinds = view.reader_kind();
-        for row in &mut self.blocks[block as usize].rows {
+        for row in &mut self.blocks[block as usize].rows[rows] {
             let is_new = row.flags & UNUSED == 0 && row.shown() & kinds == 0;
             if is_new && view.includes(row.born) && view.shows(row.born, row.created, 0) {
                 row.mark_shown(kinds);
@@ -231,7 +232,6 @@ impl Shard {
     }
 
     /// The pin of row `i`, if a handle holds it: its exemplars are those of the row.
-    #[cfg(feature = "protobuf")]
     pub(crate) fn pin_of(&self, block: u32, row: &Row, i: usize) -> Option<&Pin> {
         if row.flags & PINNED == 0 {
             return None;

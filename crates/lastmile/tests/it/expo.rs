@@ -17,6 +17,17 @@ pub(crate) struct Sample {
     pub(crate) labels: Labels,
     /// As it is written.
     pub(crate) text: String,
+    /// What stands behind it in OpenMetrics, if anything.
+    pub(crate) exemplar: Option<Exemplar>,
+}
+
+/// One observation, and what it belongs to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Exemplar {
+    pub(crate) labels: Labels,
+    pub(crate) value: f64,
+    /// In seconds.
+    pub(crate) timestamp: Option<f64>,
 }
 
 impl Sample {
@@ -181,7 +192,7 @@ fn read_sample(line: &str) -> Result<Sample, String> {
     if !value.is_finite() || !text.bytes().all(|b| b.is_ascii_digit() || b"+-.e".contains(&b)) {
         return Err(format!("a bad value {text:?}"));
     }
-    Ok(Sample { name: name.to_owned(), labels, text: text.to_owned() })
+    Ok(Sample { name: name.to_owned(), labels, text: text.to_owned(), exemplar: None })
 }
 
 fn is_name(name: &str, colon: bool) -> bool {

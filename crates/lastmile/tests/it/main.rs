@@ -17,6 +17,7 @@ mod oracle;
 mod protobuf;
 mod pushes;
 mod readers;
+mod recent;
 mod rows;
 mod schemas;
 mod setup;

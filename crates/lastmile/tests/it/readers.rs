@@ -227,6 +227,42 @@ fn a_scrape_of_some_families_is_none_of_the_others() {
     assert_eq!(all.value("open_total;page=/x"), Some(8.0));
 }
 
+/// Whether a series of `open_total`, idle for its time to live, waits for a reader that asks for `family` and has
+/// not read yet what was counted last.
+#[track_caller]
+fn check_wait(family: Option<&'static str>, waits: bool) {
+    let agg = aggregator(Limits::default());
+    let mut reader = Prometheus { family, ..Prometheus::new(1) };
+    // It is live for three of its longest gaps: until 1,400 s.
+    for secs in [0, 150, 400] {
+        reader.scrape(&agg, at(secs));
+    }
+    push(&agg, "open_total;page=/x", "7", at(501));
+    reader.scrape(&agg, at(650));
+    push(&agg, "open_total;page=/x", "1", at(651));
+    agg.tick(at(651 + 601));
+    let is_there = |secs| {
+        let mut text = Vec::new();
+        agg.encode_to(&mut text, at(secs)).unwrap();
+        expo::parse(&text).value("open_total", &[("page", "/x")]).is_some()
+    };
+    assert_eq!(is_there(1_253), waits, "{family:?}");
+    for secs in [1_254, 1_255, 1_390] {
+        reader.scrape(&agg, at(secs));
+    }
+    assert!(!is_there(1_391), "{family:?}: it was read");
+}
+
+#[test]
+fn a_series_waits_for_readers_of_its_family_alone() {
+    check_wait(None, true);
+    for (family, waits) in
+        [("open_total", true), ("open", true), ("closed_total", false), ("wait_seconds", false)]
+    {
+        check_wait(Some(family), waits);
+    }
+}
+
 #[test]
 fn a_scrape_shows_what_was_asked_for() {
     let agg = aggregator(Limits::default());
@@ -267,7 +303,12 @@ fn a_scrape_shows_what_was_asked_for() {
         (text().family(own_name).own(OwnMetrics::Excluded), nothing.clone()),
         (text().family("open_total").own(OwnMetrics::Only), nothing.clone()),
         (text().family(""), nothing.clone()),
-        (text().family("open"), nothing.clone()),
+        (text().family("open"), only("open_total")),
+        (text().family("open_created"), only("open_total")),
+        (text().family("open_total").family("open"), only("open_total")),
+        (text().family("wait_seconds"), nothing.clone()),
+        (text().family("closed_total_total"), nothing.clone()),
+        (text().family("ope"), nothing.clone()),
         (text().family(&long), nothing.clone()),
         (many(ScrapeOptions::FAMILIES_MAX - 1, "open_total"), only("open_total")),
         (many(ScrapeOptions::FAMILIES_MAX, "open_total"), nothing),

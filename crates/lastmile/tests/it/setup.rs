@@ -276,6 +276,8 @@ fn names_that_would_break_an_exposition_are_faults() {
         ("le", Family::histogram("h", [1.0]).label(Label::open("le", 1))),
         ("a value twice", counter().label(Label::closed("a", ["x", "x"]))),
         ("no bound is finite", Family::histogram("h", [f64::NAN])),
+        ("a bound below 0", Family::histogram("h", [-1.0, 1.0])),
+        ("minus 0", Family::histogram("h", [-0.0, 1.0])),
         ("bounds fall", Family::histogram("h", [1.0, 0.5])),
         ("bounds stand still", Family::histogram("h", [1.0, 1.0])),
         ("max is NaN", counter().max(f64::NAN)),
@@ -321,6 +323,10 @@ fn pum_files_have_their_faults_named() {
                 "{\"name\":\"x\",\"help\":\"h\",\"type\":\"histogram\",\n\"labels\":[],\n\"buckets\":[2,1]}",
             ),
             "m.json:2: family `x`, field `buckets`:",
+        ),
+        (
+            json(r#"{"name":"x","help":"h","type":"histogram","labels":[],"buckets":[-1,1]}"#),
+            "m.json:2: family `x`, field `buckets`: must not be below 0",
         ),
     ] {
         let error = Schema::builder().allowed_metrics("m.json", &text).build().expect_err(&text);

@@ -32,6 +32,62 @@ fn check(
 }
 
 #[test]
+fn who_may_push_and_read() {
+    let file = "\
+origins = [\"https://app.example\", \"app.example\"]
+keys = { web = \"s3cr3t-1\", app = \"\",
+  other = \"s3cr3t-1\" }
+rate = \"fast\"
+trusted_proxies = [\"10.0.0.0/33\"]
+routes = [\"/metrics\"]
+bytes_in_flight = \"1KiB\"
+private_hosts = [\"a:80\"]
+private_token = \"s3cr3t 2\"
+private_basic = \"s3cr3t-3\"
+debug_samples = 1
+";
+    let more = "keys = \"s3cr3t-4\"\n";
+    check(
+        "access",
+        &[("c.toml", file)],
+        &["--config", "c.toml"],
+        &[],
+        &[
+            "c.toml:1: field `origins`: `app.example` is no origin, such as https://app.example or null",
+            "c.toml:2: field `keys`: the key named `app` is empty or over 128 bytes",
+            "c.toml:3: field `keys`: `web` and `other` are the same key",
+            "c.toml:4: field `rate`: `fast` is no rate, such as 5/s, 5/s burst 50 or 5/s by origin",
+            "c.toml:5: field `trusted_proxies`: `10.0.0.0/33` is no address or network, such as 10.0.0.0/8",
+            "c.toml:6: field `routes`: there is no public path `/metrics`",
+            "c.toml:7: field `bytes_in_flight`: is less than one body may have, which would never be taken",
+            "c.toml:8: field `private_hosts`: `a:80` is no name of a host, without a port",
+            "c.toml:9: field `private_token`: a bearer token is not of visible ASCII characters",
+            "c.toml:10: field `private_basic`: a user has a colon in its name, or an empty password",
+            "c.toml:11: field `debug_samples`: must be true or false, not integer",
+        ],
+    );
+    check(
+        "access-keys",
+        &[("c.toml", more)],
+        &["--config", "c.toml"],
+        &[],
+        &["c.toml:1: field `keys`: must be a table, such as { web = \"8f1c0a\" }, not string"],
+    );
+    check(
+        "access-flags",
+        &[],
+        &["--keys", "web", "--origins", "https://a.example,x"],
+        &[("LASTMILE_RATE", "0/s"), ("LASTMILE_DEBUG_SAMPLES", "maybe")],
+        &[
+            "--origins: `x` is no origin, such as https://app.example or null",
+            "--keys: the key named `web` is empty or over 128 bytes",
+            "LASTMILE_RATE: `0/s` is no rate, such as 5/s, 5/s burst 50 or 5/s by origin",
+            "LASTMILE_DEBUG_SAMPLES: `maybe` is neither true nor false",
+        ],
+    );
+}
+
+#[test]
 fn the_files_own_keys() {
     let file = "\
 public = \"localhost:3000\"

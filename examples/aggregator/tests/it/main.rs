@@ -1,5 +1,6 @@
 //! The program itself: what it says when it starts, why it does not, and how it stops.
 
+mod access;
 mod faults;
 mod process;
 mod schemas;

@@ -84,6 +84,13 @@ impl Aggregator {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
+    /// Stops it, and waits for its end.
+    #[track_caller]
+    pub(crate) fn stop(self) -> (Option<i32>, String, String) {
+        self.signal(Signal::TERM);
+        self.end()
+    }
+
     /// Waits for its end: the exit code, all it printed, and all it logged.
     #[track_caller]
     pub(crate) fn end(mut self) -> (Option<i32>, String, String) {

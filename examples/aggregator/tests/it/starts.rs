@@ -23,6 +23,13 @@ fn nothing_configured_is_the_default_schema() {
     assert!(send(private, "POST /lm HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 404 "));
     assert!(send(public, "GET /metrics HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 404 "));
 
+    // Connections are limited on both sides: a head of 17 KiB is too large.
+    let large = format!("GET /readyz HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(17 << 10));
+    for side in [public, private] {
+        let answer = send(side, &large);
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+
     aggregator.signal(Signal::TERM);
     let (code, said, logged) = aggregator.end();
     assert_eq!(code, Some(0));
@@ -87,7 +94,7 @@ fn the_file_in_the_help_is_right() {
     let args = [&ANY_PORT, &["--config", "lastmile.toml"][..]].concat();
     let aggregator = Aggregator::start(command(&folder, &args, &[]));
     let body = r#"{"lm":1,"m":{"page_views_total;device=phone;page=%2f":1,"own_total":1,"client_user_seconds_total":1}}"#;
-    assert_eq!(push(aggregator.public, "/lm", body), r#"{"accepted":3,"refused":{}}"#);
+    assert_eq!(push(aggregator.public, "/lm?key=8f1c0a", body), r#"{"accepted":3,"refused":{}}"#);
 }
 
 #[test]

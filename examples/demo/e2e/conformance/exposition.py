@@ -16,13 +16,26 @@ def spelled(value):
     return repr(float(value))
 
 
+def exemplar(found):
+    """Labels, value and seconds of one, if there is one."""
+    if found is None:
+        return None
+    timestamp = None if found.timestamp is None else float(found.timestamp)
+    return [found.labels, spelled(found.value), timestamp]
+
+
 def main():
     content_type = sys.argv[1]
     parse = {"application/openmetrics-text": open_metrics, "text/plain": text}[content_type.split(";")[0]]
     families = []
     for family in parse(sys.stdin.buffer.read().decode("utf-8")):
         samples = [
-            {"name": sample.name, "labels": sample.labels, "value": spelled(sample.value)}
+            {
+                "name": sample.name,
+                "labels": sample.labels,
+                "value": spelled(sample.value),
+                "exemplar": exemplar(sample.exemplar),
+            }
             for sample in family.samples
         ]
         families.append(

@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { push, startAggregatorOn } from "../support/aggregator.mjs";
+import { HOST_EXEMPLARS, HOST_OPEN_METRICS } from "../support/exemplars.mjs";
 import { fromXtask } from "../support/processes.mjs";
 
 const READER = fileURLToPath(new URL("exposition.py", import.meta.url));
@@ -57,16 +58,20 @@ before(async () => {
 });
 after(() => aggregator?.stop());
 
+/** An exposition as prometheus_client reads it. */
+const readText = (contentType, input) => {
+  const env = { ...process.env, PYTHONPATH: fromXtask("E2E_PYTHONPATH") };
+  const { status, stdout, stderr } = spawnSync("python3", [READER, contentType], { input, env });
+  assert.equal(status, 0, `${contentType}: ${stderr}`);
+  return JSON.parse(stdout);
+};
+
 /** What the server answers to an Accept header, as prometheus_client reads it. */
 const read = async (accept) => {
   const answer = await fetch(aggregator.metricsUrl, { headers: { Accept: accept } });
-  assert.equal(answer.status, 200);
+  assert.equal(answer.status, 200, accept);
   const contentType = answer.headers.get("content-type");
-  const input = Buffer.from(await answer.arrayBuffer());
-  const env = { ...process.env, PYTHONPATH: fromXtask("E2E_PYTHONPATH") };
-  const { status, stdout, stderr } = spawnSync("python3", [READER, contentType], { input, env });
-  assert.equal(status, 0, `${accept}: ${contentType}: ${stderr}`);
-  return { contentType, families: JSON.parse(stdout) };
+  return { contentType, families: readText(contentType, Buffer.from(await answer.arrayBuffer())) };
 };
 
 /** The samples that the push made: each with its labels, and its value. */
@@ -131,3 +136,15 @@ for (const escaping of ["dots", "values"]) {
     assert.deepEqual(samples(openMetrics.families), samples(text.families));
   });
 }
+
+test("exemplars of a host are read as they were given", () => {
+  const found = {};
+  for (const { name, samples } of readText("application/openmetrics-text; version=1.0.0", HOST_OPEN_METRICS)) {
+    for (const { labels, exemplar } of samples) {
+      if (!exemplar) continue;
+      const [given, value, at] = exemplar;
+      (found[name] ??= []).push([labels.le, given, Number(value), at]);
+    }
+  }
+  assert.deepEqual(found, HOST_EXEMPLARS);
+});

@@ -15,8 +15,8 @@ const QUIET = [
   "--no-sandbox",
 ];
 
-export const startBrowser = () =>
-  chromium.launch({ executablePath: fromXtask("E2E_CHROMIUM"), args: QUIET });
+export const startBrowser = (...args) =>
+  chromium.launch({ executablePath: fromXtask("E2E_CHROMIUM"), args: [...QUIET, ...args] });
 
 /** Opens a page; `errors` collects what it throws. */
 export const openPage = async (browser, url) => {

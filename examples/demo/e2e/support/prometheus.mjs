@@ -72,6 +72,15 @@ export const startPrometheus = async (jobs, options = {}) => {
       return result.length === 0 ? undefined : Number(result[0].value[1]);
     },
 
+    /** The exemplars of series, whenever they are from: `[{ seriesLabels, exemplars }]`. */
+    exemplars: async (selector) => {
+      const range = `start=0&end=${Date.now() / 1000 + 1}`;
+      const answer = await fetch(`${url}/api/v1/query_exemplars?query=${encodeURIComponent(selector)}&${range}`);
+      const { status, error, data } = await answer.json();
+      if (status !== "success") throw new Error(`${selector}: ${error}`);
+      return data;
+    },
+
     /** Waits until a query gives this number. */
     untilNumber: async (promql, wanted) => {
       let last;

@@ -4,15 +4,17 @@ use super::wire::{self, double_tag, len_tag};
 use super::{CREATED_BYTES_MAX, DOUBLE_BYTES, LEN_BYTES_MAX};
 use crate::exemplar::Exemplar;
 use crate::exposition::Out;
-use crate::store::Pin;
+use crate::store::Shard;
 
 /// The tag of a native histogram's exemplars, field 16 of it, which takes two bytes.
 pub(super) const NATIVE_TAG: [u8; 2] = [0x82, 0x01];
 
-/// Most bytes of the exemplars of a pin: each stands in its bucket and once more among those of a native
-/// histogram. The shard's lock is held from here to where they are written.
-pub(super) fn bytes_max(pin: &Pin) -> usize {
-    pin.exemplars().iter().flatten().map(|exemplar| 2 * bytes_max_of(exemplar)).sum()
+/// Most bytes of the exemplars of row `i` of a block: each stands in its bucket and once more among those of a
+/// native histogram. The shard's lock is held from here to where they are written.
+pub(super) fn bytes_max(shard: &Shard, block_id: u32, i: usize) -> usize {
+    let pin = shard.pin_of(block_id, &shard.block(block_id).rows[i], i);
+    let twice = |exemplar: &Exemplar| 2 * bytes_max_of(exemplar);
+    pin.map_or(0, |pin| pin.exemplars().iter().flatten().map(twice).sum())
 }
 
 /// Most bytes of one.

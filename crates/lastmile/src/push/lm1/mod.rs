@@ -63,7 +63,7 @@ pub(super) fn push(
 }
 
 /// The lines that are not blank: number from 1, start, end.
-fn lines(body: &[u8]) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+pub(super) fn lines(body: &[u8]) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
     let mut start = 0;
     memchr::memchr_iter(b'\n', body)
         .chain([body.len()])
@@ -403,7 +403,10 @@ fn resolve_any(
                 Shape::List(n) => n.max(1),
             };
             let why = if weight_ok { resolved.err() } else { None };
-            counts.refuse(why.unwrap_or(Refusal::BadWeight), n as u64);
+            let why = why.unwrap_or(Refusal::BadWeight);
+            let family = target.map(|target| target.family);
+            samples.note_entry(body, name.ok(), family, values_at, why, n as u64);
+            counts.refuse(why, n as u64);
             samples.numbers.truncate(numbers_at);
             samples.values.truncate(values_at);
         }

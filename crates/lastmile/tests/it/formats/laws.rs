@@ -78,10 +78,10 @@ const PUM: &str = r#"{"allowedMetrics": [
     {"name": "pum", "help": "h", "type": "histogram", "labels": [], "buckets": [1, 25, 1000000]}
 ]}"#;
 
-type Samples = BTreeMap<(String, Labels), f64>;
+pub(super) type Samples = BTreeMap<(String, Labels), f64>;
 
 /// All samples, as a scraper stores them.
-fn samples(exposition: &Exposition) -> Samples {
+pub(super) fn samples(exposition: &Exposition) -> Samples {
     let stored = |sample: &expo::Sample| {
         let mut labels = sample.labels.clone();
         for (name, value) in &mut labels {
@@ -96,7 +96,7 @@ fn samples(exposition: &Exposition) -> Samples {
 }
 
 /// The samples of names that are not escaped, as an escaping names them.
-fn escaped(exposition: &Exposition, escaping: Escaping) -> Samples {
+pub(super) fn escaped(exposition: &Exposition, escaping: Escaping) -> Samples {
     let mut all = Samples::new();
     for family in &exposition.families {
         for sample in &family.samples {
@@ -104,7 +104,7 @@ fn escaped(exposition: &Exposition, escaping: Escaping) -> Samples {
             let name = metric_name(&family.name, escaping) + suffix;
             let labels = sample.labels.iter();
             let labels = labels.map(|(name, v)| (label_name(name, escaping), v.clone())).collect();
-            let renamed = expo::Sample { name, labels, text: sample.text.clone() };
+            let renamed = expo::Sample { name, labels, ..sample.clone() };
             let family = expo::Family { samples: vec![renamed], ..expo::Family::default() };
             all.extend(samples(&Exposition { families: vec![family] }));
         }

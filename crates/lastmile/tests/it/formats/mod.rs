@@ -2,7 +2,9 @@
 
 mod bounds;
 mod conformance;
+pub(crate) mod exemplars;
 mod golden;
+mod holds;
 mod laws;
 mod names;
 pub(crate) mod reader;

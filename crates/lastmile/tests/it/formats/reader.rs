@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::expo::{Exposition, Family, Labels, Sample};
+use crate::expo::{Exemplar, Exposition, Family, Labels, Sample};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -122,16 +122,17 @@ impl Reader {
     }
 
     fn sample(&mut self, line: &str) -> Result<()> {
-        let (sample, is_exemplary) = read_sample(line)?;
+        let sample = read_sample(line, self.dialect)?;
         if self.at.as_ref().is_none_or(|at| at.suffix(&sample.name, self.dialect).is_none()) {
             self.begin_family(sample.name.clone())?;
         }
         let at = self.at.as_mut().expect("begun if it was not");
-        let suffix = at.suffix(&sample.name, self.dialect);
-        let may_be = self.dialect == Dialect::OpenMetrics
-            && ["counter", "histogram"].contains(&at.family.kind.as_str())
-            && matches!(suffix, Some("_total" | "_bucket"));
-        need(!is_exemplary || may_be, "an exemplar where none may be")?;
+        if sample.exemplar.is_some() {
+            let suffix = at.suffix(&sample.name, self.dialect);
+            let may = [("counter", Some("_total")), ("histogram", Some("_bucket"))];
+            let may = may.contains(&(at.family.kind.as_str(), suffix));
+            need(may && self.dialect == Dialect::OpenMetrics, "an exemplar where none may be")?;
+        }
         at.family.samples.push(sample);
         Ok(())
     }
@@ -177,76 +178,88 @@ impl Group {
 }
 
 /// `name{label="value"} 1`, or with any name in quotes: `{"name","label"="value"} 1`.
-/// And whether an exemplar stands behind it.
-fn read_sample(line: &str) -> Result<(Sample, bool)> {
-    let mut labels = Labels::new();
-    let (mut name, mut rest) = (None, line);
+fn read_sample(line: &str, dialect: Dialect) -> Result<Sample> {
+    let (mut labels, mut name, mut rest) = (Labels::new(), None, line);
     if !line.starts_with('{') {
         let (plain, after) = read_name(line, "{ ", is_metric_name)?;
         need(!line.starts_with('"'), "a quoted name outside of braces")?;
         (name, rest) = (Some(plain), after);
     }
-    if let Some(mut inside) = rest.strip_prefix('{') {
-        let mut is_first = true;
-        loop {
-            if let Some(after) = inside.strip_prefix('}') {
-                rest = after;
-                break;
-            }
-            if !is_first {
-                inside = inside.strip_prefix(',').ok_or(Fault::Bad("no comma".into()))?;
-                inside = inside.trim_start_matches(' ');
-            }
-            let (label, after) = read_name(inside, "=,}", is_label_name)?;
-            match after.strip_prefix("=\"") {
-                Some(value) => {
-                    let end = end_of_string(value)?;
-                    need(labels.iter().all(|(seen, _)| *seen != label), "a label twice")?;
-                    labels.push((label, unescape(&value[..end], true)));
-                    inside = &value[end + 1..];
-                }
-                None => {
-                    need(is_first && name.is_none() && inside.starts_with('"'), "no value")?;
-                    name = Some(label);
-                    inside = after;
-                }
-            }
-            is_first = false;
-        }
+    if let Some(inside) = rest.strip_prefix('{') {
+        (labels, rest) = read_labels(inside, &mut name)?;
     }
     let name = name.ok_or(Fault::Bad("no name".into()))?;
     let rest = rest.strip_prefix(' ').ok_or(Fault::Bad("no space before the value".into()))?;
-    if rest.starts_with('{') {
+    if rest.starts_with('{') && dialect == Dialect::OpenMetrics {
         return Err(Fault::Beyond("a native histogram"));
     }
-    let (value, after) = rest.split_once(' ').unwrap_or((rest, ""));
-    read_number(value)?;
-    if value.len() < rest.len() {
-        if let Some(exemplar) = after.strip_prefix("# ") {
-            check_exemplar(exemplar)?;
-            return Ok((Sample { name, labels, text: value.to_owned() }, true));
+    let (text, mut rest) = split(rest);
+    read_number(text)?;
+    let timestamp = rest.filter(|rest| !rest.starts_with('#')).map(split);
+    if let Some((timestamp, behind)) = timestamp {
+        if dialect == Dialect::Text {
+            need(timestamp.parse::<i64>().is_ok(), "a bad timestamp")?;
         }
-        read_number(after.split(' ').next().unwrap_or_default())?;
+        read_number(timestamp)?;
+        need(behind.is_none_or(|behind| behind.starts_with('#')), "more than a timestamp")?;
+        rest = behind;
+    }
+    let exemplar = rest.map(read_exemplar).transpose()?;
+    need(exemplar.is_none() || dialect == Dialect::OpenMetrics, "an exemplar in text")?;
+    if timestamp.is_some() {
         return Err(Fault::Beyond("a timestamp"));
     }
-    Ok((Sample { name, labels, text: value.to_owned() }, false))
+    Ok(Sample { name, labels, text: text.to_owned(), exemplar })
 }
 
-/// `{trace="x"} 0.5 1700000000.25`, of no more than 128 characters.
-fn check_exemplar(text: &str) -> Result<()> {
-    need(text.starts_with('{'), "an exemplar without labels")?;
-    // Labels and a value are written as in a sample.
-    let text = format!("exemplar{text}");
-    let sample = match text.rsplit_once(' ') {
-        Some((sample, time)) if !sample.ends_with('}') => {
-            need(read_number(time)?.is_finite(), "an exemplar of no time")?;
-            read_sample(sample)?
+/// What stands up to a space, and behind it.
+fn split(text: &str) -> (&str, Option<&str>) {
+    text.split_once(' ').map_or((text, None), |(text, rest)| (text, Some(rest)))
+}
+
+/// `# {label="value"} 1` or `# {label="value"} 1 1.5`.
+fn read_exemplar(text: &str) -> Result<Exemplar> {
+    let Some(inside) = text.strip_prefix("# {") else { return bad("no exemplar") };
+    // It has no name of its own, not even in quotes.
+    let (labels, rest) = read_labels(inside, &mut Some(String::new()))?;
+    let n_chars = labels.iter().map(|(name, value)| name.chars().count() + value.chars().count());
+    need(n_chars.sum::<usize>() <= 128, "an exemplar with more than 128 code points")?;
+    let rest = rest.strip_prefix(' ').ok_or(Fault::Bad("no space before the value".into()))?;
+    let (value, timestamp) = split(rest);
+    let timestamp = timestamp.map(read_number).transpose()?;
+    need(timestamp.is_none_or(f64::is_finite), "a time that is none")?;
+    Ok(Exemplar { labels, value: read_number(value)?, timestamp })
+}
+
+/// Labels up to the closing brace, and what stands behind it; in front of them a name in quotes, unless there
+/// is one.
+fn read_labels<'a>(mut inside: &'a str, name: &mut Option<String>) -> Result<(Labels, &'a str)> {
+    let mut labels = Labels::new();
+    let mut is_first = true;
+    loop {
+        if let Some(after) = inside.strip_prefix('}') {
+            return Ok((labels, after));
         }
-        _ => read_sample(&text)?,
-    };
-    let (sample, _) = sample;
-    let chars = |(name, value): &(String, String)| name.chars().count() + value.chars().count();
-    need(sample.labels.iter().map(chars).sum::<usize>() <= 128, "a long exemplar")
+        if !is_first {
+            inside = inside.strip_prefix(',').ok_or(Fault::Bad("no comma".into()))?;
+            inside = inside.trim_start_matches(' ');
+        }
+        let (label, after) = read_name(inside, "=,}", is_label_name)?;
+        match after.strip_prefix("=\"") {
+            Some(value) => {
+                let end = end_of_string(value)?;
+                need(labels.iter().all(|(seen, _)| *seen != label), "a label twice")?;
+                labels.push((label, unescape(&value[..end], true)));
+                inside = &value[end + 1..];
+            }
+            None => {
+                need(is_first && name.is_none() && inside.starts_with('"'), "no value")?;
+                *name = Some(label);
+                inside = after;
+            }
+        }
+        is_first = false;
+    }
 }
 
 /// OpenMetrics 1.0 §ABNF, `number`.

@@ -73,6 +73,45 @@ fn handles_are_bound_by_name() {
 }
 
 #[test]
+fn exemplars_are_charged_while_their_handle_lives() {
+    let families = || [Family::counter("c"), Family::histogram("h", [1.0, 2.0])];
+    let empty = aggregator(families(), Limits::default()).bytes_used();
+    // Room for so many bytes of exemplars, and whether each of these is taken then.
+    let (short, long) = ("a", "\u{1F600}".repeat(120));
+    let label = 2 * size_of::<Box<str>>() as u64;
+    let slot = size_of::<(Box<[u8]>, f64, Option<u64>)>() as u64;
+    let of = |text: &str| label + "id".len() as u64 + text.len() as u64;
+    let counter = |text: &str| slot + of(text);
+    let histogram = 3 * slot + of(short);
+    for (room, taken) in [
+        (0, [false; 4]),
+        (counter(short) - 1, [false; 4]),
+        (counter(short), [true, false, true, false]),
+        (counter(short) + histogram - 1, [true, false, true, false]),
+        (counter(short) + histogram, [true, false, true, true]),
+        (counter(&long) - 1, [true, false, true, true]),
+        (counter(&long), [true; 4]),
+    ] {
+        let agg = aggregator(families(), Limits::default().bytes(empty + room));
+        let (c, h) = (agg.counter("c", &[]).unwrap(), agg.histogram("h", &[]).unwrap());
+        let clone = c.clone();
+        let found = [
+            c.inc_by_with_exemplar(1, &[("id", short)], None),
+            c.inc_by_with_exemplar(1, &[("id", &long)], None),
+            clone.inc_by_with_exemplar(1, &[("id", short)], None),
+            h.observe_with_exemplar(1.5, &[("id", short)], None).unwrap(),
+        ];
+        assert_eq!(found, taken, "{room} bytes");
+        assert_eq!((c.value(), read(&agg).value("h_count", &[])), (3.0, Some(1.0)), "{room} bytes");
+        drop(c);
+        let kept = u64::from(taken[0]) * counter(short) + u64::from(taken[3]) * histogram;
+        assert_eq!(agg.bytes_used(), empty + kept, "{room} bytes");
+        drop((clone, h));
+        assert_eq!(agg.bytes_used(), empty, "{room} bytes");
+    }
+}
+
+#[test]
 fn handles_of_many_threads_lose_nothing() {
     let agg = aggregator([Family::counter("c"), Family::histogram("h", [1.0])], Limits::default());
     thread::scope(|scope| {

@@ -264,3 +264,39 @@ fn one_source_brings_about_so_many_new_series_in_a_second() {
     agg.push(Format::Lm1, body, &addr(1), later).unwrap();
     assert!(rows(&agg).contains(&"later,x 1".to_owned()));
 }
+
+#[test]
+fn a_full_label_says_of_each_value_what_the_policies_say() {
+    let open = || Label::open("page", 2).pin(["/a", "/b/:id"]);
+    let few = || open().pattern("^/.*$").otherwise(Otherwise::Other);
+    // What comes, the row that counts it, and how many of it overflowed.
+    let check = |page: Label, value: &str, row: Result<&str, Refusal>, overflow: u64| {
+        let device = Label::closed("device", ["tv"]).otherwise(Otherwise::Refuse);
+        let family = Family::counter("c").label(page.clone()).label(device);
+        let agg = aggregator([family], Limits::default());
+        let what = format!("`{value}` for {page:?}");
+        for n in 1..=3 {
+            let sent = send(&agg, &format!("device=tv;page={value}"), &Source::default());
+            assert_eq!(sent, row.map(drop), "{what}");
+            let shown: Vec<String> = row.iter().map(|row| format!("{row},tv {n}")).collect();
+            assert_eq!(rows(&agg), shown, "{what}");
+        }
+        // Another label refuses it, whatever becomes of this one.
+        send(&agg, &format!("device=radio;page={value}"), &Source::default()).unwrap_err();
+        let labels = [("family", "c"), ("label", "page")];
+        let overflowed = read(&agg).value("lastmile_overflow_total", &labels);
+        assert_eq!(overflowed, Some((3 * overflow) as f64), "{what}");
+    };
+    check(open(), "/a", Ok("/a"), 0);
+    check(open(), "/c", Ok("other"), 1);
+    check(open(), "other", Ok("other"), 0);
+    check(open().admit_after(2), "/c", Ok("other"), 1);
+    check(open().max_bytes(6), "/longer", Err(Refusal::LabelTooLong), 0);
+    check(few(), "/c", Ok("other"), 1);
+    check(few(), "c", Ok("other"), 0);
+    check(few().otherwise(Otherwise::Refuse), "/c", Ok("other"), 1);
+    check(few().otherwise(Otherwise::Refuse), "c", Err(Refusal::LabelValue), 0);
+    check(open().template(), "/b/17", Ok("/b/:id"), 0);
+    check(open().template(), "/c/17", Ok("other"), 1);
+    check(open().template(), "/c/:id", Ok("other"), 1);
+}

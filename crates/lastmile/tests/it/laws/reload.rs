@@ -200,3 +200,36 @@ fn pushes_go_on_while_schemas_come_and_go() {
     agg.reload(&schema([]), start()).unwrap();
     assert_eq!(agg.bytes_used(), 0, "nothing of what came and went is left");
 }
+
+#[test]
+fn a_label_is_as_full_as_the_schema_in_force_says() {
+    let pages = |max: u32| [Family::counter("c").label(Label::open("page", max))];
+    let agg = aggregator(pages(1), Limits::default());
+    let mut n_sent = 0;
+    let mut check = |max: Option<u32>, page: &str, row: &str| {
+        if let Some(max) = max {
+            reload(&agg, pages(max));
+        }
+        let value = |row: &str| read(&agg).value("c", &[("page", row)]).unwrap_or(0.0);
+        let before = value(row);
+        push(&agg, Format::Lm1, &format!(r#"{{"lm":1,"m":{{"c;page={page}":1}}}}"#));
+        n_sent += 1;
+        assert_eq!(value(row), before + 1.0, "{page} with room for {max:?}");
+        assert_eq!(read(&agg).total("c"), f64::from(n_sent));
+    };
+    check(None, "/1", "/1");
+    check(None, "/2", "other");
+    check(Some(2), "/2", "/2");
+    check(None, "/3", "other");
+    // None of those that have a place loses it.
+    check(Some(1), "/1", "/1");
+    check(None, "/2", "/2");
+    check(None, "/3", "other");
+    // A filter that was made for one value, too small for so many.
+    check(Some(500), "/3", "/3");
+    for page in 4..=500 {
+        check(None, &format!("/{page}"), &format!("/{page}"));
+    }
+    check(None, "/501", "other");
+    check(None, "/500", "/500");
+}

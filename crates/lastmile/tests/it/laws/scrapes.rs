@@ -104,7 +104,7 @@ fn a_visitor_sees_what_is_exposed() {
                 let mut labels = labels.clone();
                 labels.extend(le.map(|le| ("le".to_owned(), le.to_string())));
                 let (name, text) = (format!("{}{suffix}", family.name), value.to_string());
-                family.samples.push(expo::Sample { name, labels, text });
+                family.samples.push(expo::Sample { name, labels, text, exemplar: None });
             };
             match series.value() {
                 Value::Counter(value) | Value::Gauge(value) => add("", None, value),

@@ -15,6 +15,8 @@ use proptest::prelude::*;
 
 use self::messages::{MetricFamily, messages, options, samples, scraped, text_samples};
 use crate::expo;
+use crate::formats::exemplars::{Host, host};
+use crate::formats::reader::{self, Dialect};
 use crate::oracle::start;
 use crate::pushes::config;
 
@@ -219,6 +221,42 @@ fn exemplars_are_the_last_of_each_bucket_and_leave_with_their_handle() {
     assert!(
         histogram.exemplars.is_empty() && histogram.bucket.iter().all(|b| b.exemplar.is_none())
     );
+}
+
+#[test]
+fn exemplars_are_those_of_open_metrics() {
+    let Host { agg, handles: _handles } = host();
+    let families = check(&agg, None, start());
+    let read = |exemplar: &messages::Exemplar| {
+        let pair = |l: &messages::LabelPair| (l.name.clone().unwrap(), l.value.clone().unwrap());
+        let at = exemplar.timestamp.as_ref();
+        (
+            exemplar.label.iter().map(pair).collect::<Vec<_>>(),
+            exemplar.value.unwrap(),
+            at.map(|at| at.seconds * 1000 + i64::from(at.nanos) / 1_000_000),
+        )
+    };
+    let mut found = Vec::new();
+    for family in &families {
+        for metric in &family.metric {
+            let counter = metric.counter.iter().flat_map(|counter| &counter.exemplar);
+            let histogram = metric.histogram.as_ref();
+            let buckets = histogram.iter().flat_map(|h| &h.bucket).flat_map(|b| &b.exemplar);
+            let native =
+                histogram.iter().filter(|h| h.bucket.is_empty()).flat_map(|h| &h.exemplars);
+            let of_metric = counter.chain(buckets).chain(native).map(read);
+            // OpenMetrics calls it unknown, for want of a `_total`, and lets it have none.
+            found.extend(of_metric.filter(|_| family.name.as_deref() != Some("hits")));
+        }
+    }
+    let format = ExpositionFormat::OpenMetrics1_0_0(Escaping::Underscores);
+    let text = scraped(&agg, ScrapeOptions::new(format), start());
+    let exposition = reader::read(&text, Dialect::OpenMetrics).unwrap();
+    let exemplars = exposition.samples().filter_map(|sample| sample.exemplar.as_ref());
+    let ms = |seconds: f64| (seconds * 1000.0) as i64;
+    let expected = exemplars.map(|e| (e.labels.clone(), e.value, e.timestamp.map(ms)));
+    assert_eq!(found, expected.collect::<Vec<_>>());
+    assert_eq!(found.len(), 8);
 }
 
 /// The native histogram of a page.

@@ -2,7 +2,7 @@
 
 use lastmile_http::Service;
 
-use crate::server::{Server, aggregator};
+use super::server::{Server, aggregator};
 
 /// Two samples that are counted and three that are refused, for two reasons.
 const MIXED: &str = r#"[

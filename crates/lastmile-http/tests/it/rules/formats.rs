@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lastmile_http::Service;
 
-use crate::server::{Server, aggregator};
+use super::server::{Server, aggregator};
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const TEXT_1: &str = "text/plain; version=1.0.0; charset=utf-8; escaping=";
@@ -229,13 +229,22 @@ fn a_query_narrows_a_scrape() {
     ] {
         assert_eq!(families(query), ["loads_total"], "{query}");
     }
+    for name in ["loads", "loads_created"] {
+        assert_eq!(families(&format!("family={name}")), ["loads_total"], "{name}");
+    }
+    for suffix in ["", "_bucket", "_sum", "_count", "_created"] {
+        let found = families(&format!("family=load_seconds{suffix}"));
+        assert_eq!(found, ["load_seconds"], "{suffix}");
+    }
     let long = format!("family={}", "x".repeat(10_000));
     for query in [
         "family",
         "family[]=",
         "family=%",
         "family=%zz%ff%0a",
-        "family=loads",
+        "family=load",
+        "family=loads_count",
+        "family=load_seconds_total",
         "own=only&family=loads_total",
         &long,
     ] {

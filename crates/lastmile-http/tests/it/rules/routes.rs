@@ -2,7 +2,7 @@
 
 use lastmile_http::Service;
 
-use crate::server::{Server, aggregator};
+use super::server::{Server, aggregator};
 
 const NOT_FOUND: &str = r#"{"title":"Not Found","status":404,"detail":"There is nothing at PATH on this listener.","reason":"not_found"}"#;
 
@@ -13,8 +13,11 @@ fn each_side_has_its_own_paths() {
     let private = Service::private(agg.clone());
     let both = Service::public_and_private(agg);
     assert_eq!(public.paths().collect::<Vec<_>>(), ["/lm", "/record"]);
-    assert_eq!(private.paths().collect::<Vec<_>>(), ["/metrics", "/healthz", "/readyz"]);
-    assert_eq!(both.paths().count(), 5);
+    assert_eq!(
+        private.paths().collect::<Vec<_>>(),
+        ["/metrics", "/debug/refusals", "/healthz", "/readyz"]
+    );
+    assert_eq!(both.paths().count(), 6);
 
     let [public, private, both] = [public, private, both].map(Server::start);
     for path in ["/lm", "/record"] {
@@ -23,7 +26,7 @@ fn each_side_has_its_own_paths() {
         assert_eq!(both.send(&post).status, 400);
         private.check(&post, &format!("404\n\n{}", NOT_FOUND.replace("PATH", path)));
     }
-    for path in ["/metrics", "/healthz", "/readyz"] {
+    for path in ["/metrics", "/debug/refusals", "/healthz", "/readyz"] {
         let get = format!("GET {path}");
         assert_eq!(private.send(&get).status, 200);
         assert_eq!(both.send(&get).status, 200);
@@ -82,7 +85,7 @@ fn other_methods_are_told_which_there_are() {
         let wanted = format!("405\nallow: POST, OPTIONS\ncontent-length: {length}");
         server.check(&format!("HEAD {path}"), &wanted);
     }
-    for path in ["/metrics", "/healthz", "/readyz"] {
+    for path in ["/metrics", "/debug/refusals", "/healthz", "/readyz"] {
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "get"] {
             let wanted = format!("405\nallow: GET, HEAD\n\n{}", problem("GET and HEAD"));
             server.check(&format!("{method} {path}"), &wanted);

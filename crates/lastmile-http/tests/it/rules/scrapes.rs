@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lastmile::{Aggregator, Family, Format, Label, Schema, Source};
 use lastmile_http::{Clock, Service};
 
-use crate::server::{Answer, Server, aggregator, wire, with_schema};
+use super::server::{Answer, Server, aggregator, wire, with_schema};
 
 #[test]
 fn metrics_are_text_of_the_exact_type() {

@@ -1,6 +1,5 @@
 //! A server on a free port and a client that sees every byte of its answers.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,11 +7,6 @@ use std::thread;
 use std::time::Duration;
 
 use flate2::bufread::GzDecoder;
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use lastmile::{Aggregator, Family, Label, Limits, Schema};
 use lastmile_http::{Clock, Service};
 use tokio::net::{TcpListener, TcpSocket};
@@ -42,7 +36,7 @@ impl Server {
         let runtime = runtime.expect("the system has threads");
         let listener = runtime.block_on(async { listen() }).expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        thread::spawn(move || runtime.block_on(serve(&listener, &service)));
+        thread::spawn(move || runtime.block_on(crate::adapter::serve(listener, service)));
         Self(address)
     }
 
@@ -53,7 +47,7 @@ impl Server {
         stream
     }
 
-    /// Sends `request` and closes the connection after its answer. Its lines end in `\n`; `host`,
+    /// Sends `request` and closes the connection after its answer. Its lines end in `\n`; `host` if there is none,
     /// `connection`, and the length of a body that does not say its own are added.
     pub(crate) fn send(&self, request: &str) -> Answer {
         let mut stream = self.connect();
@@ -63,6 +57,17 @@ impl Server {
         let (answer, rest) = Answer::read(&text, request.starts_with("HEAD "));
         assert_eq!(rest, b"", "nothing follows the answer");
         answer
+    }
+
+    /// Sends the head of a request, which says its length, and a body of any bytes.
+    pub(crate) fn send_bytes(&self, head: &str, body: &[u8]) -> Answer {
+        let mut stream = self.connect();
+        let request = [&wire(head, "close")[..], body].concat();
+        // A server that refuses by the head may close before it has read all of the body.
+        drop(stream.write_all(&request));
+        let mut text = Vec::new();
+        drop(stream.read_to_end(&mut text));
+        Answer::read(&text, false).0
     }
 
     /// Sends `request`, and compares what is written in `wanted`: the status, then headers that are to
@@ -82,29 +87,16 @@ fn listen() -> std::io::Result<TcpListener> {
     socket.listen(64)
 }
 
-async fn serve(listener: &TcpListener, service: &Service) {
-    let clock = Clock::new();
-    loop {
-        let (stream, peer) = listener.accept().await.expect("the listener works");
-        let service = service.clone();
-        let answer = service_fn(move |request: Request<Incoming>| {
-            let service = service.clone();
-            async move { Ok::<_, Infallible>(service.handle(request, Some(peer), clock.now()).await) }
-        });
-        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
-        // A client that goes away early is part of some tests.
-        tokio::spawn(async move { drop(connection.await) });
-    }
-}
-
 /// `request` as bytes; a `~` in its body stands for a byte that is no UTF-8.
 pub(crate) fn wire(request: &str, connection: &str) -> Vec<u8> {
     let (head, body) = request.split_once("\n\n").unwrap_or((request, ""));
     let mut wire = String::new();
     for (i, line) in head.lines().enumerate() {
         wire += line;
-        wire += if i == 0 { " HTTP/1.1\r\nhost: lastmile\r\nconnection: " } else { "" };
-        wire += if i == 0 { connection } else { "" };
+        if i == 0 {
+            let host = if head.contains("\nhost:") { "" } else { "\r\nhost: localhost" };
+            wire += &format!(" HTTP/1.1{host}\r\nconnection: {connection}");
+        }
         wire += "\r\n";
     }
     let says_length =
@@ -172,6 +164,11 @@ impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// Its status and body, as [`check`](Self::check) wants them.
+    pub(crate) fn as_wanted(&self) -> String {
+        format!("{}\n\n{}", self.status, self.body)
     }
 
     #[track_caller]

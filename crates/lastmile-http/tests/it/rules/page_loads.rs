@@ -3,7 +3,7 @@
 use lastmile::Schema;
 use lastmile_http::Service;
 
-use crate::server::{Server, with_schema};
+use super::server::{Server, with_schema};
 
 fn wire(name: &str) -> String {
     let path = format!("{}/../../../shared/wire/{name}", env!("CARGO_MANIFEST_DIR"));

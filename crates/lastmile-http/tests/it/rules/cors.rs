@@ -2,7 +2,7 @@
 
 use lastmile_http::Service;
 
-use crate::server::{Server, aggregator};
+use super::server::{Server, aggregator};
 
 /// What every public answer but a preflight's has.
 const OPEN: &str = "access-control-allow-origin: *\naccess-control-expose-headers: Retry-After\ncross-origin-resource-policy: cross-origin\ntiming-allow-origin: *\n!access-control-allow-credentials\n!vary";
@@ -19,7 +19,7 @@ fn every_public_answer_is_for_any_origin() {
         ("GET /nothing\norigin: https://app.example", 404),
         ("GET /record\norigin: https://app.example", 405),
         (&format!("POST /lm\norigin: https://app.example\n\n{large}"), 413),
-        ("POST /lm\norigin: https://app.example\ncontent-encoding: gzip\n\nx", 415),
+        ("POST /lm\norigin: https://app.example\ncontent-encoding: br\n\nx", 415),
     ] {
         let mut answer = server.send(request);
         assert_eq!(answer.status, status);
@@ -64,7 +64,7 @@ fn the_private_side_says_nothing_of_origins() {
     };
     let private = Server::start(Service::private(aggregator()));
     let both = Server::start(Service::public_and_private(aggregator()));
-    for path in ["/metrics", "/healthz", "/readyz"] {
+    for path in ["/metrics", "/debug/refusals", "/healthz", "/readyz"] {
         for (method, status) in [("GET", 200), ("HEAD", 200), ("POST", 405), ("OPTIONS", 405)] {
             let request = format!(
                 "{method} {path}\norigin: https://app.example\naccess-control-request-method: GET"

@@ -1,0 +1,209 @@
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::budget::Budget;
+use crate::error::{Error, Faults};
+use crate::gate::{Gate, Keys, Origins, Rate};
+use crate::intake::Caps;
+use crate::route::{Route, Side};
+
+/// What all bodies in flight of one listener share: a thousand pushes of half the size that they may have.
+const BYTES_IN_FLIGHT: usize = 32 << 20;
+
+/// Who may push to the public side, and how much. Nothing is restricted but sizes unless a method says so.
+///
+/// In this order, each before the next: path and method, origin, key, rate, size, and then the decoder.
+/// Everything that is turned away counts in `lastmile_requests_refused_total{reason}`.
+///
+/// ```
+/// use lastmile_http::PublicOptions;
+///
+/// let options = PublicOptions::new()
+///     .origins(["https://app.example", "https://*.app.example"])
+///     .key("school-app", "8f1c0a")
+///     .trusted_proxies(["10.0.0.0/8"])
+///     .rate("20/s burst 200".parse()?);
+/// assert!(options.check().is_ok());
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Clone)]
+pub struct PublicOptions {
+    routes: Option<Vec<String>>,
+    origins: Option<Vec<String>>,
+    keys: Vec<(String, String)>,
+    rate: Option<Rate>,
+    trusted_proxies: Vec<String>,
+    caps: Caps,
+    bytes_in_flight: usize,
+}
+
+impl PublicOptions {
+    /// Every route, for pages of any origin, without keys and rates; bodies of at most
+    /// [`BODY_BYTES_MAX`](crate::BODY_BYTES_MAX) bytes, 256 KiB inflated, and 32 MiB of them at once.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            routes: None,
+            origins: None,
+            keys: Vec::new(),
+            rate: None,
+            trusted_proxies: Vec::new(),
+            caps: Caps::default(),
+            bytes_in_flight: BYTES_IN_FLIGHT,
+        }
+    }
+
+    /// These paths alone, such as `/lm`. Others are 404.
+    #[must_use]
+    pub fn routes<S: Into<String>>(mut self, paths: impl IntoIterator<Item = S>) -> Self {
+        self.routes = Some(paths.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Pages of these origins alone, as browsers write them: `https://app.example`, with its port if that
+    /// is not the scheme's, `https://*.example.com` for all hosts below one, `null` for pages without an
+    /// origin (files, sandboxed frames). Any other is refused with 403, whatever it sends.
+    ///
+    /// A request without `Origin` is let in: it comes from no browser's page, and whoever writes requests by
+    /// hand can write any origin.
+    #[must_use]
+    pub fn origins<S: Into<String>>(mut self, origins: impl IntoIterator<Item = S>) -> Self {
+        self.origins = Some(origins.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Whether pages of some origins alone may push, as [`origins`](Self::origins) says.
+    #[must_use]
+    pub fn has_origins(&self) -> bool {
+        self.origins.is_some()
+    }
+
+    /// Requires a key, this or another that was added, in `X-API-Key` or as `?key=`: otherwise 401.
+    ///
+    /// Everyone who loads a page can read its key. It is a label to tell senders apart and to shut one out,
+    /// no secret; still it is compared in constant time and never shown. A label with
+    /// [`ValueFrom::Key`](lastmile::ValueFrom) has its name.
+    #[must_use]
+    pub fn key(mut self, name: impl Into<String>, key: impl Into<String>) -> Self {
+        self.keys.push((name.into(), key.into()));
+        self
+    }
+
+    /// How fast one client may send; 429 with `Retry-After` beyond it. A request is one, and each further
+    /// line of an `lm1` body another. Off unless this is called, as behind a proxy that is not declared all
+    /// users would be one client. Memory: 1.3 MiB.
+    #[must_use]
+    pub fn rate(mut self, rate: Rate) -> Self {
+        self.rate = Some(rate);
+        self
+    }
+
+    /// The proxies in front, as addresses or networks (`10.0.0.0/8`): the client is then the rightmost
+    /// address of `X-Forwarded-For` that is none of them, and labels may be set from request headers.
+    /// Such a proxy must remove from requests the headers that labels are set from, or set them itself.
+    #[must_use]
+    pub fn trusted_proxies<S: Into<String>>(mut self, nets: impl IntoIterator<Item = S>) -> Self {
+        self.trusted_proxies = nets.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Longest body in bytes as sent, and inflated; 413 beyond.
+    #[must_use]
+    pub fn body_bytes(mut self, sent: usize, inflated: usize) -> Self {
+        self.caps = Caps { sent, inflated };
+        self
+    }
+
+    /// Bytes of all bodies that are read or inflated at a moment; beyond it 503 with `Retry-After`.
+    #[must_use]
+    pub fn bytes_in_flight(mut self, bytes: usize) -> Self {
+        self.bytes_in_flight = bytes;
+        self
+    }
+
+    /// Whether all of it can be meant.
+    ///
+    /// # Errors
+    /// All that is wrong, option by option.
+    pub fn check(&self) -> Result<(), Error> {
+        self.rules().map(drop)
+    }
+
+    /// What the service asks each request.
+    pub(crate) fn rules(&self) -> Result<PublicRules, Error> {
+        let mut faults = Faults::default();
+        let routes = self.routes.as_ref().map(|paths| {
+            let paths = paths.iter().filter_map(|path| {
+                let route = Route::find(path).filter(|route| route.side() == Side::Public);
+                if route.is_none() {
+                    faults.push("routes", format_args!("there is no public path `{path}`"));
+                }
+                route
+            });
+            paths.collect()
+        });
+        let origins = match &self.origins {
+            Some(listed) => Origins::new(listed, &mut faults),
+            None => Origins::Any,
+        };
+        let keys = Keys::new(&self.keys, &mut faults);
+        let proxies = self.trusted_proxies.iter().filter_map(|net| {
+            let read = net.parse().or_else(|_| net.parse::<IpAddr>().map(IpNet::from));
+            read.inspect_err(|_| {
+                let why = format!("`{net}` is no address or network, such as 10.0.0.0/8");
+                faults.push("trusted_proxies", why);
+            })
+            .ok()
+        });
+        let proxies = proxies.collect();
+        if self.caps.sent > self.bytes_in_flight || self.caps.inflated > self.bytes_in_flight {
+            let why = "is less than one body may have, which would never be taken";
+            faults.push("bytes_in_flight", why);
+        }
+        let gate = Gate { origins, keys, proxies, rate: self.rate.map(Into::into) };
+        let budget = Arc::new(Budget::new(self.bytes_in_flight));
+        faults.none_or(PublicRules { routes, gate, caps: self.caps, budget })
+    }
+}
+
+impl Default for PublicOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Keys by their names alone.
+impl fmt::Debug for PublicOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<_> = self.keys.iter().map(|(name, _)| name).collect();
+        f.debug_struct("PublicOptions")
+            .field("routes", &self.routes)
+            .field("origins", &self.origins)
+            .field("keys", &keys)
+            .field("rate", &self.rate)
+            .field("trusted_proxies", &self.trusted_proxies)
+            .field("caps", &self.caps)
+            .field("bytes_in_flight", &self.bytes_in_flight)
+            .finish()
+    }
+}
+
+/// The options of a public side, ready to be asked.
+pub(crate) struct PublicRules {
+    /// All, if it does not say.
+    pub(crate) routes: Option<Vec<Route>>,
+    pub(crate) gate: Gate,
+    pub(crate) caps: Caps,
+    pub(crate) budget: Arc<Budget>,
+}
+
+impl Default for PublicRules {
+    /// Those of [`PublicOptions::new`].
+    fn default() -> Self {
+        let budget = Arc::new(Budget::new(BYTES_IN_FLIGHT));
+        Self { routes: None, gate: Gate::default(), caps: Caps::default(), budget }
+    }
+}

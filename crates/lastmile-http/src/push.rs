@@ -1,0 +1,149 @@
+//! A push on its way through the limits, each before the next costs more.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::HeaderMap;
+use http::header::ORIGIN;
+use http::request::Parts;
+use http_body::Body;
+use lastmile::{Aggregator, Format, Headers, PushReport, Source, Timestamp};
+
+use crate::gate::{Admitted, Gate};
+use crate::inflate::Coding;
+use crate::intake::Intake;
+use crate::offload::{self, Spawn};
+use crate::options::PublicRules;
+use crate::problem::Problem;
+
+/// Names one immutable body, so that a push that a network repeats can be counted once.
+/// Source: draft-ietf-httpapi-idempotency-key-header; Faro sends it with every request.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// A body that may be longer than this once it is inflated is decoded where a thread may be held: a
+/// megabyte takes about a millisecond.
+const INLINE_BYTES_MAX: usize = 256 << 10;
+
+/// A listener's rules, and what its pushes go to.
+#[derive(Clone, Copy)]
+pub(crate) struct Door<'a> {
+    pub(crate) aggregator: &'a Aggregator,
+    pub(crate) rules: &'a Arc<PublicRules>,
+    pub(crate) offload: Option<&'a Spawn>,
+}
+
+impl Door<'_> {
+    /// Reads, inflates, decodes and applies the body of a push whose origin may push.
+    ///
+    /// # Errors
+    /// What to answer; nothing was counted then.
+    pub(crate) async fn push<B: Body>(
+        self,
+        format: Format,
+        head: &Parts,
+        body: B,
+        peer: Option<SocketAddr>,
+        now: Timestamp,
+    ) -> Result<PushReport, Problem> {
+        let Self { aggregator, rules, offload } = self;
+        let (headers, started) = (&head.headers, Instant::now());
+        let admitted = rules.gate.admit(headers, head.uri.query(), peer, now);
+        let admitted = admitted.map_err(Problem::denied)?;
+        let coding = Coding::of(headers).ok_or_else(Problem::unknown_coding)?;
+
+        let mut share = rules.budget.share();
+        let read = Intake::read(body, rules.caps.sent, &mut share).await;
+        let body = read.map_err(|unread| Problem::unread(unread, rules.caps.sent))?;
+        let bytes_max = match coding {
+            Coding::Identity => body.bytes().len(),
+            _ => Coding::bytes_max(body.bytes().len(), rules.caps.inflated),
+        };
+        // What it may become is taken at once, as inflating does not wait.
+        if coding != Coding::Identity && !share.take(bytes_max) {
+            return Err(Problem::busy());
+        }
+        // A body may take long to come; what is in it counts from when it was there.
+        let arrived = now.after(started.elapsed());
+        let arrival = Arrival { format, coding, bytes_max, admitted, now: arrived };
+        let report = match offload.filter(|_| bytes_max > INLINE_BYTES_MAX) {
+            None => arrival.apply(aggregator, &rules.gate, headers, body.bytes())?,
+            Some(spawn) => {
+                let (aggregator, rules) = (aggregator.clone(), Arc::clone(rules));
+                let (headers, body) = (headers.clone(), body.bytes().to_vec());
+                let share = share.into_owned(&rules.budget);
+                let work = move || {
+                    let report = arrival.apply(&aggregator, &rules.gate, &headers, &body);
+                    drop(share);
+                    report
+                };
+                offload::run(spawn, work).await.unwrap_or_else(|| Err(Problem::busy()))?
+            }
+        };
+        // Each line of `lm1` costs as much as a request of its own.
+        let n_lines = report.batches() as usize + report.failed_lines().len();
+        let further = u32::try_from(n_lines.saturating_sub(1)).unwrap_or(u32::MAX);
+        rules.gate.charge(headers, admitted.client, further, arrived);
+        Ok(report)
+    }
+}
+
+/// A body that is there.
+#[derive(Clone, Copy)]
+struct Arrival {
+    format: Format,
+    coding: Coding,
+    /// Most bytes that it may be inflated to.
+    bytes_max: usize,
+    admitted: Admitted,
+    now: Timestamp,
+}
+
+impl Arrival {
+    fn apply(
+        self,
+        aggregator: &Aggregator,
+        gate: &Gate,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<PushReport, Problem> {
+        let Self { format, coding, bytes_max, admitted, now } = self;
+        let inflated;
+        let body = match coding {
+            Coding::Identity => body,
+            _ => {
+                inflated = coding
+                    .inflate(body, bytes_max)
+                    .map_err(|uninflated| Problem::uninflated(uninflated, bytes_max))?;
+                &inflated
+            }
+        };
+        let headers = Texts(headers);
+        let mut source = Source::default();
+        if let Some(addr) = admitted.client.addr {
+            source = source.addr(addr);
+        }
+        if let Some(origin) = headers.header(ORIGIN.as_str()) {
+            source = source.origin(origin);
+        }
+        if let Some(key) = headers.header(IDEMPOTENCY_KEY) {
+            source = source.idempotency_key(key);
+        }
+        if let Some(name) = admitted.key.and_then(|key| gate.keys.name(key)) {
+            source = source.key(name);
+        }
+        if admitted.client.by_proxy {
+            source = source.headers(&headers);
+        }
+        aggregator.push(format, body, &source, now).map_err(|error| Problem::undecodable(&error))
+    }
+}
+
+/// The headers that are text; another is as good as none.
+struct Texts<'a>(&'a HeaderMap);
+
+impl Headers for Texts<'_> {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(|value| value.to_str().ok())
+    }
+}

@@ -1,0 +1,33 @@
+use http::{HeaderMap, Response};
+use lastmile::PushReport;
+
+use crate::body::ResponseBody;
+use crate::report;
+
+/// A push that decoded and was counted, from [`Service::take`](crate::Service::take): its report, and the answer
+/// that the service's own routes give.
+#[derive(Debug)]
+pub struct Pushed {
+    report: PushReport,
+    answer: Response<ResponseBody>,
+}
+
+impl Pushed {
+    /// `headers` are those that every public answer has.
+    pub(crate) fn new(report: PushReport, request: &HeaderMap, headers: HeaderMap) -> Self {
+        let answer = report::answer(&report, request, headers);
+        Self { report, answer }
+    }
+
+    /// What was counted, and what was refused.
+    #[must_use]
+    pub fn report(&self) -> &PushReport {
+        &self.report
+    }
+
+    /// 204, or 200 with the report where the client asked for it or where lines of it were lost.
+    #[must_use]
+    pub fn into_response(self) -> Response<ResponseBody> {
+        self.answer
+    }
+}

@@ -1,0 +1,13 @@
+//! What the service answers, over real sockets and in plain text of HTTP/1.1: the same for whoever serves
+//! it. Each crate that serves it runs these, with an `adapter` of its own at the root of its tests.
+
+mod answers;
+mod bodies;
+mod cors;
+mod formats;
+mod gates;
+mod page_loads;
+mod privates;
+mod routes;
+mod scrapes;
+pub(crate) mod server;

@@ -1,0 +1,109 @@
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::places::Place;
+use super::watch::Watch;
+
+/// Most bytes taken off a connection after its answer: what a push may have at most, by any path.
+const LINGER_BYTES_MAX: usize = 4 << 20;
+
+/// A socket that marks in a [`Watch`] what it does, and holds its place as long as it is there, which is
+/// longer than its connection where that is upgraded.
+#[derive(Debug)]
+pub(crate) struct Io<T> {
+    inner: T,
+    watch: Arc<Watch>,
+    _place: Place,
+    is_at_end: bool,
+    is_shut: bool,
+    n_drained: usize,
+}
+
+impl<T> Io<T> {
+    pub(crate) fn new(inner: T, watch: Arc<Watch>, place: Place) -> Self {
+        Self { inner, watch, _place: place, is_at_end: false, is_shut: false, n_drained: 0 }
+    }
+
+    fn mark<R>(&self, polled: Poll<R>) -> Poll<R> {
+        match polled {
+            Poll::Ready(_) => self.watch.written(),
+            Poll::Pending => self.watch.blocked(),
+        }
+        polled
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if let Poll::Ready(Ok(())) = polled {
+            if buf.filled().len() > before {
+                self.watch.received();
+            } else if buf.remaining() > 0 {
+                self.is_at_end = true;
+            }
+        }
+        polled
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Io<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.mark(polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.mark(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.inner).poll_flush(cx);
+        self.mark(polled)
+    }
+
+    /// Closes the sending half, then takes what a peer still sends that was answered before its body
+    /// ended. If it was not taken, the system would answer it with a reset, and that makes the peer's own
+    /// system throw away the answer that it has not read yet.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.is_shut {
+            let polled = Pin::new(&mut self.inner).poll_shutdown(cx);
+            ready!(self.mark(polled))?;
+            self.is_shut = true;
+            if !self.watch.linger() {
+                self.is_at_end = true;
+            }
+        }
+        let mut waste = [0; 4096];
+        while !self.is_at_end && self.n_drained < LINGER_BYTES_MAX {
+            let mut waste = ReadBuf::new(&mut waste);
+            // The answer is out, so an error is no news.
+            self.is_at_end = ready!(Pin::new(&mut self.inner).poll_read(cx, &mut waste)).is_err()
+                || waste.filled().is_empty();
+            self.n_drained += waste.filled().len();
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,149 @@
+//! What one connection waits for, as seen from around hyper.
+//!
+//! The socket, the service and the bodies of a connection mark here what happens to them, a store each.
+//! The connection's task looks once a poll, and reads the clock and moves its one timer only if what it
+//! waits for has changed. So a request that comes and goes within one poll costs one reading of the clock.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+
+/// All of it is read by the task that makes the connection's progress. A body may be read by another task;
+/// what it marks is then seen a little later. Nothing else is published with any of it, so relaxed.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    phase: AtomicU8,
+    body: AtomicU8,
+    n_requests: AtomicU32,
+    is_blocked: AtomicBool,
+    n_writes: AtomicU32,
+    is_closing: AtomicBool,
+}
+
+// Phases.
+/// Nothing came yet.
+const NEW: u8 = 0;
+/// All requests are answered, and nothing came since.
+const IDLE: u8 = 1;
+/// A head began.
+const HEAD: u8 = 2;
+/// A request is with its handler, or its answer is on its way.
+const REQUEST: u8 = 3;
+/// The answer is out; what is left of the input is taken for a while.
+const LINGER: u8 = 4;
+
+// Bodies of requests.
+/// Read to its end, or there is none.
+const DONE: u8 = 0;
+/// The handler has it and did not have to wait for it.
+const UNREAD: u8 = 1;
+/// The handler waits for it, or did before.
+const AWAITED: u8 = 2;
+/// The handler let go of it before its end.
+const LEFT: u8 = 3;
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    Head,
+    Body,
+    /// A handler that does not read its body yet.
+    Reader,
+    Handler,
+    Write,
+    Idle,
+    Linger,
+}
+
+impl Watch {
+    /// What is waited for now, and a number that tells it from an earlier wait of the same kind.
+    pub(crate) fn wait(&self) -> (Wait, u32) {
+        if self.is_blocked.load(Ordering::Relaxed) {
+            return (Wait::Write, self.n_writes.load(Ordering::Relaxed));
+        }
+        let phase = self.phase.load(Ordering::Relaxed);
+        let wait = match (phase, self.body.load(Ordering::Relaxed)) {
+            (LINGER, _) => Wait::Linger,
+            (_, AWAITED) => Wait::Body,
+            (_, UNREAD) => Wait::Reader,
+            (REQUEST, _) => Wait::Handler,
+            // What of a pipelined head came with the request before it is not seen here: such a head has
+            // the idle time, and from its next byte on the time for a head.
+            (IDLE, _) => Wait::Idle,
+            // A connection's first head has its time from the start, and its first byte gives it no more.
+            _ => Wait::Head,
+        };
+        (wait, self.n_requests.load(Ordering::Relaxed))
+    }
+
+    /// Bytes came in.
+    pub(crate) fn received(&self) {
+        if matches!(self.phase.load(Ordering::Relaxed), NEW | IDLE) {
+            self.phase.store(HEAD, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes went out, or there are none that could.
+    pub(crate) fn written(&self) {
+        if self.is_blocked.load(Ordering::Relaxed) {
+            self.is_blocked.store(false, Ordering::Relaxed);
+            self.n_writes.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The peer takes no more for now.
+    pub(crate) fn blocked(&self) {
+        self.is_blocked.store(true, Ordering::Relaxed);
+    }
+
+    /// A head is complete; gives the request's number on this connection.
+    pub(crate) fn begin(&self, has_body: bool) -> u32 {
+        self.phase.store(REQUEST, Ordering::Relaxed);
+        self.body.store(if has_body { UNREAD } else { DONE }, Ordering::Relaxed);
+        self.n_requests.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
+    pub(crate) fn body_awaited(&self, request: u32) {
+        self.body(request, AWAITED);
+    }
+
+    pub(crate) fn body_done(&self, request: u32) {
+        self.body(request, DONE);
+    }
+
+    pub(crate) fn body_left(&self, request: u32) {
+        self.body(request, LEFT);
+    }
+
+    /// A handler may hold the end of a body for longer than its request lasts.
+    fn body(&self, request: u32, state: u8) {
+        if self.n_requests.load(Ordering::Relaxed) == request {
+            self.body.store(state, Ordering::Relaxed);
+        }
+    }
+
+    /// The answer was given to the last byte.
+    pub(crate) fn answered(&self, request: u32) {
+        if self.n_requests.load(Ordering::Relaxed) == request {
+            self.phase.store(IDLE, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a head has begun and is not complete.
+    pub(crate) fn is_in_head(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == HEAD
+    }
+
+    /// The next answer is the last.
+    pub(crate) fn close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// The connection ends; says whether its peer may still be sending.
+    pub(crate) fn linger(&self) -> bool {
+        let is_in_head = self.phase.swap(LINGER, Ordering::Relaxed) == HEAD;
+        is_in_head || self.body.load(Ordering::Relaxed) != DONE
+    }
+}

@@ -1,0 +1,135 @@
+//! Who may push and read: settings as they were written, and the options of the two sides out of them.
+
+use lastmile_http::{Error, PrivateOptions, PublicOptions, Rate};
+
+use crate::config::size;
+use crate::fault::{Faults, Given};
+
+/// What one source of settings says.
+#[derive(Debug, Default)]
+pub(crate) struct Access {
+    pub(crate) origins: Vec<Given>,
+    /// Each `NAME=KEY`.
+    pub(crate) keys: Vec<Given>,
+    pub(crate) rate: Option<Given>,
+    pub(crate) trusted_proxies: Vec<Given>,
+    pub(crate) routes: Vec<Given>,
+    pub(crate) bytes_in_flight: Option<Given>,
+    pub(crate) private_hosts: Vec<Given>,
+    pub(crate) private_token: Option<Given>,
+    pub(crate) private_basic: Option<Given>,
+    pub(crate) debug_samples: Option<Given>,
+}
+
+impl Access {
+    /// What this says, and where it says nothing what `other` does.
+    pub(crate) fn or(self, other: Self) -> Self {
+        let list = |a: Vec<Given>, b| if a.is_empty() { b } else { a };
+        Self {
+            origins: list(self.origins, other.origins),
+            keys: list(self.keys, other.keys),
+            rate: self.rate.or(other.rate),
+            trusted_proxies: list(self.trusted_proxies, other.trusted_proxies),
+            routes: list(self.routes, other.routes),
+            bytes_in_flight: self.bytes_in_flight.or(other.bytes_in_flight),
+            private_hosts: list(self.private_hosts, other.private_hosts),
+            private_token: self.private_token.or(other.private_token),
+            private_basic: self.private_basic.or(other.private_basic),
+            debug_samples: self.debug_samples.or(other.debug_samples),
+        }
+    }
+
+    /// Who may push.
+    pub(crate) fn public(&self, faults: &mut Faults) -> PublicOptions {
+        let mut options = PublicOptions::new();
+        let of = |f: fn(PublicOptions, &str) -> PublicOptions| {
+            move |value: &str| f(PublicOptions::new(), value).check()
+        };
+        if !self.origins.is_empty() {
+            let is = of(|options, origin| options.origins([origin]));
+            options = options.origins(checked(&self.origins, is, faults));
+        }
+        for given in &self.keys {
+            let (name, key) = given.value.split_once('=').unwrap_or((&given.value, ""));
+            let one = PublicOptions::new().key(name, key).check();
+            // Two of one name are each right, and wrong together.
+            let more = options.clone().key(name, key);
+            match one.and_then(|()| more.check()) {
+                Ok(()) => options = more,
+                Err(error) => told(given, &error, faults),
+            }
+        }
+        if let Some(given) = &self.rate {
+            match given.value.parse::<Rate>() {
+                Ok(rate) => options = options.rate(rate),
+                Err(why) => faults.push(&given.place, why),
+            }
+        }
+        let is = of(|options, net| options.trusted_proxies([net]));
+        options = options.trusted_proxies(checked(&self.trusted_proxies, is, faults));
+        if !self.routes.is_empty() {
+            let is = of(|options, path| options.routes([path]));
+            options = options.routes(checked(&self.routes, is, faults));
+        }
+        if let Some(given) = &self.bytes_in_flight
+            && let Some(bytes) = size(given, faults)
+        {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            let more = options.clone().bytes_in_flight(bytes);
+            match more.check() {
+                Ok(()) => options = more,
+                Err(error) => told(given, &error, faults),
+            }
+        }
+        options
+    }
+
+    /// Who may read.
+    pub(crate) fn private(&self, faults: &mut Faults) -> PrivateOptions {
+        let is = |host: &str| PrivateOptions::new().hosts([host]).check();
+        let mut options = PrivateOptions::new().hosts(checked(&self.private_hosts, is, faults));
+        let token = self.private_token.as_ref().map(|given| {
+            let with: fn(PrivateOptions, &str) -> _ = |options, token| options.bearer(token);
+            (given, with)
+        });
+        let basic = self.private_basic.as_ref().map(|given| {
+            let with: fn(PrivateOptions, &str) -> _ = |options, given| {
+                let (user, password) = given.split_once(':').unwrap_or((given, ""));
+                options.basic(user, password)
+            };
+            (given, with)
+        });
+        for (given, with) in token.into_iter().chain(basic) {
+            let more = with(options.clone(), &given.value);
+            match more.check() {
+                Ok(()) => options = more,
+                Err(error) => told(given, &error, faults),
+            }
+        }
+        options
+    }
+}
+
+/// Those that are right, and a fault for each other.
+fn checked(
+    values: &[Given],
+    check: impl Fn(&str) -> Result<(), Error>,
+    faults: &mut Faults,
+) -> Vec<String> {
+    let right = values.iter().filter(|given| match check(&given.value) {
+        Ok(()) => true,
+        Err(error) => {
+            told(given, &error, faults);
+            false
+        }
+    });
+    right.map(|given| given.value.clone()).collect()
+}
+
+/// What the library says of one value; it names its option, and we the place.
+fn told(given: &Given, error: &Error, faults: &mut Faults) {
+    for fault in error.faults() {
+        let why = fault.split_once(": ").map_or(fault, |(_, why)| why);
+        faults.push(&given.place, why);
+    }
+}
