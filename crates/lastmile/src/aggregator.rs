@@ -56,6 +56,8 @@ pub(crate) struct Inner {
     started: Timestamp,
     /// The latest time any call was given, for handles, which are given none.
     latest: AtomicU32,
+    #[cfg(feature = "prometheus-client")]
+    sources: crate::bridge::Sources,
 }
 
 impl Inner {
@@ -70,6 +72,12 @@ impl Inner {
 
     pub(crate) fn own(&self) -> &Own {
         &self.own
+    }
+
+    /// What stands behind its own families.
+    #[cfg(feature = "prometheus-client")]
+    pub(crate) fn sources(&self) -> &crate::bridge::Sources {
+        &self.sources
     }
 
     /// The ticks of `now`, which becomes the latest time known if it is.
@@ -124,8 +132,16 @@ impl Aggregator {
         let store = Store::new(families, limits, n_shards)?;
         let ids = Ids::new(limits.ids_bytes_max());
         let own = Own::bind(&store, &ids)?;
-        let (recent, latest) = (Recent::default(), AtomicU32::new(0));
-        let inner = Inner { store, own, ids, recent, started: now, latest };
+        let inner = Inner {
+            store,
+            own,
+            ids,
+            recent: Recent::default(),
+            started: now,
+            latest: AtomicU32::new(0),
+            #[cfg(feature = "prometheus-client")]
+            sources: crate::bridge::Sources::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -321,6 +337,11 @@ impl Aggregator {
     /// The values are copied out block by block; no lock is held while the visitor runs.
     pub fn visit(&self, now: Timestamp, visitor: &mut impl Visitor) {
         visit::visit(&self.inner.store, self.inner.ticks(now), visitor);
+    }
+
+    #[cfg(feature = "prometheus-client")]
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
     }
 
     #[cfg(any(feature = "bench", all(test, shuttle)))]

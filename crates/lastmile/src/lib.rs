@@ -3,6 +3,8 @@
 mod aggregator;
 #[cfg(feature = "bench")]
 mod bench;
+#[cfg(feature = "prometheus-client")]
+mod bridge;
 mod connection;
 mod dedup;
 mod error;
@@ -30,6 +32,8 @@ pub use aggregator::Aggregator;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub use bench::DecodedBatch;
+#[cfg(feature = "prometheus-client")]
+pub use bridge::{Collector, LeftOut};
 pub use connection::{ConnectionEvent, Listener};
 pub use error::Error;
 pub use exposition::{Escaping, ExpositionFormat, OwnMetrics, Scrape, ScrapeOptions};

@@ -21,6 +21,10 @@ const SCRAPE_BOUNDS: [f64; 9] = [0.001, 0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0, 
 const RECORD_HELP: &str = "the number of times clients have posted to /record. \
     Try rate(metrics_aggregator_record_total)*10 for a sense of how many clients are connected.";
 
+/// What becomes of families of a host's registries.
+#[cfg(feature = "prometheus-client")]
+const APPENDED: [&str; 4] = ["shown", "clash", "invalid", "failed"];
+
 /// The families, which follow those of the schema.
 pub(crate) fn families() -> Vec<Family> {
     let name = |label: &str| Label::open(label, u32::MAX).max_bytes(NAME_BYTES_MAX);
@@ -107,6 +111,10 @@ pub(crate) fn families() -> Vec<Family> {
         Family::gauge("lastmile_scrape_lock_seconds")
             .unit("seconds")
             .help("Longest time that a scrape held a lock, which pushes to the same shard then waited for, in this minute or the one before."),
+        #[cfg(feature = "prometheus-client")]
+        Family::gauge("lastmile_appended_families")
+            .help("Families of the host's registries in the last scrape: shown, left out as another had a name of theirs or as they were not valid; failed counts registries of which what followed was missing.")
+            .label(Label::closed_exactly("result", APPENDED)),
         Family::counter("metrics_aggregator_record_total").help(RECORD_HELP),
     ]
 }
@@ -130,6 +138,8 @@ pub(crate) struct Own {
     lock_seconds: Arc<Pin>,
     holds: Holds,
     record: Arc<Pin>,
+    #[cfg(feature = "prometheus-client")]
+    appended: [Arc<Pin>; APPENDED.len()],
 }
 
 /// The longest lock hold of this minute and of the one before, in nanoseconds.
@@ -233,6 +243,10 @@ impl Own {
             lock_seconds: bind("lastmile_scrape_lock_seconds", &[])?,
             holds: Holds::default(),
             record: bind("metrics_aggregator_record_total", &[])?,
+            #[cfg(feature = "prometheus-client")]
+            appended: each(APPENDED, |result| {
+                bind("lastmile_appended_families", &[("result", result)])
+            })?,
         };
         for family in catalog.families().iter().filter(|family| !family.is_own()) {
             own.begin(store, &catalog, family, 0)?;
@@ -349,6 +363,19 @@ impl Own {
         self.readers.store((agg.store().readers().n_live(now) as f64).to_bits());
         self.lock_seconds.store(self.holds.longest(now).to_bits());
         self.look(agg.store());
+    }
+
+    /// A scrape has read the registries of the host.
+    #[cfg(feature = "prometheus-client")]
+    pub(crate) fn appended(&self, outcome: &crate::bridge::Outcome) {
+        use crate::bridge::Reason;
+
+        let left_out = |why| outcome.left_out.iter().filter(|l| l.reason() == why).count();
+        let [clash, invalid, failed] =
+            [Reason::Clash, Reason::Invalid, Reason::Failed].map(left_out);
+        for (pin, n) in self.appended.iter().zip([outcome.shown.len(), clash, invalid, failed]) {
+            pin.store((n as f64).to_bits());
+        }
     }
 
     /// A scrape held a lock for so long.

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::convert::Infallible;
 
 use crate::schema::{Family, Kind, Label};
 use crate::store::{Block, CounterValue, FamilyState, Row, Store, UNUSED, body_values};
@@ -44,6 +45,7 @@ pub struct SeriesView<'a> {
     family: &'a FamilyState,
     body: &'a [u8],
     value: Value<'a>,
+    whole: Option<u64>,
 }
 
 /// What a series stands at.
@@ -97,29 +99,50 @@ impl SeriesView<'_> {
     pub fn value(&self) -> Value<'_> {
         self.value
     }
+
+    /// All digits of a counter that is a whole number of 64 bits, of which an `f64` has 53.
+    #[must_use]
+    pub fn whole(&self) -> Option<u64> {
+        self.whole
+    }
 }
 
-/// Copies block after block out of the store and shows its rows.
+/// Shows all families and their rows.
 pub(crate) fn visit(store: &Store, now: Ticks, visitor: &mut impl Visitor) {
     let _walk = store.walk();
     for family in store.catalog().families() {
         let mut shown = false;
-        for shard in 0..store.n_shards() {
-            let mut seq = 0;
-            while let Some((block, copied)) = copy_block(store, family, shard, seq, now) {
-                seq = block.seq();
-                for (i, row) in block.rows.iter().enumerate() {
-                    let Some(value) = value_of(family, &block, row, i, &copied) else {
-                        continue;
-                    };
-                    if !std::mem::replace(&mut shown, true) {
-                        visitor.family(family.declared());
-                    }
-                    visitor.series(&SeriesView { family, body: block.body(row), value });
+        let Ok(()) = each_series(store, family, now, |series| {
+            if !std::mem::replace(&mut shown, true) {
+                visitor.family(family.declared());
+            }
+            visitor.series(series);
+            Ok::<(), Infallible>(())
+        });
+    }
+}
+
+/// Copies block after block of a family out of the store and shows its rows, up to the first error. The
+/// caller holds a [`Walk`](crate::store::Walk); no lock is held while `show` runs.
+pub(crate) fn each_series<E>(
+    store: &Store,
+    family: &FamilyState,
+    now: Ticks,
+    mut show: impl FnMut(&SeriesView<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    for shard in 0..store.n_shards() {
+        let mut seq = 0;
+        while let Some((block, copied)) = copy_block(store, family, shard, seq, now) {
+            seq = block.seq();
+            for (i, row) in block.rows.iter().enumerate() {
+                if let Some(value) = value_of(family, &block, row, i, &copied) {
+                    let whole = copied[i].whole;
+                    show(&SeriesView { family, body: block.body(row), value, whole })?;
                 }
             }
         }
     }
+    Ok(())
 }
 
 /// What a row stands at that is not in its cells.
@@ -127,6 +150,8 @@ pub(crate) fn visit(store: &Store, now: Ticks, visitor: &mut impl Visitor) {
 struct Copied {
     /// Of a counter or gauge.
     single: Option<f64>,
+    /// Of a counter that is whole.
+    whole: Option<u64>,
     /// Of a summary.
     quantiles: Option<[(f64, f64); QUANTILES.len()]>,
 }
@@ -144,10 +169,12 @@ fn copy_block(
     let block = shard.block(id).copied();
     let copied = (0..block.rows.len())
         .map(|i| match family.kind() {
-            Kind::Counter => Copied::single(Some(match shard.counter(id, &block.rows[i], i) {
-                CounterValue::Whole(n) => n as f64,
-                CounterValue::Wide(sum) => sum.to_f64(),
-            })),
+            Kind::Counter => match shard.counter(id, &block.rows[i], i) {
+                CounterValue::Whole(n) => {
+                    Copied { whole: Some(n), ..Copied::single(Some(n as f64)) }
+                }
+                CounterValue::Wide(sum) => Copied::single(Some(sum.to_f64())),
+            },
             Kind::Gauge => Copied::single(shard.gauge(id, i, family.ttl(), now)),
             Kind::Histogram => Copied::default(),
             Kind::Summary => {
@@ -162,7 +189,7 @@ fn copy_block(
 
 impl Copied {
     fn single(single: Option<f64>) -> Self {
-        Self { single, quantiles: None }
+        Self { single, ..Self::default() }
     }
 }
 

@@ -202,6 +202,7 @@ fn node_tests(tree: &Tree, folder: &str, options: &[&str]) -> Result<(), Failure
         .args(test_files(&tree.e2e().join(folder)))
         .env("E2E_AGGREGATOR", tree.binary("lastmile-aggregator"))
         .env("E2E_DEMO", tree.binary("lastmile-demo"))
+        .env("E2E_REGISTRY", tree.binary("embed-registry"))
         .env("E2E_CONFORMANCE", tree.conformance())
         .env("E2E_PYTHONPATH", tree.python());
     for suite in newer::SUITES {

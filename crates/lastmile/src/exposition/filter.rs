@@ -50,8 +50,23 @@ impl Filter {
             OwnMetrics::Only => family.is_own(),
             OwnMetrics::Excluded => !family.is_own(),
         };
-        let is_asked_for =
-            |name: &str| self.names.binary_search_by(|known| (**known).cmp(name)).is_ok();
-        own && (self.names.is_empty() || family.exposed_names().any(is_asked_for))
+        own && (self.names.is_empty() || family.exposed_names().any(|name| self.has(name)))
+    }
+
+    /// Whether any family that a host appended may be shown: none is the aggregator's own.
+    #[cfg(feature = "prometheus-client")]
+    pub(super) fn takes_appended(&self) -> bool {
+        self.own != OwnMetrics::Only
+    }
+
+    /// Whether one of them is shown, that has this name in text.
+    #[cfg(feature = "prometheus-client")]
+    pub(super) fn shows_appended(&self, name: &str) -> bool {
+        self.takes_appended() && (self.names.is_empty() || self.has(name))
+    }
+
+    /// Whether this name is one that was asked for.
+    fn has(&self, name: &str) -> bool {
+        self.names.binary_search_by(|known| (**known).cmp(name)).is_ok()
     }
 }

@@ -1,5 +1,7 @@
 //! Encoders over the rows, in chunks; values were escaped when the rows were made.
 
+#[cfg(feature = "prometheus-client")]
+mod appended;
 mod encoder;
 mod filter;
 mod format;
@@ -14,6 +16,8 @@ mod text;
 pub(crate) use filter::Filter;
 pub use filter::OwnMetrics;
 pub use format::{Escaping, ExpositionFormat};
+#[cfg(feature = "prometheus-client")]
+pub(crate) use names::escape_text;
 pub(crate) use names::{ends_in_unit, is_label_name, is_metric_name};
 pub(crate) use out::{Out, PAD, Piece, SLACK};
 pub(crate) use parts::{FamilyText, Style, TextParts, body_literals, counter_base, created_base};
@@ -199,7 +203,10 @@ pub struct Scrape {
     told_start: Option<Timestamp>,
     /// What stands behind all families, until it is written.
     trailer: &'static [u8],
-    /// What is written aside: one row that alone is larger than a chunk.
+    /// What is left of the host's registries, once they were read.
+    #[cfg(feature = "prometheus-client")]
+    appended: Option<appended::Families>,
+    /// What is written aside: one row that alone is larger than a chunk, or a family of a host's registry.
     spill: Vec<u8>,
     /// The part of it that is not handed out yet.
     spilled: Range<usize>,
@@ -242,6 +249,8 @@ impl Scrape {
             style,
             told_start,
             trailer: if style.is_open_metrics() { EOF } else { b"" },
+            #[cfg(feature = "prometheus-client")]
+            appended: None,
             spill: Vec::new(),
             spilled: 0..0,
             walk,
@@ -256,8 +265,8 @@ impl Scrape {
 
     /// Replaces the content of `chunk` by the next at most 64 KiB; `false` at the end, `chunk` then
     /// empty. Holds a shard's lock for one block at a time and never for more than a chunk, about 10 µs, or for
-    /// one series whose text alone is larger. Allocates only if `chunk` has less capacity than that, or for such
-    /// a series.
+    /// one series whose text alone is larger. Allocates only if `chunk` has less capacity than that, for such a
+    /// series, or for what a host appended.
     pub fn next_chunk(&mut self, chunk: &mut Vec<u8>) -> bool {
         // Not cleared first: what is there need not be zeroed again.
         chunk.resize(CHUNK_BYTES + SLACK, 0);
@@ -268,11 +277,7 @@ impl Scrape {
 
     fn fill(&mut self, chunk: &mut [u8]) -> usize {
         if !self.spilled.is_empty() {
-            let Range { start, end } = self.spilled;
-            let n = (end - start).min(CHUNK_BYTES);
-            chunk[..n].copy_from_slice(&self.spill[start..start + n]);
-            self.spilled.start += n;
-            return n;
+            return self.hand_out(&mut chunk[..CHUNK_BYTES]);
         }
         let store = self.agg.store();
         let mut end = 0;
@@ -352,12 +357,25 @@ impl Scrape {
                 return self.fill(chunk);
             }
         }
+        #[cfg(feature = "prometheus-client")]
+        {
+            end = self.append(chunk, end);
+        }
         if self.trailer.len() <= CHUNK_BYTES - end {
             let trailer = std::mem::take(&mut self.trailer);
             chunk[end..end + trailer.len()].copy_from_slice(trailer);
             end += trailer.len();
         }
         end
+    }
+
+    /// Copies of what is written aside as much as there is room for: how much.
+    fn hand_out(&mut self, room: &mut [u8]) -> usize {
+        let n = self.spilled.len().min(room.len());
+        let start = self.spilled.start;
+        room[..n].copy_from_slice(&self.spill[start..start + n]);
+        self.spilled.start += n;
+        n
     }
 
     /// The reader has all of it, at `now`.

@@ -91,7 +91,7 @@ pub(super) fn quoted(name: &str, is_plain: bool) -> Cow<'_, str> {
 /// Appends a text with `\` and line feed escaped, and quotes where they end it.
 /// Source: Prometheus docs/instrumenting/exposition_formats.md, "Comments, help text, and type information";
 /// OpenMetrics 1.0 §Escaping (specification/OpenMetrics.md), which escapes quotes in HELP, too.
-pub(super) fn escape_text(text: &str, quotes: bool, out: &mut String) {
+pub(crate) fn escape_text(text: &str, quotes: bool, out: &mut String) {
     for c in text.chars() {
         match c {
             '\\' => out.push_str(r"\\"),

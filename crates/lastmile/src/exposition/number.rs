@@ -72,6 +72,22 @@ pub(super) fn float(out: &mut Out<'_>, v: f64) {
     out.put(b"\n");
 }
 
+/// Any float as text, in the same way.
+/// Source: OpenMetrics 1.0 §Numbers (specification/OpenMetrics.md); Prometheus docs/instrumenting/
+/// exposition_formats.md, "`NaN`, `+Inf`, and `-Inf`".
+#[cfg(feature = "prometheus-client")]
+pub(super) fn any_float(v: f64) -> String {
+    if v.is_nan() {
+        return "NaN".to_owned();
+    }
+    if v.is_infinite() {
+        return if v > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format(v);
+    text.strip_suffix(".0").unwrap_or(text).to_owned()
+}
+
 /// Writes an instant in seconds, and ends the line.
 pub(super) fn seconds(out: &mut Out<'_>, ms: u64) {
     out.put(itoa::Buffer::new().format(ms / 1000).as_bytes());

@@ -18,6 +18,8 @@
 //! It is written by hand over the rows as they are stored, with nothing between that would have to be allocated;
 //! messages of generated types are the twin in tests.
 
+#[cfg(feature = "prometheus-client")]
+pub(super) mod appended;
 mod exemplar;
 mod native;
 mod parts;
@@ -62,9 +64,6 @@ mod histogram_field {
     pub(super) const POSITIVE_DELTA: u8 = 13;
     pub(super) const CREATED: u8 = 15;
 }
-
-/// The tag of a native histogram's exemplars, field 16 of it, which takes two bytes.
-const EXEMPLARS_TAG: [u8; 2] = [0x82, 0x01];
 
 /// The number of a type in `MetricType`.
 fn type_number(kind: Kind) -> u64 {

@@ -1,6 +1,8 @@
 //! Every test of the crate from outside, as one binary.
 
 mod bad_input;
+#[cfg(feature = "prometheus-client")]
+mod bridge;
 mod dedup;
 mod exact;
 mod expo;

@@ -44,6 +44,14 @@ export const startDemo = async (...args) => {
   return { url, metricsUrl: new URL("/metrics", url).href, stop: program.stop };
 };
 
+/** The service that has a registry of its own: `{ url, metricsUrl, hostUrl, stop() }`. */
+export const startRegistry = async () => {
+  const program = launch(fromXtask("E2E_REGISTRY"), [FREE]);
+  const [, metricsUrl] = await untilPrinted(program, /^metrics\s+(http:\S+)$/m);
+  const at = (path) => new URL(path, metricsUrl).href;
+  return { url: at("/").replace(/\/$/, ""), metricsUrl, hostUrl: at("/host"), stop: program.stop };
+};
+
 /**
  * Pushes `body` and asks for the report: `{ status, accepted, refused, reason, offset }`. The status is
  * 0 if the connection closed first: a server that does not want the rest of a body need not read it.

@@ -6,16 +6,22 @@ use crate::exemplar::Exemplar;
 use crate::exposition::Out;
 use crate::store::Shard;
 
+/// The tag of a native histogram's exemplars, field 16 of it, which takes two bytes.
+pub(super) const NATIVE_TAG: [u8; 2] = [0x82, 0x01];
+
 /// Most bytes of the exemplars of row `i` of a block: each stands in its bucket and once more among those of a
 /// native histogram. The shard's lock is held from here to where they are written.
 pub(super) fn bytes_max(shard: &Shard, block_id: u32, i: usize) -> usize {
-    let of = |exemplar: &Exemplar| {
-        let texts = exemplar.labels.iter().map(|(name, value)| name.len() + value.len());
-        let labels: usize = texts.map(|bytes| bytes + 3 * LEN_BYTES_MAX).sum();
-        LEN_BYTES_MAX + labels + DOUBLE_BYTES + CREATED_BYTES_MAX
-    };
     let pin = shard.pin_of(block_id, &shard.block(block_id).rows[i], i);
-    pin.map_or(0, |pin| pin.exemplars().iter().flatten().map(|exemplar| 2 * of(exemplar)).sum())
+    let twice = |exemplar: &Exemplar| 2 * bytes_max_of(exemplar);
+    pin.map_or(0, |pin| pin.exemplars().iter().flatten().map(twice).sum())
+}
+
+/// Most bytes of one.
+pub(super) fn bytes_max_of(exemplar: &Exemplar) -> usize {
+    let texts = exemplar.labels.iter().map(|(name, value)| name.len() + value.len());
+    let labels: usize = texts.map(|bytes| bytes + 3 * LEN_BYTES_MAX).sum();
+    LEN_BYTES_MAX + labels + DOUBLE_BYTES + CREATED_BYTES_MAX
 }
 
 /// Writes one as the field with this tag.

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::parts::plain_labels;
 use super::wire::{self, double_tag, len_tag, varint_tag};
 use super::{
-    CREATED_BYTES_MAX, DOUBLE_BYTES, EXEMPLARS_TAG, Messages, exemplar, family_field,
-    histogram_field, metric_field, native,
+    CREATED_BYTES_MAX, DOUBLE_BYTES, Messages, exemplar, family_field, histogram_field,
+    metric_field, native,
 };
 use crate::exemplar::Exemplar;
 use crate::exposition::{Out, SLACK};
@@ -184,7 +184,7 @@ impl<'a> Rows<'a> {
                         };
                         native::put(out, if held { nothing } else { native });
                         for exemplar in exemplars.iter().flatten() {
-                            exemplar::put(out, &EXEMPLARS_TAG, exemplar);
+                            exemplar::put(out, &exemplar::NATIVE_TAG, exemplar);
                         }
                     }
                 });

@@ -99,17 +99,18 @@ impl Reader {
                 need(at.family.kind.is_empty(), "TYPE twice")?;
                 match text {
                     "counter" | "gauge" | "histogram" | "summary" => {}
-                    "unknown" if om => {}
-                    "info" | "stateset" | "gaugehistogram" if om => {
+                    "unknown" | "info" if om => {}
+                    "untyped" if !om => {}
+                    "stateset" | "gaugehistogram" if om => {
                         return Err(Fault::Beyond("a type of others"));
                     }
-                    "untyped" if !om => return Err(Fault::Beyond("a type of others")),
                     _ => return bad("a bad type"),
                 }
                 at.family.kind = text.to_owned();
             }
             "UNIT" if om => {
                 need(at.unit.is_none(), "UNIT twice")?;
+                need(text.is_empty() || at.family.kind != "info", "an info with a unit")?;
                 let rest = at.family.name.strip_suffix(text);
                 let fits = rest.is_some_and(|rest| rest.ends_with('_'));
                 need(text.is_empty() || fits, "the name does not end in the unit")?;
@@ -147,7 +148,7 @@ impl Reader {
         if at.family.kind.is_empty() {
             at.family.kind = "unknown".to_owned();
         }
-        for suffix in ["", "_total", "_created", "_bucket", "_sum", "_count"] {
+        for suffix in ["", "_total", "_created", "_bucket", "_sum", "_count", "_info"] {
             let name = format!("{}{suffix}", at.family.name);
             if suffix.is_empty() || at.suffix(&name, self.dialect).is_some() {
                 need(self.seen.insert(name), "two families have this name")?;
@@ -165,6 +166,7 @@ impl Group {
         let suffix = sample.strip_prefix(self.family.name.as_str())?;
         let suffixes: &[&str] = match (self.family.kind.as_str(), dialect) {
             ("counter", Dialect::OpenMetrics) => &["_total", "_created"],
+            ("info", Dialect::OpenMetrics) => &["_info"],
             ("histogram", Dialect::OpenMetrics) => &["_bucket", "_sum", "_count", "_created"],
             ("summary", Dialect::OpenMetrics) => &["", "_sum", "_count", "_created"],
             ("histogram", Dialect::Text) => &["_bucket", "_sum", "_count"],
@@ -343,13 +345,14 @@ fn check(family: &Family) -> Result<()> {
             let mut labels = sample.labels.clone();
             labels.sort();
             need(series.insert((&sample.name, labels)), "a series twice")?;
-            let counts = family.kind != "gauge" && family.kind != "unknown";
+            let counts = !["gauge", "unknown", "untyped"].contains(&family.kind.as_str());
             let is_quantile = family.is_quantile(sample);
             let v = sample.value();
             let is_count = family.kind != "counter"
                 && ["_count", "_bucket"].iter().any(|suffix| sample.name.ends_with(suffix));
             need(!(counts && is_count) || v.fract() == 0.0, "a count with a fraction")?;
             need(!counts || v >= 0.0 || (is_quantile && v.is_nan()), "below zero, or no number")?;
+            need(family.kind != "info" || v == 1.0, "an info that is not 1")?;
             if is_quantile {
                 let quantile = sample.label("quantile").unwrap_or("none");
                 need((0.0..=1.0).contains(&read_number(quantile)?), "a bad quantile")?;

@@ -10,140 +10,143 @@ use prost::Message;
 use crate::expo::{self, Exposition};
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct LabelPair {
+pub(crate) struct LabelPair {
     #[prost(string, optional, tag = "1")]
-    pub(super) name: Option<String>,
+    pub(crate) name: Option<String>,
     #[prost(string, optional, tag = "2")]
-    pub(super) value: Option<String>,
+    pub(crate) value: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Time {
+pub(crate) struct Time {
     #[prost(int64, tag = "1")]
-    pub(super) seconds: i64,
+    pub(crate) seconds: i64,
     #[prost(int32, tag = "2")]
-    pub(super) nanos: i32,
+    pub(crate) nanos: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Gauge {
+pub(crate) struct Gauge {
     #[prost(double, optional, tag = "1")]
-    pub(super) value: Option<f64>,
+    pub(crate) value: Option<f64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Counter {
+pub(crate) struct Counter {
     #[prost(double, optional, tag = "1")]
-    pub(super) value: Option<f64>,
+    pub(crate) value: Option<f64>,
     #[prost(message, optional, tag = "2")]
-    pub(super) exemplar: Option<Exemplar>,
+    pub(crate) exemplar: Option<Exemplar>,
     #[prost(message, optional, tag = "3")]
-    pub(super) created: Option<Time>,
+    pub(crate) created: Option<Time>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Exemplar {
+pub(crate) struct Exemplar {
     #[prost(message, repeated, tag = "1")]
-    pub(super) label: Vec<LabelPair>,
+    pub(crate) label: Vec<LabelPair>,
     #[prost(double, optional, tag = "2")]
-    pub(super) value: Option<f64>,
+    pub(crate) value: Option<f64>,
     #[prost(message, optional, tag = "3")]
-    pub(super) timestamp: Option<Time>,
+    pub(crate) timestamp: Option<Time>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Quantile {
+pub(crate) struct Quantile {
     #[prost(double, optional, tag = "1")]
-    pub(super) quantile: Option<f64>,
+    pub(crate) quantile: Option<f64>,
     #[prost(double, optional, tag = "2")]
-    pub(super) value: Option<f64>,
+    pub(crate) value: Option<f64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Summary {
+pub(crate) struct Summary {
     #[prost(uint64, optional, tag = "1")]
-    pub(super) sample_count: Option<u64>,
+    pub(crate) sample_count: Option<u64>,
     #[prost(double, optional, tag = "2")]
-    pub(super) sample_sum: Option<f64>,
+    pub(crate) sample_sum: Option<f64>,
     #[prost(message, repeated, tag = "3")]
-    pub(super) quantile: Vec<Quantile>,
+    pub(crate) quantile: Vec<Quantile>,
     #[prost(message, optional, tag = "4")]
-    pub(super) created: Option<Time>,
+    pub(crate) created: Option<Time>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     #[prost(uint64, optional, tag = "1")]
-    pub(super) cumulative_count: Option<u64>,
+    pub(crate) cumulative_count: Option<u64>,
     #[prost(double, optional, tag = "2")]
-    pub(super) upper_bound: Option<f64>,
+    pub(crate) upper_bound: Option<f64>,
     #[prost(message, optional, tag = "3")]
-    pub(super) exemplar: Option<Exemplar>,
+    pub(crate) exemplar: Option<Exemplar>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Span {
+pub(crate) struct Span {
     #[prost(sint32, optional, tag = "1")]
-    pub(super) offset: Option<i32>,
+    pub(crate) offset: Option<i32>,
     #[prost(uint32, optional, tag = "2")]
-    pub(super) length: Option<u32>,
+    pub(crate) length: Option<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Histogram {
+pub(crate) struct Histogram {
     #[prost(uint64, optional, tag = "1")]
-    pub(super) sample_count: Option<u64>,
+    pub(crate) sample_count: Option<u64>,
     #[prost(double, optional, tag = "2")]
-    pub(super) sample_sum: Option<f64>,
+    pub(crate) sample_sum: Option<f64>,
     #[prost(message, repeated, tag = "3")]
-    pub(super) bucket: Vec<Bucket>,
+    pub(crate) bucket: Vec<Bucket>,
     #[prost(sint32, optional, tag = "5")]
-    pub(super) schema: Option<i32>,
+    pub(crate) schema: Option<i32>,
     #[prost(double, optional, tag = "6")]
-    pub(super) zero_threshold: Option<f64>,
+    pub(crate) zero_threshold: Option<f64>,
     #[prost(uint64, optional, tag = "7")]
-    pub(super) zero_count: Option<u64>,
+    pub(crate) zero_count: Option<u64>,
     #[prost(message, repeated, tag = "12")]
-    pub(super) positive_span: Vec<Span>,
+    pub(crate) positive_span: Vec<Span>,
     #[prost(sint64, repeated, packed = "false", tag = "13")]
-    pub(super) positive_delta: Vec<i64>,
+    pub(crate) positive_delta: Vec<i64>,
     #[prost(message, optional, tag = "15")]
-    pub(super) created: Option<Time>,
+    pub(crate) created: Option<Time>,
     #[prost(message, repeated, tag = "16")]
-    pub(super) exemplars: Vec<Exemplar>,
+    pub(crate) exemplars: Vec<Exemplar>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Metric {
+pub(crate) struct Metric {
     #[prost(message, repeated, tag = "1")]
-    pub(super) label: Vec<LabelPair>,
+    pub(crate) label: Vec<LabelPair>,
     #[prost(message, optional, tag = "2")]
-    pub(super) gauge: Option<Gauge>,
+    pub(crate) gauge: Option<Gauge>,
     #[prost(message, optional, tag = "3")]
-    pub(super) counter: Option<Counter>,
+    pub(crate) counter: Option<Counter>,
     #[prost(message, optional, tag = "4")]
-    pub(super) summary: Option<Summary>,
+    pub(crate) summary: Option<Summary>,
+    /// It is written as a gauge is.
+    #[prost(message, optional, tag = "5")]
+    pub(crate) untyped: Option<Gauge>,
     #[prost(message, optional, tag = "7")]
-    pub(super) histogram: Option<Histogram>,
+    pub(crate) histogram: Option<Histogram>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct MetricFamily {
+pub(crate) struct MetricFamily {
     #[prost(string, optional, tag = "1")]
-    pub(super) name: Option<String>,
+    pub(crate) name: Option<String>,
     #[prost(string, optional, tag = "2")]
-    pub(super) help: Option<String>,
+    pub(crate) help: Option<String>,
     #[prost(int32, optional, tag = "3")]
-    pub(super) kind: Option<i32>,
+    pub(crate) kind: Option<i32>,
     #[prost(message, repeated, tag = "4")]
-    pub(super) metric: Vec<Metric>,
+    pub(crate) metric: Vec<Metric>,
     #[prost(string, optional, tag = "5")]
-    pub(super) unit: Option<String>,
+    pub(crate) unit: Option<String>,
 }
 
 impl Metric {
     /// Its start time in milliseconds.
-    pub(super) fn created_ms(&self) -> Option<i64> {
+    pub(crate) fn created_ms(&self) -> Option<i64> {
         let counter = self.counter.as_ref().map(|c| &c.created);
         let summary = self.summary.as_ref().map(|s| &s.created);
         let histogram = self.histogram.as_ref().map(|h| &h.created);
@@ -155,7 +158,7 @@ impl Metric {
 
 impl Histogram {
     /// The count of each native bucket that is not empty, as spans and deltas say.
-    pub(super) fn native(&self) -> BTreeMap<i32, u64> {
+    pub(crate) fn native(&self) -> BTreeMap<i32, u64> {
         let mut deltas = self.positive_delta.iter();
         let (mut idx, mut count, mut buckets) = (0, 0, BTreeMap::new());
         for span in &self.positive_span {
@@ -174,7 +177,7 @@ impl Histogram {
 }
 
 /// The chunks of a scrape with these options, none of them too large.
-pub(super) fn scraped(agg: &Aggregator, options: ScrapeOptions, now: Timestamp) -> Vec<u8> {
+pub(crate) fn scraped(agg: &Aggregator, options: ScrapeOptions, now: Timestamp) -> Vec<u8> {
     let mut scrape = agg.scrape(options, now);
     let (mut bytes, mut chunk) = (Vec::new(), Vec::new());
     while scrape.next_chunk(&mut chunk) {
@@ -185,12 +188,12 @@ pub(super) fn scraped(agg: &Aggregator, options: ScrapeOptions, now: Timestamp) 
     bytes
 }
 
-pub(super) fn options() -> ScrapeOptions {
+pub(crate) fn options() -> ScrapeOptions {
     ScrapeOptions::new(ExpositionFormat::Protobuf(Escaping::default()))
 }
 
 /// The messages of an exposition. Each is as a generated encoder would write it, but for the order of fields.
-pub(super) fn messages(mut bytes: &[u8]) -> Vec<MetricFamily> {
+pub(crate) fn messages(mut bytes: &[u8]) -> Vec<MetricFamily> {
     let mut families = Vec::new();
     while !bytes.is_empty() {
         let before = bytes.len();
@@ -203,14 +206,14 @@ pub(super) fn messages(mut bytes: &[u8]) -> Vec<MetricFamily> {
 }
 
 /// The samples that classic Prometheus stores: name, sorted labels, value.
-pub(super) type Samples = BTreeMap<(String, Vec<(String, String)>), f64>;
+pub(crate) type Samples = BTreeMap<(String, Vec<(String, String)>), f64>;
 
 /// A label whose value is a number, however it is spelled.
 fn number(v: f64) -> String {
     format!("{v:?}")
 }
 
-pub(super) fn samples(families: &[MetricFamily]) -> Samples {
+pub(crate) fn samples(families: &[MetricFamily]) -> Samples {
     let mut samples = Samples::new();
     for family in families {
         let name = family.name.as_deref().expect("a name");
@@ -228,6 +231,9 @@ pub(super) fn samples(families: &[MetricFamily]) -> Samples {
             }
             if let Some(counter) = &metric.counter {
                 put("", None, counter.value.unwrap());
+            }
+            if let Some(untyped) = &metric.untyped {
+                put("", None, untyped.value.unwrap());
             }
             if let Some(summary) = &metric.summary {
                 put("_count", None, summary.sample_count.unwrap() as f64);
@@ -254,7 +260,7 @@ pub(super) fn samples(families: &[MetricFamily]) -> Samples {
 }
 
 /// The same of a text.
-pub(super) fn text_samples(exposition: &Exposition) -> Samples {
+pub(crate) fn text_samples(exposition: &Exposition) -> Samples {
     let of = |sample: &expo::Sample| {
         let mut labels: Vec<(String, String)> = Vec::new();
         for (name, value) in &sample.labels {

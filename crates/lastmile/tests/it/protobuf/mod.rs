@@ -1,7 +1,7 @@
 //! The protobuf exposition, read by derived messages: the samples of text at the same instant, and what text
 //! does not say.
 
-mod messages;
+pub(crate) mod messages;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
