@@ -44,6 +44,13 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # What `axum::serve` does not do
+//! The limits on bodies, rates and origins are the service's own and hold wherever it is mounted. Those of
+//! connections are not: [`axum::serve`](fn@axum::serve) has no time-out for a head that does not end, a body that
+//! does not come, a connection that is silent or an answer that nobody reads, and no cap on connections, in all or
+//! by address. Where pages of anyone reach the listener, serve the application with `lastmile_hyper::serve`, which
+//! has all of them, or behind a proxy that has.
 
 mod endpoint;
 mod measure;

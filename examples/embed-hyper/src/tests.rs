@@ -27,7 +27,7 @@ async fn both_ends_count_and_prometheus_scrapes() {
 
     let answers = tokio::task::spawn_blocking(move || {
         // What the page's script sends.
-        let push = r#"{"lm":1,"id":"6e8bc430-9c3a-11d9-9669-0800200c9a66","m":{"pages_shown_total":1,"pages_sent_total":1000,"page_load_seconds":[0.3]}}"#;
+        let push = r#"{"lm":1,"id":"6e8bc430-9c3a-11d9-9669-0800200c9a66","m":{"pages_shown_total":1,"greetings_total":1000,"page_load_seconds":[0.3]}}"#;
         let length = push.len();
         let push = format!(
             "POST /lm HTTP/1.0\r\nprefer: return=representation\r\ncontent-length: {length}\r\n\r\n{push}"
@@ -48,7 +48,10 @@ async fn both_ends_count_and_prometheus_scrapes() {
     assert!(push.ends_with(report), "{push}");
     assert!(hidden.starts_with("HTTP/1.0 404 "), "{hidden}");
     for line in [
-        "pages_sent_total 2",
+        "greetings_total 2",
+        "http_server_requests_total{method=\"GET\",route=\"/\",status=\"2xx\"} 2",
+        "http_server_requests_total{method=\"POST\",route=\"/lm\",status=\"2xx\"} 1",
+        "http_server_requests_total{method=\"GET\",route=\"unmatched\",status=\"4xx\"} 1",
         "pages_shown_total 1",
         "page_load_seconds_bucket{le=\"0.1\"} 0",
         "page_load_seconds_bucket{le=\"0.5\"} 1",
