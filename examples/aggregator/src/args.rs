@@ -69,9 +69,9 @@ struct Flags {
     #[arg(long, value_name = "WHO", env = "LASTMILE_HOLD", hide_env = true)]
     hold: Option<String>,
 
-    /// Take pushes from pages of these origins alone, as in https://app.example,https://*.app.example
+    // Not a doc comment, which would have to make links of the origins.
     #[arg(long, value_name = "ORIGINS", env = "LASTMILE_ORIGINS", hide_env = true)]
-    #[arg(value_delimiter = ',')]
+    #[arg(value_delimiter = ',', help = ORIGINS_HELP)]
     origins: Vec<String>,
 
     /// Ask pushes for one of these keys, as in web=8f1c0a,app=77ab10
@@ -143,6 +143,9 @@ struct Flags {
     #[arg(verbatim_doc_comment)]
     log: Option<String>,
 }
+
+const ORIGINS_HELP: &str = "Take pushes from pages of these origins alone, as in \
+    https://app.example,https://*.app.example";
 
 const VARIABLE_HELP: &str = "\
 Each option is a variable too: LASTMILE_PUBLIC for --public, and so on. LASTMILE_SCHEMA may hold
