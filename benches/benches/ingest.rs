@@ -8,8 +8,9 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lastmile::{Aggregator, Format, Source};
 use lastmile_benches::{
-    N_SAMPLES_LM1_PAGE_LOAD, N_SAMPLES_SEED_PAGE_LOAD, browser_aggregator, exposition,
-    lm1_page_load, now, pum_aggregator, seed_page_load,
+    N_SAMPLES_LM1_PAGE_LOAD, N_SAMPLES_PROMJS_PAGE_LOAD, N_SAMPLES_SEED_PAGE_LOAD,
+    browser_aggregator, exposition, lm1_page_load, now, promjs_page_load, pum_aggregator,
+    seed_page_load,
 };
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
@@ -83,6 +84,27 @@ fn lm1_page_load_push(c: &mut Criterion) {
     assert_eq!(after.total("client_page_loads_total").1, n_sent as f64);
     assert_eq!(after.total("client_ping_seconds_count").1, 9.0 * n_sent as f64);
     assert_eq!(after.total("client_web_vital_seconds_count").1, 4.0 * n_sent as f64);
+}
+
+/// The same page load as `promjs` writes it, by bytes.
+fn prom_text_page_load_push(c: &mut Criterion) {
+    let aggregator = pum_aggregator();
+    let (mut n_sent, body) = (0_u64, promjs_page_load());
+    let mut send = || {
+        push(&aggregator, Format::PromText, body, N_SAMPLES_PROMJS_PAGE_LOAD);
+        n_sent += 1;
+    };
+    warm_up(&mut send);
+    assert_eq!(n_allocations(&mut send), 0, "a push of known series allocates nothing");
+
+    let mut group = c.benchmark_group("ingest");
+    group.throughput(Throughput::Bytes(body.len() as u64));
+    group.bench_function("prom_text_page_load", |b| b.iter(&mut send));
+    group.finish();
+
+    let after = exposition(&aggregator);
+    assert_eq!(after.total("usage_total").1, 4.0 * n_sent as f64);
+    assert_eq!(after.value("performance_timing_domComplete_count"), n_sent as f64);
 }
 
 /// The same page load when its families are not declared: decoding and counting refusals alone.
@@ -164,6 +186,7 @@ criterion_group!(
     benches,
     record_page_load,
     lm1_page_load_push,
+    prom_text_page_load_push,
     unknown_page_load,
     serde_json_page_load
 );

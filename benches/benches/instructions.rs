@@ -14,8 +14,9 @@ use std::process::{Command, ExitCode};
 use http::{Method, Response};
 use lastmile::{Aggregator, Format, Limits, Schema, ScrapeOptions, Source};
 use lastmile_benches::{
-    N_SAMPLES_LM1_PAGE_LOAD, N_SAMPLES_SEED_PAGE_LOAD, Shape, browser_aggregator, exposition,
-    is_bench, lm1_page_load, now, pum_aggregator, seed_page_load,
+    N_SAMPLES_LM1_PAGE_LOAD, N_SAMPLES_PROMJS_PAGE_LOAD, N_SAMPLES_SEED_PAGE_LOAD, Shape,
+    browser_aggregator, exposition, is_bench, lm1_page_load, now, promjs_page_load, pum_aggregator,
+    seed_page_load,
 };
 use lastmile_http::RequestMeter;
 
@@ -35,11 +36,12 @@ struct Operation {
     run: fn(usize),
 }
 
-const OPERATIONS: [Operation; 7] = [
+const OPERATIONS: [Operation; 8] = [
     Operation { name: "record_page_load", n: 200, run: record_page_load },
     Operation { name: "lm1_page_load", n: 200, run: lm1_page_load_pushes },
     Operation { name: "lm1_16_counters", n: 200, run: lm1_16_counters },
     Operation { name: "lm1_16_over_limit", n: 2000, run: lm1_16_over_limit },
+    Operation { name: "prom_text_page_load", n: 100, run: prom_text_page_load },
     Operation { name: "measured_request", n: 10_000, run: measured_requests },
     Operation { name: "encode_1000_counters", n: 20, run: |n| encode(Shape::Counter, 1000, n) },
     Operation { name: "encode_100_histograms", n: 20, run: |n| encode(Shape::Histogram, 100, n) },
@@ -123,6 +125,17 @@ fn record_page_load(n: usize) {
         push(&aggregator, Format::Record, seed_page_load(), N_SAMPLES_SEED_PAGE_LOAD);
     }
     assert_eq!(exposition(&aggregator).value(r#"app_load_succeeded{app="student"}"#), n as f64);
+}
+
+/// The same page load as `promjs` writes it.
+fn prom_text_page_load(n: usize) {
+    let aggregator = pum_aggregator();
+    for _ in 0..n {
+        push(&aggregator, Format::PromText, promjs_page_load(), N_SAMPLES_PROMJS_PAGE_LOAD);
+    }
+    let after = exposition(&aggregator);
+    assert_eq!(after.value(r#"app_load_succeeded{app="student"}"#), n as f64);
+    assert_eq!(after.value("performance_timing_domComplete_count"), n as f64);
 }
 
 fn lm1_page_load_pushes(n: usize) {

@@ -10,6 +10,9 @@ pub const N_SAMPLES_SEED_PAGE_LOAD: u64 = 16;
 /// Samples in [`lm1_page_load`]: 3 counters and 15 observations.
 pub const N_SAMPLES_LM1_PAGE_LOAD: u64 = 18;
 
+/// Lines with samples in [`promjs_page_load`]: 4 of counters, and 14 of each of 12 histograms.
+pub const N_SAMPLES_PROMJS_PAGE_LOAD: u64 = 172;
+
 /// Series that [`Shape`] can name before it repeats.
 const N_SERIES_MAX: usize = APPS.len() * N_PAGES * DEVICES.len() * COUNTRIES.len();
 const N_PAGES: usize = 1000;
@@ -41,6 +44,12 @@ fn wire(file: &str) -> String {
 pub fn seed_page_load() -> &'static [u8] {
     static BODY: OnceLock<String> = OnceLock::new();
     BODY.get_or_init(|| wire("seed-page-load.json")).as_bytes()
+}
+
+/// The same page load as Prometheus text.
+pub fn promjs_page_load() -> &'static [u8] {
+    static BODY: OnceLock<String> = OnceLock::new();
+    BODY.get_or_init(|| wire("promjs-page-load.txt")).as_bytes()
 }
 
 /// One page load as an `lm1` batch in the names of the default schema.

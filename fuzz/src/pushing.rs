@@ -1,5 +1,6 @@
-//! Any body, as `/record` and as `/lm`.
+//! Any body, as `/record`, as `/lm` and as `/metrics`.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use lastmile::{Aggregator, DecodeError, Format, PushReport, Source};
@@ -23,6 +24,47 @@ pub fn record(body: &[u8]) {
 /// If anything about it is not as the twin says, or a law is broken.
 pub fn lm1(body: &[u8]) {
     push(Format::Lm1, body);
+}
+
+/// A body of `POST /metrics`.
+///
+/// # Panics
+/// If anything about it is not as the twin says, a law is broken, or what is exposed of it and pushed again is
+/// exposed in another way.
+pub fn prom_text(body: &[u8]) {
+    push(Format::PromText, body);
+
+    let exposed = || {
+        let agg = Aggregator::new(everything().core(), everything().limits(), start());
+        agg.expect("there is room for what is reserved")
+    };
+    let (first, second) = (exposed(), exposed());
+    if first.push(Format::PromText, body, &Source::default(), start()).is_err() {
+        return;
+    }
+    let text = |agg: &Aggregator| {
+        let mut text = Vec::new();
+        agg.encode_to(&mut text, start()).expect("a Vec takes everything");
+        String::from_utf8(text).expect("an exposition is UTF-8")
+    };
+    // What the server sets, no push may carry.
+    let all = text(&first);
+    let end = all.find("# HELP lastmile_").expect("our own families come last");
+    let again: String =
+        all[..end].split_inclusive('\n').filter(|line| !line.starts_with("region_total")).collect();
+    let report = second.push(Format::PromText, again.as_bytes(), &Source::default(), start());
+    let report = report.expect("what is exposed decodes");
+    let n_lines = again.lines().filter(|line| !line.starts_with('#')).count() as u64;
+    assert_eq!(report.accepted() + report.n_refused(), n_lines, "each line is a sample");
+    // Several pushes of one series may be more together than one may be.
+    if report.n_refused() == 0 {
+        let samples = |text: &str| -> BTreeMap<_, _> {
+            let families = users(expo::parse(text.as_bytes())).into_iter();
+            let samples = families.filter(|f| f.name != "region_total").flat_map(|f| f.samples);
+            samples.map(|sample| (sample.series(), sample.text)).collect()
+        };
+        assert_eq!(samples(&text(&second)), samples(&all));
+    }
 }
 
 fn push(format: Format, body: &[u8]) {

@@ -52,6 +52,11 @@ fn lm1() {
 }
 
 #[test]
+fn prom_text() {
+    replay("prom_text", crate::prom_text, 80);
+}
+
+#[test]
 fn exposition() {
     replay("exposition", crate::exposition, 8);
 }

@@ -66,7 +66,7 @@ use lastmile_http::Service;
 
 pub use endpoint::Endpoint;
 pub use measure::measure;
-pub use push::{Lm1, Push, PushFormat, Record};
+pub use push::{Lm1, PromText, Push, PushFormat, Record};
 
 /// The routes of `service` at their own paths, to `merge` or to `nest` under any path.
 ///

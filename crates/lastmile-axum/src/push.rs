@@ -22,7 +22,7 @@ use crate::endpoint::translate;
 /// their problem, 400, 413 or 415, with nothing counted. Both have the service's CORS headers, which a CORS layer
 /// of the host's own replaces.
 ///
-/// `F` is the format: [`Lm1`], unless it says [`Record`].
+/// `F` is the format: [`Lm1`], unless it says [`Record`] or [`PromText`].
 ///
 /// ```
 /// use axum::Router;
@@ -72,6 +72,10 @@ pub enum Lm1 {}
 #[derive(Clone, Copy, Debug)]
 pub enum Record {}
 
+/// Prometheus text that adds, which `promjs` sends.
+#[derive(Clone, Copy, Debug)]
+pub enum PromText {}
+
 impl PushFormat for Lm1 {
     const FORMAT: Format = Format::Lm1;
 }
@@ -80,8 +84,13 @@ impl PushFormat for Record {
     const FORMAT: Format = Format::Record;
 }
 
+impl PushFormat for PromText {
+    const FORMAT: Format = Format::PromText;
+}
+
 mod sealed {
     pub trait Sealed {}
+    impl Sealed for super::PromText {}
     impl Sealed for super::Lm1 {}
     impl Sealed for super::Record {}
 }

@@ -16,6 +16,13 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Longest body of a push once it is inflated, in bytes: 256 KiB, four times what may be sent.
 pub const INFLATED_BYTES_MAX: usize = 256 * 1024;
 
+/// Longest body of Prometheus text, in bytes as sent: 4 MiB. A page's registry has some kilobytes; a server's that
+/// pushes what it counted has more.
+pub const TEXT_BYTES_MAX: usize = 4 << 20;
+
+/// Longest body of Prometheus text once it is inflated, in bytes: 16 MiB.
+pub const TEXT_INFLATED_BYTES_MAX: usize = 16 << 20;
+
 /// Longest body in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Caps {
@@ -23,6 +30,21 @@ pub(crate) struct Caps {
     pub(crate) sent: usize,
     /// Inflated.
     pub(crate) inflated: usize,
+}
+
+impl Caps {
+    /// Those of Prometheus text unless the options say otherwise.
+    pub(crate) const TEXT: Self = Self { sent: TEXT_BYTES_MAX, inflated: TEXT_INFLATED_BYTES_MAX };
+
+    /// The same where all bodies together may have so many bytes.
+    pub(crate) fn within(self, bytes: usize) -> Self {
+        Self { sent: self.sent.min(bytes), inflated: self.inflated.min(bytes) }
+    }
+
+    /// Whether there is room for such a body among so many bytes.
+    pub(crate) fn fits(self, bytes: usize) -> bool {
+        self.sent <= bytes && self.inflated <= bytes
+    }
 }
 
 impl Default for Caps {

@@ -9,6 +9,7 @@
 //! |---|---|---|---|
 //! | `/lm` | public | `POST`, `OPTIONS` | an `lm1` push |
 //! | `/record` | public | `POST`, `OPTIONS` | a `prometheus-user-metrics` push |
+//! | `/metrics`, `/metrics/`, `/metrics/<label>/<value>/…` | public | `POST`, `OPTIONS` | a push of Prometheus text that adds, see below |
 //! | `/metrics` | private | `GET`, `HEAD` | the aggregate, in the format that the scraper likes best, streamed |
 //! | `/healthz` | private | `GET`, `HEAD` | 200 |
 //! | `/debug/refusals` | private | `GET`, `HEAD` | the last refusals as JSON, see below |
@@ -56,9 +57,9 @@
 //! | a known key | 401 | none is asked for |
 //! | the client's rate | 429 with `Retry-After` | off |
 //! | the body's coding: gzip, deflate, zstd or none | 415 | |
-//! | bytes as sent | 413 | [`BODY_BYTES_MAX`] |
+//! | bytes as sent | 413 | [`BODY_BYTES_MAX`]; [`TEXT_BYTES_MAX`] of Prometheus text |
 //! | bytes of all bodies in flight | 503 with `Retry-After` | 32 MiB |
-//! | bytes inflated, and 100 times those sent beyond 64 KiB | 413; 400 if it is not what its coding says | [`INFLATED_BYTES_MAX`] |
+//! | bytes inflated, and 100 times those sent beyond 64 KiB | 413; 400 if it is not what its coding says | [`INFLATED_BYTES_MAX`]; [`TEXT_INFLATED_BYTES_MAX`] |
 //!
 //! Each refusal counts in `lastmile_requests_refused_total{reason}`. Time-outs and numbers of connections are
 //! for whoever serves the connections, such as `lastmile-hyper`.
@@ -76,6 +77,15 @@
 //! is known; 404 and 405 are problems too. 408 is never answered, because Chromium sends a request
 //! again on it. Any `Content-Type`, or none, is taken: browsers send `text/plain` and untyped bodies
 //! without a preflight.
+//!
+//! # Prometheus text that adds
+//! `POST /metrics` takes what `promjs` and `@cabify/prom-react` send, the way that prom-aggregation-gateway does:
+//! text 0.0.4 or OpenMetrics whose counters and histograms are increments since the last push; see
+//! [`Format::PromText`](lastmile::Format::PromText). Labels in the path, percent-decoded, are those of every sample:
+//! `/metrics/app/student`; a value with slashes is written as `/metrics/page@base64/L2hvbWU`, in base64 for URLs. A
+//! sample that has such a label itself is refused as `malformed`, as the gateway refuses its push. A path that begins
+//! with `/metrics/job` is a Pushgateway's, whose pushes do not add: 404. Where both sides share a listener,
+//! `GET /metrics` is the scrape and `POST /metrics` the push.
 //!
 //! # What a scrape is answered
 //! | asked for | answer |
@@ -136,6 +146,7 @@ mod measure;
 mod negotiate;
 mod offload;
 mod options;
+mod path;
 mod private;
 mod problem;
 mod push;
@@ -151,7 +162,7 @@ pub use body::ResponseBody;
 pub use clock::Clock;
 pub use error::Error;
 pub use gate::{Rate, RateBy};
-pub use intake::{BODY_BYTES_MAX, INFLATED_BYTES_MAX};
+pub use intake::{BODY_BYTES_MAX, INFLATED_BYTES_MAX, TEXT_BYTES_MAX, TEXT_INFLATED_BYTES_MAX};
 pub use measure::{
     Measure, MeasureFuture, MeasureLayer, MeasuredBody, RequestInFlight, RequestMeter,
 };

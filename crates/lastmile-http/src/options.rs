@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use lastmile::Format;
 
 use crate::budget::Budget;
 use crate::error::{Error, Faults};
@@ -37,12 +38,14 @@ pub struct PublicOptions {
     rate: Option<Rate>,
     trusted_proxies: Vec<String>,
     caps: Caps,
+    text_caps: Option<Caps>,
     bytes_in_flight: usize,
 }
 
 impl PublicOptions {
     /// Every route, for pages of any origin, without keys and rates; bodies of at most
-    /// [`BODY_BYTES_MAX`](crate::BODY_BYTES_MAX) bytes, 256 KiB inflated, and 32 MiB of them at once.
+    /// [`BODY_BYTES_MAX`](crate::BODY_BYTES_MAX) bytes, 256 KiB inflated ([`TEXT_BYTES_MAX`](crate::TEXT_BYTES_MAX) and
+    /// 16 MiB of Prometheus text), and 32 MiB of them at once.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -52,11 +55,12 @@ impl PublicOptions {
             rate: None,
             trusted_proxies: Vec::new(),
             caps: Caps::default(),
+            text_caps: None,
             bytes_in_flight: BYTES_IN_FLIGHT,
         }
     }
 
-    /// These paths alone, such as `/lm`. Others are 404.
+    /// These paths alone, such as `/lm`; `/metrics` is all paths of Prometheus text. Others are 404.
     #[must_use]
     pub fn routes<S: Into<String>>(mut self, paths: impl IntoIterator<Item = S>) -> Self {
         self.routes = Some(paths.into_iter().map(Into::into).collect());
@@ -110,10 +114,20 @@ impl PublicOptions {
         self
     }
 
-    /// Longest body in bytes as sent, and inflated; 413 beyond.
+    /// Longest body in bytes as sent, and inflated; 413 beyond. Prometheus text has
+    /// [its own](Self::text_bytes).
     #[must_use]
     pub fn body_bytes(mut self, sent: usize, inflated: usize) -> Self {
         self.caps = Caps { sent, inflated };
+        self
+    }
+
+    /// The same of Prometheus text. Unless this is called, what [`bytes_in_flight`](Self::bytes_in_flight) leaves of
+    /// [`TEXT_BYTES_MAX`](crate::TEXT_BYTES_MAX) and
+    /// [`TEXT_INFLATED_BYTES_MAX`](crate::TEXT_INFLATED_BYTES_MAX).
+    #[must_use]
+    pub fn text_bytes(mut self, sent: usize, inflated: usize) -> Self {
+        self.text_caps = Some(Caps { sent, inflated });
         self
     }
 
@@ -137,7 +151,7 @@ impl PublicOptions {
         let mut faults = Faults::default();
         let routes = self.routes.as_ref().map(|paths| {
             let paths = paths.iter().filter_map(|path| {
-                let route = Route::find(path).filter(|route| route.side() == Side::Public);
+                let route = Route::find(path, Side::Public);
                 if route.is_none() {
                     faults.push("routes", format_args!("there is no public path `{path}`"));
                 }
@@ -159,13 +173,14 @@ impl PublicOptions {
             .ok()
         });
         let proxies = proxies.collect();
-        if self.caps.sent > self.bytes_in_flight || self.caps.inflated > self.bytes_in_flight {
+        let text_caps = self.text_caps.unwrap_or(Caps::TEXT.within(self.bytes_in_flight));
+        if ![self.caps, text_caps].iter().all(|caps| caps.fits(self.bytes_in_flight)) {
             let why = "is less than one body may have, which would never be taken";
             faults.push("bytes_in_flight", why);
         }
         let gate = Gate { origins, keys, proxies, rate: self.rate.map(Into::into) };
         let budget = Arc::new(Budget::new(self.bytes_in_flight));
-        faults.none_or(PublicRules { routes, gate, caps: self.caps, budget })
+        faults.none_or(PublicRules { routes, gate, caps: self.caps, text_caps, budget })
     }
 }
 
@@ -186,6 +201,7 @@ impl fmt::Debug for PublicOptions {
             .field("rate", &self.rate)
             .field("trusted_proxies", &self.trusted_proxies)
             .field("caps", &self.caps)
+            .field("text_caps", &self.text_caps)
             .field("bytes_in_flight", &self.bytes_in_flight)
             .finish()
     }
@@ -196,14 +212,26 @@ pub(crate) struct PublicRules {
     /// All, if it does not say.
     pub(crate) routes: Option<Vec<Route>>,
     pub(crate) gate: Gate,
-    pub(crate) caps: Caps,
+    caps: Caps,
+    text_caps: Caps,
     pub(crate) budget: Arc<Budget>,
+}
+
+impl PublicRules {
+    /// How long a body of this format may be.
+    pub(crate) fn caps(&self, format: Format) -> Caps {
+        match format {
+            Format::PromText => self.text_caps,
+            _ => self.caps,
+        }
+    }
 }
 
 impl Default for PublicRules {
     /// Those of [`PublicOptions::new`].
     fn default() -> Self {
         let budget = Arc::new(Budget::new(BYTES_IN_FLIGHT));
-        Self { routes: None, gate: Gate::default(), caps: Caps::default(), budget }
+        let (caps, text_caps) = (Caps::default(), Caps::TEXT);
+        Self { routes: None, gate: Gate::default(), caps, text_caps, budget }
     }
 }

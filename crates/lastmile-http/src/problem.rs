@@ -11,7 +11,6 @@ use crate::gate::Denied;
 use crate::inflate::{CODINGS, Uninflated};
 use crate::intake::Unread;
 use crate::json::Object;
-use crate::route::Route;
 
 /// Source: RFC 9457, §3, "application/problem+json".
 const CONTENT: &str = "application/problem+json";
@@ -59,12 +58,17 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", RequestRefusal::Path, detail)
     }
 
-    pub(crate) fn method_not_allowed(route: Route) -> Self {
-        let allow = route.allow();
-        let methods = allow.to_str().unwrap_or_default().replace(", ", " and ");
-        let detail = format!("This path takes {methods} only.");
+    /// `allow` is the value of `Allow`.
+    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+        let detail = format!("This path takes {} only.", allow.replace(", ", " and "));
         let status = StatusCode::METHOD_NOT_ALLOWED;
-        Self::new(status, "method_not_allowed", RequestRefusal::Method, detail).with(ALLOW, allow)
+        Self::new(status, "method_not_allowed", RequestRefusal::Method, detail)
+            .with(ALLOW, HeaderValue::from_static(allow))
+    }
+
+    /// The path names labels in a way that is none.
+    pub(crate) fn bad_labels(detail: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "path", RequestRefusal::Path, detail)
     }
 
     pub(crate) fn bad_query(detail: String) -> Self {

@@ -31,6 +31,8 @@ pub(crate) struct Door<'a> {
     pub(crate) aggregator: &'a Aggregator,
     pub(crate) rules: &'a Arc<PublicRules>,
     pub(crate) offload: Option<&'a Spawn>,
+    /// Those that the path names.
+    pub(crate) labels: &'a [(String, String)],
 }
 
 impl Door<'_> {
@@ -46,18 +48,19 @@ impl Door<'_> {
         peer: Option<SocketAddr>,
         now: Timestamp,
     ) -> Result<PushReport, Problem> {
-        let Self { aggregator, rules, offload } = self;
+        let Self { aggregator, rules, offload, labels } = self;
+        let caps = rules.caps(format);
         let (headers, started) = (&head.headers, Instant::now());
         let admitted = rules.gate.admit(headers, head.uri.query(), peer, now);
         let admitted = admitted.map_err(Problem::denied)?;
         let coding = Coding::of(headers).ok_or_else(Problem::unknown_coding)?;
 
         let mut share = rules.budget.share();
-        let read = Intake::read(body, rules.caps.sent, &mut share).await;
-        let body = read.map_err(|unread| Problem::unread(unread, rules.caps.sent))?;
+        let read = Intake::read(body, caps.sent, &mut share).await;
+        let body = read.map_err(|unread| Problem::unread(unread, caps.sent))?;
         let bytes_max = match coding {
             Coding::Identity => body.bytes().len(),
-            _ => Coding::bytes_max(body.bytes().len(), rules.caps.inflated),
+            _ => Coding::bytes_max(body.bytes().len(), caps.inflated),
         };
         // What it may become is taken at once, as inflating does not wait.
         if coding != Coding::Identity && !share.take(bytes_max) {
@@ -67,13 +70,15 @@ impl Door<'_> {
         let arrived = now.after(started.elapsed());
         let arrival = Arrival { format, coding, bytes_max, admitted, now: arrived };
         let report = match offload.filter(|_| bytes_max > INLINE_BYTES_MAX) {
-            None => arrival.apply(aggregator, &rules.gate, headers, body.bytes())?,
+            None => arrival.apply(aggregator, &rules.gate, headers, labels, body.bytes())?,
             Some(spawn) => {
                 let (aggregator, rules) = (aggregator.clone(), Arc::clone(rules));
                 let (headers, body) = (headers.clone(), body.bytes().to_vec());
+                let labels = labels.to_vec();
                 let share = share.into_owned(&rules.budget);
                 let work = move || {
-                    let report = arrival.apply(&aggregator, &rules.gate, &headers, &body);
+                    let gate = &rules.gate;
+                    let report = arrival.apply(&aggregator, gate, &headers, &labels, &body);
                     drop(share);
                     report
                 };
@@ -105,6 +110,7 @@ impl Arrival {
         aggregator: &Aggregator,
         gate: &Gate,
         headers: &HeaderMap,
+        labels: &[(String, String)],
         body: &[u8],
     ) -> Result<PushReport, Problem> {
         let Self { format, coding, bytes_max, admitted, now } = self;
@@ -119,7 +125,8 @@ impl Arrival {
             }
         };
         let headers = Texts(headers);
-        let mut source = Source::default();
+        let labels: Vec<_> = labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let mut source = Source::default().labels(&labels);
         if let Some(addr) = admitted.client.addr {
             source = source.addr(addr);
         }

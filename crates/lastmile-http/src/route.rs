@@ -1,5 +1,7 @@
-use http::{HeaderValue, Method};
+use http::Method;
 use lastmile::Format;
+
+use crate::path;
 
 /// Who a route is for: whoever loads a page, or whoever runs the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,18 +21,24 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [(&'static str, Self); 6] = [
+    /// Each path as an adapter routes it, and what it means.
+    pub(crate) const ALL: [(&'static str, Self); 9] = [
         ("/lm", Self::Push(Format::Lm1)),
         ("/record", Self::Push(Format::Record)),
+        ("/metrics", Self::Push(Format::PromText)),
+        (path::BEHIND, Self::Push(Format::PromText)),
+        ("/metrics/{*labels}", Self::Push(Format::PromText)),
         ("/metrics", Self::Metrics),
         ("/debug/refusals", Self::Refusals),
         ("/healthz", Self::Healthy),
         ("/readyz", Self::Ready),
     ];
 
-    /// Paths are compared whole and as they are written.
-    pub(crate) fn find(path: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(known, _)| *known == path).map(|(_, route)| *route)
+    /// What a path means on one side. Paths are compared whole and as they are written, but for labels.
+    pub(crate) fn find(path: &str, side: Side) -> Option<Self> {
+        let known = if path.starts_with(path::BEHIND) { path::BEHIND } else { path };
+        let mut all = Self::ALL.iter().filter(|(_, route)| route.side() == side);
+        all.find(|(path, _)| *path == known).map(|(_, route)| *route)
     }
 
     pub(crate) fn side(self) -> Side {
@@ -48,10 +56,33 @@ impl Route {
     }
 
     /// The value of `Allow`.
-    pub(crate) fn allow(self) -> HeaderValue {
+    pub(crate) fn allow(self) -> &'static str {
         match self.side() {
-            Side::Public => HeaderValue::from_static("POST, OPTIONS"),
-            Side::Private => HeaderValue::from_static("GET, HEAD"),
+            Side::Public => "POST, OPTIONS",
+            Side::Private => "GET, HEAD",
         }
+    }
+}
+
+/// What a path means on a listener, which may have both sides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) route: Route,
+    /// The value of `Allow`, of both where the path is one of each.
+    pub(crate) allow: &'static str,
+}
+
+impl Found {
+    /// The method chooses where both sides have the path.
+    pub(crate) fn new(
+        public: Option<Route>,
+        private: Option<Route>,
+        method: &Method,
+    ) -> Option<Self> {
+        if let (Some(public), Some(private)) = (public, private) {
+            let route = if private.takes(method) { private } else { public };
+            return Some(Self { route, allow: "GET, HEAD, POST, OPTIONS" });
+        }
+        public.or(private).map(|route| Self { route, allow: route.allow() })
     }
 }

@@ -14,12 +14,13 @@ use crate::cors::{self, Cors};
 use crate::error::Error;
 use crate::offload::Spawn;
 use crate::options::{PublicOptions, PublicRules};
+use crate::path::NoLabels;
 use crate::private::{PrivateOptions, PrivateRules};
 use crate::problem::Problem;
 use crate::push::Door;
 use crate::pushed::Pushed;
-use crate::route::{Route, Side};
-use crate::{refusals, scrape};
+use crate::route::{Found, Route, Side};
+use crate::{path, refusals, scrape};
 
 /// One listener's routes over one [`Aggregator`]. Clones share everything, readiness too.
 ///
@@ -44,7 +45,7 @@ struct Public {
 }
 
 impl Service {
-    /// `POST /lm` and `POST /record`, for pages of any origin, with the limits that
+    /// `POST /lm`, `POST /record` and `POST /metrics`, for pages of any origin, with the limits that
     /// [`PublicOptions::new`] has.
     #[must_use]
     pub fn public(aggregator: Aggregator) -> Self {
@@ -119,13 +120,20 @@ impl Service {
         let _ = self.shared.offload.set(Box::new(spawn));
     }
 
-    /// The paths that [`handle`](Self::handle) knows, for an adapter to route.
+    /// The paths that [`handle`](Self::handle) knows, each once, for an adapter to route. `{*labels}` at the end of one
+    /// stands for whatever comes there, slashes too.
     pub fn paths(&self) -> impl Iterator<Item = &'static str> + use<> {
         let shared = Arc::clone(&self.shared);
-        Route::ALL.into_iter().filter(move |(_, route)| shared.serves(*route)).map(|(path, _)| path)
+        let served = move |(i, (path, route)): (usize, (&'static str, Route))| {
+            let is_served =
+                |(known, route): &(&str, Route)| *known == path && shared.serves(*route);
+            let is_first = !Route::ALL[..i].iter().any(is_served);
+            (is_first && shared.serves(route)).then_some(path)
+        };
+        Route::ALL.into_iter().enumerate().filter_map(served)
     }
 
-    /// Answers one request; the path alone chooses the route.
+    /// Answers one request; the path chooses the route, and the method where both sides have that path.
     ///
     /// `peer` is the other end of the connection and marks whose scrape it is; without it a scraper is
     /// shown what anyone is. `now` is the moment the request's head came. A push is applied between two
@@ -139,8 +147,7 @@ impl Service {
     ) -> Response<ResponseBody> {
         let Shared { public, private, .. } = &*self.shared;
         let (head, body) = request.into_parts();
-        let Some(route) = Route::find(head.uri.path()).filter(|route| self.shared.serves(*route))
-        else {
+        let Some(Found { route, allow }) = self.shared.find(&head) else {
             // On a listener of the private side alone, a page of another host learns not even that.
             let private = private.as_ref().filter(|_| public.is_none());
             let problem = match private.is_none_or(|private| private.knows_host(&head)) {
@@ -151,8 +158,19 @@ impl Service {
         };
         match (route, public, private) {
             (Route::Push(format), Some(public), _) => {
+                // Other paths name none.
+                let labels = match path::labels(head.uri.path()) {
+                    Ok(labels) => labels,
+                    Err(why) => {
+                        let problem = match why {
+                            NoLabels::Job => Problem::no_such_path(head.uri.path()),
+                            NoLabels::Fault(detail) => Problem::bad_labels(detail),
+                        };
+                        return self.shared.refuse(problem, &head, Some(public));
+                    }
+                };
                 if !route.takes(&head.method) {
-                    let problem = Problem::method_not_allowed(route);
+                    let problem = Problem::method_not_allowed(allow);
                     return self.shared.refuse(problem, &head, Some(public));
                 }
                 if head.method == Method::OPTIONS {
@@ -163,10 +181,10 @@ impl Service {
                             Some(public),
                         );
                     }
-                    return preflight(route, public.cors(&head));
+                    return preflight(allow, public.cors(&head));
                 }
                 let request = Request::from_parts(head, body);
-                let pushed = self.take(format, request, peer, now).await;
+                let pushed = self.take_with(format, &labels, request, peer, now).await;
                 pushed.map_or_else(|refusal| refusal, Pushed::into_response)
             }
             (route, _, Some(private)) => {
@@ -175,7 +193,7 @@ impl Service {
                     return refuse(Problem::unknown_host());
                 }
                 if !route.takes(&head.method) {
-                    return refuse(Problem::method_not_allowed(route));
+                    return refuse(Problem::method_not_allowed(allow));
                 }
                 // A probe has no token, and learns nothing but that somebody is here.
                 let is_probe = matches!(route, Route::Healthy | Route::Ready);
@@ -217,6 +235,18 @@ impl Service {
         peer: Option<SocketAddr>,
         now: Timestamp,
     ) -> Result<Pushed, Response<ResponseBody>> {
+        self.take_with(format, &[], request, peer, now).await
+    }
+
+    /// The same with labels that the path names.
+    async fn take_with<B: Body>(
+        &self,
+        format: Format,
+        labels: &[(String, String)],
+        request: Request<B>,
+        peer: Option<SocketAddr>,
+        now: Timestamp,
+    ) -> Result<Pushed, Response<ResponseBody>> {
         let (head, body) = request.into_parts();
         let Some(public) = &self.shared.public else {
             return Err(self.shared.refuse(Problem::no_such_path(head.uri.path()), &head, None));
@@ -226,7 +256,7 @@ impl Service {
             return Err(refuse(Problem::origin_not_listed()));
         }
         let Shared { aggregator, offload, .. } = &*self.shared;
-        let door = Door { aggregator, rules: &public.rules, offload: offload.get() };
+        let door = Door { aggregator, rules: &public.rules, offload: offload.get(), labels };
         match door.push(format, &head, body, peer, now).await {
             Ok(report) => Ok(Pushed::new(report, &head.headers, public.cors(&head))),
             Err(problem) => Err(refuse(problem)),
@@ -243,6 +273,13 @@ impl Public {
 }
 
 impl Shared {
+    /// What a request's path means here.
+    fn find(&self, head: &Parts) -> Option<Found> {
+        let path = head.uri.path();
+        let on = |side| Route::find(path, side).filter(|route| self.serves(*route));
+        Found::new(on(Side::Public), on(Side::Private), &head.method)
+    }
+
     fn serves(&self, route: Route) -> bool {
         match route.side() {
             Side::Public => self.public.as_ref().is_some_and(|public| {
@@ -297,12 +334,12 @@ impl Shared {
     }
 }
 
-fn preflight(route: Route, cors: HeaderMap) -> Response<ResponseBody> {
+fn preflight(allow: &'static str, cors: HeaderMap) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     *response.headers_mut() = cors;
     cors::answer_preflight(response.headers_mut());
-    response.headers_mut().insert(ALLOW, route.allow());
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     response
 }
 

@@ -119,7 +119,8 @@ fn announce(config: &Config, public: SocketAddr, private: SocketAddr) {
         "lastmile-aggregator {} with {} metric families{from}\n\
          public  http://{public}\n\
          private http://{private}/metrics\n\
-         Pages send to http://{public}/lm (lm1) or http://{public}/record (prometheus-user-metrics).\n",
+         Pages send to http://{public}/lm (lm1) or http://{public}/record (prometheus-user-metrics),\n\
+         or Prometheus text that adds to http://{public}/metrics.\n",
         env!("CARGO_PKG_VERSION"),
         config.n_families,
     );

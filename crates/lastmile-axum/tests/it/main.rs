@@ -50,6 +50,7 @@ fn an_endpoint_answers_everything() {
     let text = "\r\ncontent-type: text/plain; version=0.0.4; charset=utf-8\r\n";
     server.check(("GET /metrics", ""), 200, &[text, "\nloads_total{app=\"student\"} 2\n"], &[OPEN]);
     server.check(("HEAD /metrics", ""), 200, &[text], &["loads_total", "content-length: 0"]);
+    server.check(("POST /metrics", "loads_total{app=\"student\"} 1\n"), 204, &[OPEN], &[]);
     server.check(("HEAD /healthz", ""), 200, &["\r\ncontent-length: 8\r\n"], &["healthy"]);
     let large = "x".repeat(lastmile_http::BODY_BYTES_MAX + 1);
     server.check(("POST /record", &large), 413, &[OPEN], &[]);
@@ -78,12 +79,17 @@ fn a_router_is_nested_and_merged() {
         &["\r\naccess-control-allow-headers: content-type,"],
         &[],
     );
-    server.check(("GET /metrics", ""), 200, &["\nloads_total{app=\"student\"} 1\n"], &[OPEN]);
+    for path in ["/metrics", "/metrics/", "/metrics/app/student"] {
+        let labels = if path.ends_with("student") { "" } else { "{app=\"student\"}" };
+        let body = format!("loads_total{labels} 2\n");
+        server.check((&format!("POST /telemetry/v1{path}"), &body), 204, &[OPEN], &[]);
+    }
+    server.check(("GET /metrics", ""), 200, &["\nloads_total{app=\"student\"} 7\n"], &[OPEN]);
     server.check(("HEAD /metrics", ""), 200, &["version=0.0.4"], &["loads_total"]);
     server.check(("POST /metrics", ""), 405, &["\r\nallow: get, head\r\n"], &[OPEN]);
     server.check(("GET /readyz", ""), 200, &["\r\n\r\nready\n"], &[]);
     server.check(("GET /", ""), 200, &["\r\n\r\nhome"], &[OPEN]);
-    for path in ["/lm", "/telemetry/v1", "/telemetry/v1/", "/telemetry/v1/metrics", "/metrics/x"] {
+    for path in ["/lm", "/telemetry/v1", "/telemetry/v1/", "/telemetry/v1/healthz", "/metrics/x"] {
         server.check((&format!("GET {path}"), ""), 404, &["the application's own"], &[OPEN]);
     }
 }

@@ -59,7 +59,7 @@ impl std::error::Error for DecodeError {}
 pub enum DecodeReason {
     /// The text is not UTF-8.
     InvalidUtf8,
-    /// The text is not JSON.
+    /// The text is not JSON, or no Prometheus text.
     Syntax,
     /// More than 32 arrays and objects stand inside one another.
     TooDeep,
@@ -79,7 +79,7 @@ pub enum DecodeReason {
     DuplicateKey,
     /// `lm1`: there is no line.
     Empty,
-    /// `lm1`: there are more than 16 lines.
+    /// `lm1`: there are more than 16 lines. Prometheus text: there are more than 262,144 with samples.
     TooManyLines,
 }
 
@@ -121,7 +121,7 @@ impl DecodeReason {
     const fn sentence(self) -> &'static str {
         match self {
             Self::InvalidUtf8 => "the text is not UTF-8",
-            Self::Syntax => "the text is not JSON",
+            Self::Syntax => "the text is not of its format",
             Self::TooDeep => "arrays and objects are nested more than 32 deep",
             Self::TooLarge => "the body is too large",
             Self::ExpectedArray => "expected an array",

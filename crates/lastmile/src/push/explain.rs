@@ -2,7 +2,7 @@
 //! has to find out what a client does wrong.
 
 use super::samples::Samples;
-use super::{Counts, Format, Refusal, Source, lm1, record};
+use super::{Counts, Format, Refusal, Source, lm1, prom_text, record};
 use crate::store::{Catalog, FamilyState, Text};
 
 /// Most notes of one body: who reads them wants to see many clients rather than all of one.
@@ -43,6 +43,12 @@ pub(crate) fn explain(
                 samples.begin(catalog, source);
                 // What does not decode is told by the push itself.
                 let _ = record::decode(catalog, body, samples, &mut counts);
+                samples.note_entries(catalog, body);
+            }
+            Format::PromText => {
+                samples.begin(catalog, source);
+                let labels = source.labels_value();
+                let _ = prom_text::decode(catalog, body, labels, samples, &mut counts);
                 samples.note_entries(catalog, body);
             }
             Format::Lm1 => {

@@ -4,6 +4,7 @@ mod error;
 mod explain;
 pub(crate) mod json;
 mod lm1;
+mod prom_text;
 mod record;
 mod report;
 mod samples;
@@ -29,10 +30,20 @@ pub enum Format {
     Lm1,
     /// The JSON array that `prometheus-user-metrics`' client sends to `POST /record`.
     Record,
+    /// Prometheus text 0.0.4 or OpenMetrics whose values are increments: they add. What `promjs` and
+    /// `@cabify/prom-react` send to `POST /metrics`.
+    ///
+    /// A sample is a line. A counter's value is added and a gauge's combined. The lines of one series of a histogram,
+    /// in any order, are counted together or refused together: the cumulative counts of its buckets must not fall
+    /// and hold at most 10,000 each, its sum must be there and be at most the count times the family's `max`,
+    /// and `+Inf` must be `_count` where both are there. Where the bounds are those of the schema the counts are
+    /// exact; others go where their upper bound does. Count and sum are always exact. Timestamps, exemplars and
+    /// `_created` are passed over.
+    PromText,
 }
 
 impl Format {
-    pub(crate) const ALL: [Self; 2] = [Self::Lm1, Self::Record];
+    pub(crate) const ALL: [Self; 3] = [Self::Lm1, Self::Record, Self::PromText];
 
     /// The value of the label `format`.
     #[must_use]
@@ -40,6 +51,7 @@ impl Format {
         match self {
             Self::Lm1 => "lm1",
             Self::Record => "record",
+            Self::PromText => "prom_text",
         }
     }
 }
@@ -69,6 +81,7 @@ pub(crate) fn push(
                 let claim = id.map(|id| ids.claim(format.as_str(), id, body, source, now));
                 intake.finish_batch(claim, samples, counts, &mut report);
             }
+            Format::PromText => prom_text::push(&intake, samples, &mut report)?,
         }
         Ok(report)
     })
@@ -122,6 +135,7 @@ pub(crate) fn decode(
     match format {
         Format::Lm1 => lm1::line(&catalog, body, 0, body.len(), samples, &mut counts).map(drop),
         Format::Record => record::decode(&catalog, body, samples, &mut counts),
+        Format::PromText => prom_text::decode(&catalog, body, &[], samples, &mut counts),
     }
 }
 

@@ -18,7 +18,8 @@ pub enum Refusal {
     LabelValue,
     /// The value of an open label is longer than it may be.
     LabelTooLong,
-    /// The entry has not the shape of a sample.
+    /// The entry has not the shape of a sample, a label stands twice, or the lines of a histogram in Prometheus
+    /// text contradict each other or are not all there.
     Malformed,
     /// The value is not a number.
     NotANumber,
@@ -32,7 +33,8 @@ pub enum Refusal {
     TooLarge,
     /// The batch's weight is not a whole number from 1 to 1,000.
     BadWeight,
-    /// The count of a `[value, count]` pair is not a whole number from 1 to 10,000.
+    /// The count of a `[value, count]` pair is not a whole number from 1 to 10,000, or that of a histogram's bucket
+    /// in Prometheus text is not one from 0 to 10,000.
     BadCount,
     /// The batch's id was seen before with other content.
     IdConflict,
@@ -119,7 +121,7 @@ impl Counts {
 
 /// What became of a push that decoded: how many samples were counted, and why others were not.
 ///
-/// A sample is one increment, or one element of a list of observations. Those accepted and those
+/// A sample is one increment, or one element of a list of observations; in Prometheus text, one line. Those accepted and those
 /// refused are together all that was sent, but for batches that were counted before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PushReport {
@@ -149,7 +151,7 @@ impl PushReport {
         self.counts.refused.iter().sum()
     }
 
-    /// Batches that decoded: lines of `lm1`, 1 of `/record`.
+    /// Batches that decoded: lines of `lm1`, 1 of any other body.
     #[must_use]
     pub fn batches(&self) -> u32 {
         self.batches

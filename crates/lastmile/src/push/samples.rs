@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use super::explain::Note;
 use super::json::{RawStr, unescape};
+use super::prom_text::Histograms;
 use super::report::{Counts, Refusal};
 use super::source::Source;
 use crate::schema::{Kind, LABELS_MAX, OTHER, UNKNOWN, ValueFrom, is_template, template_into};
@@ -40,6 +41,22 @@ impl Number {
 
     /// An element whose count is not one.
     pub(crate) const BAD_COUNT: Self = Self { value: 0.0, n: 0 };
+
+    /// The first number of a checked entry that a client counted into buckets itself: the sum of what it
+    /// observed. The others are upper edges of buckets, and how much is in each.
+    pub(crate) const fn sum(sum: f64) -> Self {
+        Self { value: sum, n: 0 }
+    }
+
+    /// Splits the numbers of a checked entry that a client counted into buckets itself into the sum and the
+    /// buckets. An observation that was checked came at least once, so no other entry begins like one.
+    #[inline]
+    pub(crate) fn split_counted(numbers: &[Self]) -> Option<(f64, &[Self])> {
+        match numbers {
+            [Self { value, n: 0 }, buckets @ ..] => Some((*value, buckets)),
+            _ => None,
+        }
+    }
 
     #[inline]
     fn check(&self, family: &FamilyState) -> Result<(), Refusal> {
@@ -86,6 +103,8 @@ pub(crate) struct Samples {
     pub(crate) folded: Vec<Folded>,
     /// What stands for them, once any does.
     other: Option<Text>,
+    /// Histograms of Prometheus text whose lines are still coming.
+    pub(crate) histograms: Histograms,
     /// What the server sets on labels, in the order of [`Catalog::served`].
     served: Vec<Text>,
     /// Why samples are refused, where a body is looked at once more to tell.
@@ -187,6 +206,7 @@ impl Samples {
             + self.numbers.capacity() * size_of::<Number>()
             + self.entries.capacity() * size_of::<Entry>()
             + self.folded.capacity() * size_of::<Folded>()
+            + self.histograms.kept_bytes()
     }
 
     /// The text of a JSON string: in place if it has no escapes, decoded into the arena otherwise.
@@ -340,11 +360,23 @@ impl Samples {
         if self.numbers[numbers_at..].iter().any(|number| check(number).is_err()) {
             self.refuse_numbers(family, body, values_at, numbers_at, counts);
         }
-        let n_numbers = self.numbers.len() - numbers_at;
-        if n_numbers == 0 {
+        if self.numbers.len() == numbers_at {
             self.values.truncate(values_at);
             return;
         }
+        self.push_entry(target.position, family, body, values_at, numbers_at);
+    }
+
+    /// Adds an entry whose numbers are checked and the last that came.
+    #[inline(always)]
+    pub(crate) fn push_entry(
+        &mut self,
+        position: u32,
+        family: &FamilyState,
+        body: &[u8],
+        values_at: usize,
+        numbers_at: usize,
+    ) {
         let full = family.full();
         let hash = if full.labels() == 0 {
             family.hash(&self.key(family, body, values_at, 0))
@@ -352,11 +384,11 @@ impl Samples {
             self.fold_full(family, full, body, values_at)
         };
         self.entries.push(Entry {
-            family: target.position,
+            family: position,
             hash,
             values_at: values_at as u32,
             numbers_at: numbers_at as u32,
-            n_numbers: n_numbers as u32,
+            n_numbers: (self.numbers.len() - numbers_at) as u32,
             next: u32::MAX,
             row: u32::MAX,
         });

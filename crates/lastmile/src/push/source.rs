@@ -43,6 +43,7 @@ pub struct Source<'a> {
     key: Option<&'a str>,
     idempotency_key: Option<&'a str>,
     headers: Option<&'a dyn Headers>,
+    labels: &'a [(&'a str, &'a str)],
 }
 
 impl Source<'_> {
@@ -109,6 +110,21 @@ impl<'a> Source<'a> {
         self
     }
 
+    /// Labels that each sample of the push has besides its own, as a path such as `/metrics/app/student` names
+    /// them. [`Format::PromText`](crate::Format::PromText) alone has them; a sample that comes with one of them
+    /// itself is refused as [`Malformed`](crate::Refusal::Malformed).
+    #[must_use]
+    pub fn labels(mut self, labels: &'a [(&'a str, &'a str)]) -> Self {
+        self.labels = labels;
+        self
+    }
+
+    /// What [`labels`](Self::labels) set.
+    #[must_use]
+    pub fn labels_value(&self) -> &'a [(&'a str, &'a str)] {
+        self.labels
+    }
+
     /// The header of this name, if [`headers`](Self::headers) were given and have it.
     #[must_use]
     pub fn header_value(&self, name: &str) -> Option<&'a str> {
@@ -147,6 +163,7 @@ impl fmt::Debug for Source<'_> {
             .field("origin", &self.origin)
             .field("key", &self.key)
             .field("idempotency_key", &self.idempotency_key)
+            .field("labels", &self.labels)
             .finish_non_exhaustive()
     }
 }

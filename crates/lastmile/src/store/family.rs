@@ -418,6 +418,16 @@ impl FamilyState {
         value_hash(&self.seed, value)
     }
 
+    /// Largest value that a sample may carry.
+    pub(crate) fn max(&self) -> f64 {
+        self.max
+    }
+
+    /// Smallest value that a sample may carry.
+    pub(crate) fn min(&self) -> f64 {
+        self.min
+    }
+
     /// Whether a sample may carry this value, which is a number (of a counter: this increment, weighted).
     #[inline]
     pub(crate) fn check_value(&self, v: f64) -> Result<(), Refusal> {

@@ -37,6 +37,25 @@ pub(crate) fn observe(cells: &mut [u64], bounds: &[f64], v: f64, n: u64) {
     *words = s.words();
 }
 
+/// Adds counts of buckets by their upper edges, and the sum of all that is in them, which is finite and within 0
+/// and [`VALUE_MAX`](super::VALUE_MAX). What is above the last bound is in the last bucket.
+pub(crate) fn add_counted(
+    cells: &mut [u64],
+    bounds: &[f64],
+    sum: f64,
+    buckets: impl Iterator<Item = (f64, u64)>,
+) {
+    let (counts, words) = cells.split_at_mut(bounds.len() + 1);
+    for (edge, n) in buckets {
+        let count = &mut counts[bucket_idx(bounds, edge)];
+        *count = count.saturating_add(n);
+    }
+    let words: &mut [u64; Sum::WORDS] = words.try_into().expect("the cells end with a sum");
+    let mut s = Sum::from_words(*words);
+    s.add(sum, 1);
+    *words = s.words();
+}
+
 /// Adds the counts and the sum of cells with the same bounds, exactly.
 pub(crate) fn merge(cells: &mut [u64], other: &[u64]) {
     let (other_counts, other_sum) = read(other);
@@ -82,6 +101,17 @@ mod tests {
         let (counts, sum) = read(&cells);
         assert_eq!(counts, [2, 0, 1]);
         assert_eq!(sum.to_f64(), 5.1);
+    }
+
+    #[test]
+    fn counts_go_where_their_upper_edge_does() {
+        let bounds = [0.1, 1.0, 5.0];
+        let mut cells = vec![0; n_cells(bounds.len())];
+        let edges = [(0.05, 1), (0.1, 2), (0.2, 4), (1.0, 8), (7.0, 16), (f64::INFINITY, 32)];
+        add_counted(&mut cells, &bounds, 100.25, edges.into_iter());
+        let (counts, sum) = read(&cells);
+        assert_eq!(counts, [3, 12, 0, 48]);
+        assert_eq!(sum.to_f64(), 100.25);
     }
 
     #[test]

@@ -63,6 +63,7 @@ fn main() {
     }
 
     native_histograms(now);
+    prom_text(now);
     for (schema, body) in seeds {
         let agg = aggregator(schema, now);
         allocates_nothing(&body, || {
@@ -111,6 +112,23 @@ fn native_histograms(now: Timestamp) {
         recorder.observe(local, 1.0 / v).unwrap();
         recorder.flush();
         v *= 1.1;
+    });
+}
+
+/// What `promjs` sends, histograms and refusals and all.
+fn prom_text(now: Timestamp) {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let body = fs::read(data.join("promjs.push.txt")).unwrap();
+    let native = Family::native_histogram("load_seconds", Native::new(3));
+    let page = lastmile::Label::open("page", 10);
+    let schema = Schema::builder()
+        .family(Family::counter("app_loads_total").label(lastmile::Label::open("app", 10)))
+        .family(native.label(page))
+        .family(Family::histogram("other_seconds", [0.2, 0.5]));
+    let agg = aggregator(schema, now);
+    allocates_nothing("Prometheus text", || {
+        let report = agg.push(Format::PromText, &body, &Source::default(), now).unwrap();
+        assert_eq!((report.accepted(), report.n_refused()), (22, 8));
     });
 }
 

@@ -1,5 +1,6 @@
 //! Golden files: `tests/data/NAME.schema.toml` (or `.json`, as `prometheus-user-metrics` has them) and
-//! `NAME.push.json` (`/record`) or `NAME.push.lm1`, or both in this order, give `NAME.prom`.
+//! `NAME.push.json` (`/record`), `NAME.push.lm1` or `NAME.push.txt` (`/metrics`), or several in this order, give
+//! `NAME.prom`.
 //! `UPDATE_EXPECT=1` writes what is exposed now.
 
 use std::fs;
@@ -34,7 +35,9 @@ fn check(folder: &Path, name: &str) {
     };
     let schema = schema.unwrap_or_else(|error| panic!("{name}: {error}"));
     let agg = Aggregator::new(schema.clone(), schema.limits().clone(), start()).unwrap();
-    for (format, end) in [(Format::Record, "push.json"), (Format::Lm1, "push.lm1")] {
+    let ends =
+        [(Format::Record, "push.json"), (Format::Lm1, "push.lm1"), (Format::PromText, "push.txt")];
+    for (format, end) in ends {
         if let Some(body) = read(end) {
             let report = agg.push(format, body.as_bytes(), &Source::default(), start());
             let report = report.unwrap_or_else(|error| panic!("{name}.{end}: {error}"));

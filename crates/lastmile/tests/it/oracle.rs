@@ -59,6 +59,7 @@ impl Pair {
         let twins = match format {
             Format::Lm1 => self.twin.push_lm1(body),
             Format::Record => self.twin.push_record(body),
+            Format::PromText => self.twin.push_prom_text(body),
             _ => unreachable!("no other format in this part"),
         };
         if let Err(why) = agree(&ours, &twins, body) {

@@ -2,6 +2,10 @@
 //! are built as JSON texts, so that duplicate keys, spellings of numbers and broken bytes are in
 //! reach.
 
+mod prom_text;
+
+pub(crate) use prom_text::prom_text;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

@@ -1,6 +1,9 @@
 //! The table of bad input: what is sent, and exactly what becomes of it. Tests and fuzz targets
 //! share it. Every row runs on [`crate::schemas::everything`].
 
+#[path = "rows/prom_text.rs"]
+mod prom_text;
+
 use std::ops::RangeInclusive;
 
 use lastmile::Format::{self, Lm1, Record};
@@ -76,6 +79,7 @@ pub(crate) fn rows(huge: usize) -> Vec<Row> {
     record_syntax(&mut rows, huge);
     lm1_values(&mut rows);
     lm1_lines(&mut rows, huge);
+    prom_text::rows(&mut rows, huge);
     rows.0
 }
 

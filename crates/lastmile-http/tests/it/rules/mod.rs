@@ -11,3 +11,4 @@ mod privates;
 mod routes;
 mod scrapes;
 pub(crate) mod server;
+mod texts;

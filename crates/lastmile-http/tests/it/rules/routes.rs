@@ -12,12 +12,15 @@ fn each_side_has_its_own_paths() {
     let public = Service::public(agg.clone());
     let private = Service::private(agg.clone());
     let both = Service::public_and_private(agg);
-    assert_eq!(public.paths().collect::<Vec<_>>(), ["/lm", "/record"]);
+    assert_eq!(
+        public.paths().collect::<Vec<_>>(),
+        ["/lm", "/record", "/metrics", "/metrics/", "/metrics/{*labels}"]
+    );
     assert_eq!(
         private.paths().collect::<Vec<_>>(),
         ["/metrics", "/debug/refusals", "/healthz", "/readyz"]
     );
-    assert_eq!(both.paths().count(), 6);
+    assert_eq!(both.paths().count(), 8, "`/metrics` once");
 
     let [public, private, both] = [public, private, both].map(Server::start);
     for path in ["/lm", "/record"] {
@@ -30,6 +33,10 @@ fn each_side_has_its_own_paths() {
         let get = format!("GET {path}");
         assert_eq!(private.send(&get).status, 200);
         assert_eq!(both.send(&get).status, 200);
+        if path == "/metrics" {
+            assert_eq!(public.send(&get).status, 405, "a push is there");
+            continue;
+        }
         public.check(&get, &format!("404\n\n{}", NOT_FOUND.replace("PATH", path)));
     }
 }
@@ -37,9 +44,21 @@ fn each_side_has_its_own_paths() {
 #[test]
 fn other_paths_are_not_there() {
     let server = Server::start(Service::public_and_private(aggregator()));
-    for path in
-        ["/", "/lm/", "/LM", "//lm", "/lm/x", "/%6cm", "/record.json", "/metrics/", "/favicon.ico"]
-    {
+    for path in [
+        "/",
+        "/lm/",
+        "/LM",
+        "//lm",
+        "/lm/x",
+        "/%6cm",
+        "/record.json",
+        "/metric",
+        "/metrics/job",
+        "/metrics/job/x",
+        "/metrics/job@base64/eA",
+        "/metricsx",
+        "/favicon.ico",
+    ] {
         for method in ["GET", "POST", "OPTIONS", "DELETE"] {
             server.check(
                 &format!("{method} {path}"),
@@ -85,7 +104,20 @@ fn other_methods_are_told_which_there_are() {
         let wanted = format!("405\nallow: POST, OPTIONS\ncontent-length: {length}");
         server.check(&format!("HEAD {path}"), &wanted);
     }
-    for path in ["/metrics", "/debug/refusals", "/healthz", "/readyz"] {
+    for path in ["/metrics/", "/metrics/app/student"] {
+        let wanted = format!("405\nallow: POST, OPTIONS\n\n{}", problem("POST and OPTIONS"));
+        server.check(&format!("GET {path}"), &wanted);
+        server.check(&format!("PUT {path}"), &wanted);
+    }
+    let all = problem("GET and HEAD and POST and OPTIONS");
+    for method in ["PUT", "DELETE", "get"] {
+        let wanted = format!("405\nallow: GET, HEAD, POST, OPTIONS\n\n{all}");
+        server.check(&format!("{method} /metrics"), &wanted);
+    }
+    let private = Server::start(Service::private(aggregator()));
+    let wanted = format!("405\nallow: GET, HEAD\n\n{}", problem("GET and HEAD"));
+    private.check("POST /metrics", &wanted);
+    for path in ["/debug/refusals", "/healthz", "/readyz"] {
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "get"] {
             let wanted = format!("405\nallow: GET, HEAD\n\n{}", problem("GET and HEAD"));
             server.check(&format!("{method} {path}"), &wanted);

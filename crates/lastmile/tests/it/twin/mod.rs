@@ -3,6 +3,7 @@
 
 mod declared;
 mod native;
+mod prom_text;
 mod pushes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -322,6 +323,21 @@ struct RowMut<'a> {
 }
 
 impl RowMut<'_> {
+    /// Adds what a client counted into buckets itself, by their upper edges.
+    fn update_counted(self, total: f64, counted: &[(f64, u64)], max: f64) {
+        let (kind, Value::Histogram { buckets, sum, native }) = (self.kind, self.value) else {
+            unreachable!("a value has its family's type")
+        };
+        sum.add(total, 1);
+        for &(edge, n) in counted.iter().filter(|(_, n)| *n > 0) {
+            let above = kind.bounds().iter().filter(|&&bound| edge > bound).count();
+            buckets[above] += n;
+            if let Some(native) = native {
+                native.observe(edge.min(max), n);
+            }
+        }
+    }
+
     /// Applies `value`, `times` over.
     fn update(self, value: f64, times: u64) {
         match (self.kind, self.value) {

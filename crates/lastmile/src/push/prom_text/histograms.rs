@@ -1,0 +1,307 @@
+//! The lines of histograms, gathered by series.
+//!
+//! A series is found by its hash and a full comparison, and mostly is that of the line before. Its buckets are a
+//! list through `next`, in the order in which they came.
+//!
+//! What a client counted into buckets itself is one entry like any other: as many numbers as lines, the sum first,
+//! then each bucket's upper edge and how much is in it.
+
+use hashbrown::HashTable;
+
+use crate::push::report::{Counts, Refusal};
+use crate::push::samples::{Number, Samples};
+use crate::store::{Catalog, FamilyState, Target, Text, same};
+use crate::value::VALUE_MAX;
+
+/// No bucket.
+const NONE: u32 = u32::MAX;
+
+/// Largest count of one bucket, as of a `[value, count]` pair of `lm1`.
+const BUCKET_COUNT_MAX: u64 = 10_000;
+
+/// The share by which a sum may be beyond what its count allows for: clients add up floats, which rounds, at most
+/// by half a unit in the last place each time, and the most times that fit here are some million.
+const SUM_SLACK: f64 = 1e-9;
+
+/// The histograms of one body, kept between pushes.
+#[derive(Debug, Default)]
+pub(crate) struct Histograms {
+    /// Labels that each sample has besides its own.
+    pub(super) path: Vec<(Text, Text)>,
+    series: Vec<Series>,
+    buckets: Vec<Bucket>,
+    by_hash: HashTable<u32>,
+    /// The series of the line before.
+    last: usize,
+}
+
+/// The lines of one series.
+#[derive(Clone, Copy, Debug)]
+struct Series {
+    /// The position of its family in the catalog.
+    family: u32,
+    hash: u64,
+    values_at: usize,
+    /// The name of its first line.
+    name: Text,
+    n_lines: u64,
+    first: u32,
+    last: u32,
+    sum: Option<f64>,
+    count: Option<u64>,
+    /// The first thing wrong with it.
+    fault: Option<Refusal>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    edge: f64,
+    /// With those below it.
+    cumulated: u64,
+    next: u32,
+}
+
+/// A count as a line has it: a whole number that a float holds exactly.
+fn whole(value: f64) -> Result<u64, Refusal> {
+    if value.is_nan() {
+        Err(Refusal::NotANumber)
+    } else if value.is_infinite() {
+        Err(Refusal::NotFinite)
+    } else if value < 0.0 {
+        Err(Refusal::Negative)
+    } else if value.fract() != 0.0 || value > VALUE_MAX {
+        Err(Refusal::BadCount)
+    } else {
+        Ok(value as u64)
+    }
+}
+
+impl Histograms {
+    pub(super) fn clear(&mut self) {
+        self.path.clear();
+        self.series.clear();
+        self.buckets.clear();
+        self.by_hash.clear();
+        self.last = 0;
+    }
+
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.path.capacity() * size_of::<(Text, Text)>()
+            + self.series.capacity() * size_of::<Series>()
+            + self.buckets.capacity() * size_of::<Bucket>()
+            // A slot and a control byte.
+            + self.by_hash.capacity() * (size_of::<u32>() + 1)
+    }
+
+    /// The series of a line of this family, whose label values are the last that came, from `values_at` on. They
+    /// stay if they are the first of their series.
+    pub(super) fn series(
+        &mut self,
+        target: &Target<'_>,
+        name: Text,
+        body: &[u8],
+        values_at: usize,
+        samples: &mut Samples,
+    ) -> usize {
+        let n_labels = samples.values.len() - values_at;
+        let is = |series: &Series| {
+            let values = |at: usize| {
+                let values = samples.values[at..at + n_labels].iter();
+                values.map(|value| samples.bytes(body, *value))
+            };
+            series.family == target.position
+                && values(series.values_at).zip(values(values_at)).all(|(a, b)| same(a, b))
+        };
+        if let Some(series) = self.series.get(self.last)
+            && is(series)
+        {
+            samples.values.truncate(values_at);
+            return self.last;
+        }
+        let hash = target.family.hash(&samples.key(target.family, body, values_at, 0));
+        let all = &self.series;
+        let known = self.by_hash.find(hash, |i| {
+            let series = &all[*i as usize];
+            series.hash == hash && is(series)
+        });
+        self.last = match known {
+            Some(i) => {
+                samples.values.truncate(values_at);
+                *i as usize
+            }
+            None => {
+                let i = self.series.len();
+                self.by_hash.insert_unique(hash, i as u32, |i| all[*i as usize].hash);
+                self.series.push(Series {
+                    family: target.position,
+                    hash,
+                    values_at,
+                    name,
+                    n_lines: 0,
+                    first: NONE,
+                    last: NONE,
+                    sum: None,
+                    count: None,
+                    fault: None,
+                });
+                i
+            }
+        };
+        self.last
+    }
+
+    /// A line of a bucket, whose `le` is a number.
+    #[inline]
+    pub(super) fn bucket(&mut self, i: usize, le: Option<f64>, value: f64) {
+        let series = &mut self.series[i];
+        series.n_lines += 1;
+        let Some(edge) = le else { return series.fail(Refusal::Malformed) };
+        let cumulated = match whole(value) {
+            Ok(cumulated) => cumulated,
+            Err(why) => return series.fail(why),
+        };
+        let at = self.buckets.len() as u32;
+        match self.buckets.get_mut(series.last as usize) {
+            Some(last) => last.next = at,
+            None => series.first = at,
+        }
+        series.last = at;
+        self.buckets.push(Bucket { edge, cumulated, next: NONE });
+    }
+
+    /// The line of the sum.
+    pub(super) fn sum(&mut self, i: usize, value: f64) {
+        let series = &mut self.series[i];
+        series.n_lines += 1;
+        if series.sum.replace(value).is_some() {
+            series.fail(Refusal::Malformed);
+        }
+    }
+
+    /// The line of the count.
+    pub(super) fn count(&mut self, i: usize, value: f64) {
+        let series = &mut self.series[i];
+        series.n_lines += 1;
+        match whole(value) {
+            Err(why) => series.fail(why),
+            Ok(count) => {
+                if series.count.replace(count).is_some() {
+                    series.fail(Refusal::Malformed);
+                }
+            }
+        }
+    }
+
+    /// Makes an entry of each series whose lines agree, and counts why the others are refused.
+    pub(super) fn finish(
+        &self,
+        catalog: &Catalog,
+        body: &[u8],
+        samples: &mut Samples,
+        counts: &mut Counts,
+    ) {
+        for series in &self.series {
+            let family = &**catalog.family(series.family);
+            let numbers_at = samples.numbers.len();
+            match self.numbers(series, family, &mut samples.numbers) {
+                Ok(()) => {
+                    samples.push_entry(series.family, family, body, series.values_at, numbers_at);
+                }
+                Err(why) => {
+                    samples.numbers.truncate(numbers_at);
+                    // A value that the schema refuses is told first, as in the other formats.
+                    let values = samples.check_values(family, body, series.values_at);
+                    let why = values.err().unwrap_or(why);
+                    let (name, n) = (Some(series.name), series.n_lines);
+                    samples.labels.clear();
+                    samples.note_entry(body, name, Some(family), series.values_at, why, n);
+                    counts.refuse(why, n);
+                }
+            }
+        }
+    }
+
+    /// Appends the numbers of a series, as many as it has lines.
+    fn numbers(
+        &self,
+        series: &Series,
+        family: &FamilyState,
+        numbers: &mut Vec<Number>,
+    ) -> Result<(), Refusal> {
+        if let Some(fault) = series.fault {
+            return Err(fault);
+        }
+        let sum = series.sum.ok_or(Refusal::Malformed)?;
+        numbers.push(Number::sum(sum));
+        let at = numbers.len();
+        let mut next = series.first;
+        while let Some(bucket) = self.buckets.get(next as usize) {
+            numbers.push(Number { value: bucket.edge, n: bucket.cumulated });
+            next = bucket.next;
+        }
+        let buckets = &mut numbers[at..];
+        if !buckets.is_sorted_by(|a, b| a.value < b.value) {
+            buckets.sort_unstable_by(|a, b| a.value.total_cmp(&b.value));
+            if buckets.windows(2).any(|pair| pair[0].value == pair[1].value) {
+                return Err(Refusal::Malformed);
+            }
+        }
+        let last = *buckets.last().ok_or(Refusal::Malformed)?;
+        let has_inf = last.value == f64::INFINITY;
+        let count = match series.count {
+            Some(count) if has_inf && count != last.n => return Err(Refusal::Malformed),
+            Some(count) => count,
+            None if has_inf => last.n,
+            None => return Err(Refusal::Malformed),
+        };
+        if series.count.is_some() {
+            // Where there is no `+Inf`, it says what that would; else nothing.
+            numbers.push(Number { value: f64::INFINITY, n: count });
+        }
+        let (mut below, mut lower) = (0, f64::NEG_INFINITY);
+        for bucket in &mut numbers[at..] {
+            let n = bucket.n.checked_sub(below).ok_or(Refusal::Malformed)?;
+            (below, bucket.n) = (bucket.n, n);
+            if n > 0 {
+                check_bucket(family, lower, bucket.value, n)?;
+            }
+            lower = bucket.value;
+        }
+        check_sum(family, sum, count)
+    }
+}
+
+/// Whether a family takes `n` observations above `lower` and up to `edge`.
+fn check_bucket(family: &FamilyState, lower: f64, edge: f64, n: u64) -> Result<(), Refusal> {
+    if n > BUCKET_COUNT_MAX {
+        return Err(Refusal::BadCount);
+    }
+    if lower >= family.max() {
+        return Err(Refusal::TooLarge);
+    }
+    family.check_value(edge.min(family.max()))
+}
+
+/// Whether a sum is one of so many observations that the family takes.
+fn check_sum(family: &FamilyState, sum: f64, count: u64) -> Result<(), Refusal> {
+    let count = count as f64;
+    if sum.is_nan() {
+        Err(Refusal::NotANumber)
+    } else if sum.is_infinite() {
+        Err(Refusal::NotFinite)
+    } else if sum < 0.0 {
+        Err(Refusal::Negative)
+    } else if sum > (count * family.max() * (1.0 + SUM_SLACK)).min(VALUE_MAX) {
+        Err(Refusal::TooLarge)
+    } else if sum < count * family.min() * (1.0 - SUM_SLACK) {
+        Err(Refusal::TooSmall)
+    } else {
+        Ok(())
+    }
+}
+
+impl Series {
+    fn fail(&mut self, why: Refusal) {
+        self.fault.get_or_insert(why);
+    }
+}
