@@ -1,6 +1,7 @@
 //! What is asked before a push is read, in its order, and what is counted of it.
 
 use std::io::Write;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
@@ -209,23 +210,33 @@ fn bodies_are_inflated_under_caps() {
 fn bodies_in_flight_share_their_bytes() {
     let options = PublicOptions::new().body_bytes(40_000, 40_000).bytes_in_flight(40_000);
     let (server, private) = start(aggregator(), &options);
-    // One that is on its way holds what came of it, not what it announced.
-    let mut slow = server.connect();
-    let head = "POST /lm HTTP/1.1\r\nhost: localhost\r\ncontent-length: 40000\r\n\r\n";
-    slow.write_all(head.as_bytes()).expect("the server takes it");
-    assert_eq!(server.send(&format!("POST /lm\n\n{PUSH}{}", " ".repeat(30_000))).status, 204);
-    slow.write_all(&[b' '; 30_000]).expect("the server takes it");
     let large = format!("POST /lm\n\n{PUSH}{}", " ".repeat(30_000));
-    let wanted = "503\nretry-after: 1\naccess-control-allow-origin: *\n\n{\"title\":\"Service Unavailable\",\"status\":503,\"detail\":\"Too much is on its way in; send again later. Nothing was counted.\",\"reason\":\"busy\"}";
-    let shed = (0..200).map(|_| server.send(&large)).find(|answer| {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        answer.status == 503
+    let announce = || {
+        let mut slow = server.connect();
+        let head = "POST /lm HTTP/1.1\r\nhost: localhost\r\ncontent-length: 40000\r\n\r\n";
+        slow.write_all(head.as_bytes()).expect("the server takes it");
+        slow
+    };
+    // One that is on its way holds what came of it, not what it announced.
+    let silent = announce();
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(server.send(&large).status, 204);
+    drop(silent);
+    // Whichever of the two is read last is shed, so now and then it is the slow one.
+    let shed = (0..200).find_map(|_| {
+        let mut slow = announce();
+        slow.write_all(&[b' '; 30_000]).expect("the server takes it");
+        std::thread::sleep(Duration::from_millis(20));
+        let answer = server.send(&large);
+        (answer.status == 503).then_some((slow, answer))
     });
-    shed.expect("what came of the slow one is held").check("a large one beside it", wanted);
+    let (slow, answer) = shed.expect("what came of the slow one is held");
+    let wanted = "503\nretry-after: 1\naccess-control-allow-origin: *\n\n{\"title\":\"Service Unavailable\",\"status\":503,\"detail\":\"Too much is on its way in; send again later. Nothing was counted.\",\"reason\":\"busy\"}";
+    answer.check("a large one beside it", wanted);
     assert_eq!(server.send(&format!("POST /lm\n\n{PUSH}")).status, 204, "a small one has room");
     drop(slow);
     let taken = (0..200).map(|_| server.send(&large).status).find(|status| {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(20));
         *status == 204
     });
     assert_eq!(taken, Some(204), "what broke off is given back");
