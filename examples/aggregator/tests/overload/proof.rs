@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
 use crate::good::{Good, Times};
 use crate::metrics::Scrape;
@@ -65,12 +65,6 @@ struct Seen {
 }
 
 pub(crate) fn run(is_full: bool) {
-    // A panic of one thread is the end: others would go on, and nobody would hear of it.
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        report(panic);
-        std::process::exit(1);
-    }));
     let size = if is_full { FULL } else { SMALL };
     // The aggregator inherits it.
     let hard = getrlimit(Resource::Nofile).maximum;
@@ -79,6 +73,13 @@ pub(crate) fn run(is_full: bool) {
     let shots = all(size.bomb);
 
     let server = Server::start();
+    // A panic of one thread is the end: others would go on, and nobody would hear of it.
+    let (report, pid) = (std::panic::take_hook(), server.pid());
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        let _ = kill_process(pid, Signal::KILL);
+        std::process::exit(1);
+    }));
     Scrape::of(server.private);
     let idle = server.resident();
     let (good, seen, is_watched) = (Good::new(), Seen::default(), AtomicBool::new(true));

@@ -55,6 +55,10 @@ impl Server {
         Self { child, public, private }
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// Resident bytes.
     pub(crate) fn resident(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
@@ -65,7 +69,7 @@ impl Server {
 
     /// Asks it to stop, and checks that it does so cleanly.
     pub(crate) fn stop(mut self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it runs");
+        kill_process(self.pid(), Signal::TERM).expect("it runs");
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
