@@ -47,6 +47,12 @@ impl<B: Borrow<Budget>> Share<B> {
         fits
     }
 
+    /// Takes what is missing to `total` bytes, or changes nothing.
+    #[must_use]
+    pub(crate) fn take_up_to(&mut self, total: usize) -> bool {
+        self.take(total.saturating_sub(self.bytes))
+    }
+
     /// The same bytes, for work that outlives this call. Both are of one budget.
     pub(crate) fn into_owned(mut self, budget: &Arc<Budget>) -> Share<Arc<Budget>> {
         debug_assert!(std::ptr::eq(self.budget.borrow(), &**budget), "of one budget");
@@ -73,6 +79,7 @@ mod tests {
         assert!(first.take(60) && !first.take(41) && first.take(40));
         let mut second = budget.share();
         assert!(second.take(0) && !second.take(1) && !second.take(usize::MAX));
+        assert!(first.take_up_to(7) && first.take_up_to(100) && !first.take_up_to(101));
         let owned = first.into_owned(&budget);
         assert!(!second.take(1), "it is still held");
         drop(owned);

@@ -57,7 +57,7 @@
 //! | the client's rate | 429 with `Retry-After` | off |
 //! | the body's coding: gzip, deflate, zstd or none | 415 | |
 //! | bytes as sent | 413 | [`BODY_BYTES_MAX`] |
-//! | bytes of all bodies in flight | 503 with `Retry-After` | 32 MiB |
+//! | bytes of all bodies that came in part, or of which more than 256 KiB are decoded | 503 with `Retry-After` | 32 MiB |
 //! | bytes inflated, and 100 times those sent beyond 64 KiB | 413; 400 if it is not what its coding says | [`INFLATED_BYTES_MAX`] |
 //!
 //! Each refusal counts in `lastmile_requests_refused_total{reason}`. Time-outs and numbers of connections are

@@ -117,7 +117,8 @@ impl PublicOptions {
         self
     }
 
-    /// Bytes of all bodies that are read or inflated at a moment; beyond it 503 with `Retry-After`.
+    /// Bytes of all bodies that are held at a moment, as their rest is waited for or as more than 256 KiB of
+    /// them are decoded; beyond it 503 with `Retry-After`. A body that comes whole holds nothing.
     #[must_use]
     pub fn bytes_in_flight(mut self, bytes: usize) -> Self {
         self.bytes_in_flight = bytes;

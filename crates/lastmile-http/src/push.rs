@@ -59,14 +59,16 @@ impl Door<'_> {
             Coding::Identity => body.bytes().len(),
             _ => Coding::bytes_max(body.bytes().len(), rules.caps.inflated),
         };
-        // What it may become is taken at once, as inflating does not wait.
-        if coding != Coding::Identity && !share.take(bytes_max) {
+        // What is decoded here and now is gone before anyone waits: a thread has one of these at a time.
+        let is_large = bytes_max > INLINE_BYTES_MAX;
+        let inflated = if coding == Coding::Identity { 0 } else { bytes_max };
+        if is_large && !share.take_up_to(body.bytes().len().saturating_add(inflated)) {
             return Err(Problem::busy());
         }
         // A body may take long to come; what is in it counts from when it was there.
         let arrived = now.after(started.elapsed());
         let arrival = Arrival { format, coding, bytes_max, admitted, now: arrived };
-        let report = match offload.filter(|_| bytes_max > INLINE_BYTES_MAX) {
+        let report = match offload.filter(|_| is_large) {
             None => arrival.apply(aggregator, &rules.gate, headers, body.bytes())?,
             Some(spawn) => {
                 let (aggregator, rules) = (aggregator.clone(), Arc::clone(rules));
