@@ -79,6 +79,10 @@ fn a_refusal_tells_what_was_wrong() {
                 "not_a_number 1 wait - - - @-",
             ],
         ),
+        (
+            lm1(r#""wait":[1e300,-5e-324]"#),
+            &["too_large 1 wait - - 1e300 @-", "negative 1 wait - - -5e-324 @-"],
+        ),
         (r#"{"lm":1,"w":0,"m":{"wait":[1,2]}}"#.to_owned(), &["bad_weight 2 wait - - - @-"]),
         (
             format!(r#"{{"lm":1,"m":{{"wait":[1]}}}}{}"#, "\n{\"lm\":2}"),
