@@ -1,12 +1,9 @@
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
-
-use ipnet::IpNet;
 
 use crate::budget::Budget;
 use crate::error::{Error, Faults};
-use crate::gate::{Gate, Keys, Origins, Rate};
+use crate::gate::{self, Gate, Keys, Origins, Rate};
 use crate::intake::Caps;
 use crate::route::{Route, Side};
 
@@ -150,13 +147,13 @@ impl PublicOptions {
             None => Origins::Any,
         };
         let keys = Keys::new(&self.keys, &mut faults);
-        let proxies = self.trusted_proxies.iter().filter_map(|net| {
-            let read = net.parse().or_else(|_| net.parse::<IpAddr>().map(IpNet::from));
-            read.inspect_err(|_| {
-                let why = format!("`{net}` is no address or network, such as 10.0.0.0/8");
+        let proxies = self.trusted_proxies.iter().filter_map(|text| {
+            let read = gate::net(text);
+            if read.is_none() {
+                let why = format!("`{text}` is no address or network, such as 10.0.0.0/8");
                 faults.push("trusted_proxies", why);
-            })
-            .ok()
+            }
+            read
         });
         let proxies = proxies.collect();
         if self.caps.sent > self.bytes_in_flight || self.caps.inflated > self.bytes_in_flight {
