@@ -114,7 +114,8 @@ impl PublicOptions {
         self
     }
 
-    /// Bytes of all bodies that are read or inflated at a moment; beyond it 503 with `Retry-After`.
+    /// Bytes of all bodies that are read or inflated at a moment; beyond it 503 with `Retry-After`. At least what
+    /// one body may have as sent and inflated together.
     #[must_use]
     pub fn bytes_in_flight(mut self, bytes: usize) -> Self {
         self.bytes_in_flight = bytes;
@@ -156,7 +157,8 @@ impl PublicOptions {
             read
         });
         let proxies = proxies.collect();
-        if self.caps.sent > self.bytes_in_flight || self.caps.inflated > self.bytes_in_flight {
+        // One that is compressed takes both.
+        if self.caps.sent.saturating_add(self.caps.inflated) > self.bytes_in_flight {
             let why = "is less than one body may have, which would never be taken";
             faults.push("bytes_in_flight", why);
         }
