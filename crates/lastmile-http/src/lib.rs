@@ -72,7 +72,7 @@
 //! | 400 | nothing decoded, or the body broke off; nothing was counted | problem |
 //! | another | a limit; nothing was counted | problem |
 //!
-//! //! A *problem* is `application/problem+json` (RFC 9457) with `reason`, and `offset` in bytes where one
+//! A *problem* is `application/problem+json` (RFC 9457) with `reason`, and `offset` in bytes where one
 //! is known; 404 and 405 are problems too. 408 is never answered, because Chromium sends a request
 //! again on it. Any `Content-Type`, or none, is taken: browsers send `text/plain` and untyped bodies
 //! without a preflight.

@@ -46,8 +46,8 @@ fn check_within<const N: usize>(
     wanted: Result<(&str, &str), Unread>,
 ) {
     let body = Frames(VecDeque::from(frames));
-    let budget = Budget::new(in_flight);
-    let mut share = budget.share();
+    let budget = Budget::new(in_flight, in_flight);
+    let mut share = budget.share(None);
     let read = std::pin::pin!(Intake::read(body, 8, &mut share));
     let Poll::Ready(read) = read.poll(&mut Context::from_waker(std::task::Waker::noop())) else {
         panic!("no frame is pending");
@@ -102,8 +102,8 @@ fn takes_nothing_for_what_came_whole() {
         ("abcdefghi", 100, Err(Unread::TooLarge)),
     ] {
         let body = http_body_util::Full::new(Bytes::from_static(body.as_bytes()));
-        let budget = Budget::new(in_flight);
-        let mut share = budget.share();
+        let budget = Budget::new(in_flight, in_flight);
+        let mut share = budget.share(None);
         let read = std::pin::pin!(Intake::read(body, 8, &mut share));
         let Poll::Ready(read) = read.poll(&mut Context::from_waker(std::task::Waker::noop()))
         else {
@@ -119,8 +119,8 @@ fn room_is_made_for_no_more_than_may_come() {
     let frame = || Some(Frame::data(Bytes::from_static(&[b' '; 1_000]).chain(Bytes::new())));
     for n_frames in 1..=64 {
         let body = Frames((0..n_frames).map(|_| frame()).collect());
-        let budget = Budget::new(1 << 20);
-        let mut share = budget.share();
+        let budget = Budget::new(1 << 20, 1 << 20);
+        let mut share = budget.share(None);
         let read = std::pin::pin!(Intake::read(body, 64_000, &mut share));
         let Poll::Ready(Ok(read)) = read.poll(&mut Context::from_waker(std::task::Waker::noop()))
         else {
@@ -158,8 +158,8 @@ fn refuses_a_declared_length_unread() {
         }
     }
     for (declared, fits) in [(0, true), (8, true), (9, false), (u64::MAX, false)] {
-        let budget = Budget::new(0);
-        let mut share = budget.share();
+        let budget = Budget::new(0, 0);
+        let mut share = budget.share(None);
         let read = std::pin::pin!(Intake::read(Declared(declared), 8, &mut share));
         let read = read.poll(&mut Context::from_waker(std::task::Waker::noop()));
         assert!(matches!(read, Poll::Ready(Ok(_))) == fits, "{declared} bytes declared");

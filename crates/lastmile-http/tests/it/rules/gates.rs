@@ -114,19 +114,24 @@ fn who_sends_too_fast_is_told_when_to_come_again() {
     assert_eq!(send("2001:db8:0:100::1", &three).0, 204);
     assert_eq!(send("2001:db8:0:1ff::2", PUSH).0, 429, "of the same /56");
     assert_eq!(send("2001:db8:0:200::1", PUSH).0, 204);
-    // What does not decode costs its request, and a preflight nothing.
+    // Lines that do not decode cost as much, and a preflight nothing.
+    assert_eq!([(); 2].map(|()| send("192.0.2.4", &"[\n".repeat(9)).0), [400, 429]);
     assert_eq!([(); 4].map(|()| send("192.0.2.3", "[").0), [400, 400, 400, 429]);
     assert_eq!(server.send("OPTIONS /lm\nx-forwarded-for: 192.0.2.3").status, 204);
     let answer = server.send(&format!("POST /lm\nx-forwarded-for: 192.0.2.3\n\n{PUSH}"));
     assert_eq!(answer.header("access-control-expose-headers"), Some("Retry-After"));
-    assert_eq!(refused(&private, "rate"), "5");
+    assert_eq!(refused(&private, "rate"), "6");
     assert_eq!(value(&private, "loads_total{app=\"student\"}"), "24");
 }
 
 #[test]
 fn a_rate_by_origin_is_one_for_a_site() {
     let rate = "1/s burst 1 by origin".parse().expect("a rate");
-    let (server, _) = start(aggregator(), &PublicOptions::new().rate(rate));
+    let options = PublicOptions::new().rate(rate);
+    assert!(options.check().is_err(), "any page could have an origin of its own");
+    assert!(options.clone().origins(["https://*.example"]).check().is_err());
+    let options = options.origins(["https://a.example", "https://b.example"]);
+    let (server, _) = start(aggregator(), &options);
     let send = |origin: &str| server.send(&format!("POST /lm{origin}\n\n{PUSH}")).status;
     let [a, b] = ["\norigin: https://a.example", "\norigin: https://b.example"];
     assert_eq!(
@@ -208,7 +213,7 @@ fn bodies_are_inflated_under_caps() {
 
 #[test]
 fn bodies_in_flight_share_their_bytes() {
-    let options = PublicOptions::new().body_bytes(40_000, 40_000).bytes_in_flight(40_000);
+    let options = PublicOptions::new().body_bytes(40_000, 10_000).bytes_in_flight(50_000);
     let (server, private) = start(aggregator(), &options);
     let large = format!("POST /lm\n\n{PUSH}{}", " ".repeat(30_000));
     let announce = || {
@@ -241,6 +246,23 @@ fn bodies_in_flight_share_their_bytes() {
     });
     assert_eq!(taken, Some(204), "what broke off is given back");
     assert_ne!(refused(&private, "busy"), "0");
+}
+
+/// Or it would be told for ever to send again later.
+#[test]
+fn the_largest_body_has_room_alone() {
+    let text = format!("{PUSH}{}", " ".repeat(40_000 - PUSH.len()));
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::none());
+    gzip.write_all(text.as_bytes()).expect("memory takes it");
+    let body = gzip.finish().expect("memory takes it");
+    let options = |in_flight| {
+        PublicOptions::new().body_bytes(body.len(), text.len()).bytes_in_flight(in_flight)
+    };
+    let least = body.len() + text.len();
+    assert!(options(least - 1).check().is_err());
+    let (server, _) = start(aggregator(), &options(least));
+    let head = format!("POST /lm\ncontent-encoding: gzip\ncontent-length: {}\n\n", body.len());
+    assert_eq!(server.send_bytes(&head, &body).status, 204);
 }
 
 #[test]
