@@ -1,5 +1,6 @@
 //! The last refusals, for whoever has to find out what a client does wrong.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use crate::push::{DecodeError, Format, Source, explain};
@@ -33,6 +34,8 @@ const PUSHES_PER_SECOND_MAX: u64 = 8;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecentRefusal {
+    /// How many were kept before it.
+    number: u64,
     wall_ms: u64,
     format: Format,
     reason: &'static str,
@@ -107,6 +110,8 @@ impl RecentRefusal {
 pub(crate) struct Recent {
     samples: Kept,
     batches: Kept,
+    /// Numbers them, so that both kinds stay in the order they came.
+    next: AtomicU64,
     values: AtomicBool,
 }
 
@@ -137,6 +142,7 @@ impl Recent {
         // The look is taken before the lock.
         let notes = explain(&store.catalog(), format, body, source);
         let refusals = notes.into_iter().map(|note| RecentRefusal {
+            number: self.number(),
             wall_ms: now.wall_ms(),
             format,
             reason: note.why.as_str(),
@@ -155,6 +161,7 @@ impl Recent {
     pub(crate) fn failed(&self, format: Format, error: &DecodeError, now: Timestamp) {
         if self.batches.may_look(now) {
             self.batches.keep([RecentRefusal {
+                number: self.number(),
                 wall_ms: now.wall_ms(),
                 format,
                 reason: error.reason().as_str(),
@@ -168,6 +175,10 @@ impl Recent {
         }
     }
 
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
     pub(crate) fn set_values(&self, values: bool) {
         self.values.store(values, Ordering::Relaxed);
     }
@@ -175,8 +186,7 @@ impl Recent {
     pub(crate) fn all(&self) -> Vec<RecentRefusal> {
         let mut all: Vec<_> = self.samples.kept.lock().iter().rev().cloned().collect();
         all.extend(self.batches.kept.lock().iter().rev().cloned());
-        // Those of one moment stay as they are, samples first.
-        all.sort_by_key(|refusal| std::cmp::Reverse(refusal.wall_ms));
+        all.sort_by_key(|refusal| Reverse(refusal.number));
         all
     }
 }

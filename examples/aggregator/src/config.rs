@@ -106,6 +106,7 @@ impl Config {
         // Each value was checked where it was given.
         let told = &mut Faults::default();
         let public_options = access.public(told);
+        access.check_together(&public_options, &mut faults);
         let private_options = access.private(told);
         let (public_limits, private_limits) = access.limits(told);
         if let (Ok((aggregator, _)), Some(true)) = (&aggregator, flag(access.debug_samples, told)) {
