@@ -16,11 +16,11 @@ use crate::endpoint::translate;
 /// stands before this one, as `Push` reads the body and so comes last. Dropped while the body comes, it counts
 /// nothing.
 ///
-/// The [`Service`] comes from the state, and with it all that it does for its own routes: the cap on the body, ids
-/// that are counted once, the peer from [`ConnectInfo<SocketAddr>`](ConnectInfo) if the request has it. As an
-/// answer a `Push` is what those routes answer, 204 or the report that the client asked for; a rejection is
-/// their problem, 400, 413 or 415, with nothing counted. Both have the service's CORS headers, which a CORS layer
-/// of the host's own replaces.
+/// The [`Service`] comes from the state, and with it all that it does for its own routes: origins, keys, rates and
+/// the caps on the body, ids that are counted once, the peer from [`ConnectInfo<SocketAddr>`](ConnectInfo) if the
+/// request has it. As an answer a `Push` is what those routes answer, 204 or the report that the client asked for; a
+/// rejection is their problem, 400, 401, 403, 413, 415, 429 or 503, with nothing counted. Both have the service's
+/// CORS headers, which a CORS layer of the host's own replaces.
 ///
 /// `F` is the format: [`Lm1`], unless it says [`Record`] or [`PromText`].
 ///
@@ -106,6 +106,7 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let now = Clock::new().now();
         let service = Service::from_ref(state);
+        service.set_offload(|work| drop(tokio::task::spawn_blocking(work)));
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
         match service.take(F::FORMAT, request, peer, now).await {
             Ok(pushed) => Ok(Self { pushed, format: PhantomData }),

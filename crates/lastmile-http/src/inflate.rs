@@ -16,6 +16,9 @@ const RATIO_MAX: usize = 100;
 /// Largest window of zstd. Source: RFC 9659, §3: "8 MB (i.e., 8,388,608 bytes)".
 const ZSTD_WINDOW_BYTES_MAX: u64 = 8 << 20;
 
+/// Most frames of a zstd body, skippable ones too: each costs some microseconds, however small it is.
+const ZSTD_FRAMES_MAX: usize = 64;
+
 /// Bytes that are inflated at a time.
 const STEP_BYTES: usize = 16 << 10;
 
@@ -119,7 +122,7 @@ fn drain(mut inflated: impl Read, bytes_max: usize) -> Result<Vec<u8>, Uninflate
 fn zstd(mut body: &[u8], bytes_max: usize) -> Result<Vec<u8>, Uninflated> {
     let mut out = Vec::new();
     // An empty body is no frame.
-    loop {
+    for _ in 0..ZSTD_FRAMES_MAX {
         if let Some(rest) = after_skippable(body) {
             body = rest;
         } else {
@@ -142,6 +145,7 @@ fn zstd(mut body: &[u8], bytes_max: usize) -> Result<Vec<u8>, Uninflated> {
             return Ok(out);
         }
     }
+    Err(Uninflated::Corrupt)
 }
 
 /// What follows a skippable frame. Source: RFC 8878, §3.1.2: magic numbers 0x184D2A50 to 0x184D2A5F, and a

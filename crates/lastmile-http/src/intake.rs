@@ -38,12 +38,13 @@ impl Caps {
 
     /// The same where all bodies together may have so many bytes.
     pub(crate) fn within(self, bytes: usize) -> Self {
-        Self { sent: self.sent.min(bytes), inflated: self.inflated.min(bytes) }
+        let sent = self.sent.min(bytes / 2);
+        Self { sent, inflated: self.inflated.min(bytes - sent) }
     }
 
-    /// Whether there is room for such a body among so many bytes.
-    pub(crate) fn fits(self, bytes: usize) -> bool {
-        self.sent <= bytes && self.inflated <= bytes
+    /// What a compressed body takes, as sent and inflated.
+    pub(crate) fn both(self) -> usize {
+        self.sent.saturating_add(self.inflated)
     }
 }
 
@@ -75,7 +76,9 @@ pub(crate) enum Unread {
 
 impl<D: Buf> Intake<D> {
     /// Reads all of `body`, at most `bytes_max` bytes, which are taken from `share` as they come: a length
-    /// that is only declared takes nothing from others.
+    /// that is only declared takes nothing from others. Nor does a body that ends with its first frame:
+    /// it is applied before anything is waited for again, so whoever sends bodies that never end cannot
+    /// use up the room of those that come whole.
     ///
     /// A length that is declared and too large is refused before anything is read; one that is not
     /// declared is refused at the first frame that exceeds the cap.
@@ -93,7 +96,8 @@ impl<D: Buf> Intake<D> {
         let mut body = pin!(body);
         let mut intake = Self::Empty;
         while let Some(data) = next_data(body.as_mut()).await? {
-            intake = intake.join(data, bytes_max, share)?;
+            let is_all = matches!(intake, Self::Empty) && body.is_end_stream();
+            intake = intake.join(data, bytes_max, if is_all { None } else { Some(&mut *share) })?;
             // A transport that knows the length says so here, which saves it a wake-up.
             if body.is_end_stream() {
                 break;
@@ -102,17 +106,18 @@ impl<D: Buf> Intake<D> {
         Ok(intake)
     }
 
+    /// Takes one frame more, from `share` if there is one.
     fn join(
         self,
         mut data: D,
         bytes_max: usize,
-        share: &mut Share<&Budget>,
+        share: Option<&mut Share<&Budget>>,
     ) -> Result<Self, Unread> {
         let more = data.remaining();
         if more > bytes_max - self.bytes().len() {
             return Err(Unread::TooLarge);
         }
-        if !share.take(more) {
+        if share.is_some_and(|share| !share.take(more)) {
             return Err(Unread::Busy);
         }
         if more == 0 {
@@ -122,12 +127,14 @@ impl<D: Buf> Intake<D> {
             Self::Empty if data.chunk().len() == more => return Ok(Self::Whole(data)),
             Self::Empty => Vec::with_capacity(more),
             Self::Whole(first) => {
-                let mut joined = Vec::with_capacity(2 * (first.remaining() + more));
+                let mut joined = Vec::new();
+                grow(&mut joined, first.remaining() + more, bytes_max);
                 joined.extend_from_slice(first.chunk());
                 joined
             }
             Self::Joined(joined) => joined,
         };
+        grow(&mut joined, more, bytes_max);
         while data.has_remaining() {
             let chunk = data.chunk();
             joined.extend_from_slice(chunk);
@@ -143,6 +150,15 @@ impl<D: Buf> Intake<D> {
             Self::Whole(data) => data.chunk(),
             Self::Joined(joined) => joined,
         }
+    }
+}
+
+/// Makes room for `more` bytes, and for as many again as there are then, but for no more than may come: a
+/// body that is held for long, one byte before its end, is to take no more memory than it has bytes.
+fn grow(joined: &mut Vec<u8>, more: usize, bytes_max: usize) {
+    let needed = joined.len() + more;
+    if needed > joined.capacity() {
+        joined.reserve_exact(needed.saturating_mul(2).min(bytes_max) - joined.len());
     }
 }
 

@@ -58,7 +58,7 @@
 //! | the client's rate | 429 with `Retry-After` | off |
 //! | the body's coding: gzip, deflate, zstd or none | 415 | |
 //! | bytes as sent | 413 | [`BODY_BYTES_MAX`]; [`TEXT_BYTES_MAX`] of Prometheus text |
-//! | bytes of all bodies in flight | 503 with `Retry-After` | 32 MiB |
+//! | bytes of all bodies that came in part, or of which more than 256 KiB are decoded | 503 with `Retry-After` | 32 MiB, half of them for one client |
 //! | bytes inflated, and 100 times those sent beyond 64 KiB | 413; 400 if it is not what its coding says | [`INFLATED_BYTES_MAX`]; [`TEXT_INFLATED_BYTES_MAX`] |
 //!
 //! Each refusal counts in `lastmile_requests_refused_total{reason}`. Time-outs and numbers of connections are
@@ -73,7 +73,7 @@
 //! | 400 | nothing decoded, or the body broke off; nothing was counted | problem |
 //! | another | a limit; nothing was counted | problem |
 //!
-//! //! A *problem* is `application/problem+json` (RFC 9457) with `reason`, and `offset` in bytes where one
+//! A *problem* is `application/problem+json` (RFC 9457) with `reason`, and `offset` in bytes where one
 //! is known; 404 and 405 are problems too. 408 is never answered, because Chromium sends a request
 //! again on it. Any `Content-Type`, or none, is taken: browsers send `text/plain` and untyped bodies
 //! without a preflight.

@@ -1,13 +1,11 @@
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use lastmile::Format;
 
 use crate::budget::Budget;
 use crate::error::{Error, Faults};
-use crate::gate::{Gate, Keys, Origins, Rate};
+use crate::gate::{self, Gate, Keys, Origins, Rate, RateBy};
 use crate::intake::Caps;
 use crate::route::{Route, Side};
 
@@ -131,7 +129,10 @@ impl PublicOptions {
         self
     }
 
-    /// Bytes of all bodies that are read or inflated at a moment; beyond it 503 with `Retry-After`.
+    /// Bytes of all bodies that are held at a moment, as their rest is waited for or as more than 256 KiB of
+    /// them are decoded; beyond it 503 with `Retry-After`. A body that comes whole holds nothing. At least what
+    /// one body may have as sent and inflated together. One client, by its address prefix, may hold half of it,
+    /// or those of one body.
     #[must_use]
     pub fn bytes_in_flight(mut self, bytes: usize) -> Self {
         self.bytes_in_flight = bytes;
@@ -164,22 +165,29 @@ impl PublicOptions {
             None => Origins::Any,
         };
         let keys = Keys::new(&self.keys, &mut faults);
-        let proxies = self.trusted_proxies.iter().filter_map(|net| {
-            let read = net.parse().or_else(|_| net.parse::<IpAddr>().map(IpNet::from));
-            read.inspect_err(|_| {
-                let why = format!("`{net}` is no address or network, such as 10.0.0.0/8");
+        let proxies = self.trusted_proxies.iter().filter_map(|text| {
+            let read = gate::net(text);
+            if read.is_none() {
+                let why = format!("`{text}` is no address or network, such as 10.0.0.0/8");
                 faults.push("trusted_proxies", why);
-            })
-            .ok()
+            }
+            read
         });
         let proxies = proxies.collect();
         let text_caps = self.text_caps.unwrap_or(Caps::TEXT.within(self.bytes_in_flight));
-        if ![self.caps, text_caps].iter().all(|caps| caps.fits(self.bytes_in_flight)) {
+        // One that is compressed takes both.
+        if [self.caps, text_caps].iter().any(|caps| caps.both() > self.bytes_in_flight) {
             let why = "is less than one body may have, which would never be taken";
             faults.push("bytes_in_flight", why);
         }
+        if self.rate.is_some_and(|rate| rate.tells_apart() == RateBy::Origin)
+            && !origins.is_finite()
+        {
+            let why = "by origin needs a list of whole origins, or each request can have its own";
+            faults.push("rate", why);
+        }
         let gate = Gate { origins, keys, proxies, rate: self.rate.map(Into::into) };
-        let budget = Arc::new(Budget::new(self.bytes_in_flight));
+        let budget = Arc::new(budget(self.bytes_in_flight, [self.caps, text_caps]));
         faults.none_or(PublicRules { routes, gate, caps: self.caps, text_caps, budget })
     }
 }
@@ -230,8 +238,14 @@ impl PublicRules {
 impl Default for PublicRules {
     /// Those of [`PublicOptions::new`].
     fn default() -> Self {
-        let budget = Arc::new(Budget::new(BYTES_IN_FLIGHT));
         let (caps, text_caps) = (Caps::default(), Caps::TEXT);
+        let budget = Arc::new(budget(BYTES_IN_FLIGHT, [caps, text_caps]));
         Self { routes: None, gate: Gate::default(), caps, text_caps, budget }
     }
+}
+
+/// Half for one client, or the largest body.
+fn budget(bytes: usize, caps: [Caps; 2]) -> Budget {
+    let largest = caps.map(Caps::both).into_iter().max().unwrap_or_default();
+    Budget::new(bytes, (bytes / 2).max(largest))
 }

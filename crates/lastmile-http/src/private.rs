@@ -78,13 +78,13 @@ impl PrivateOptions {
         let mut faults = Faults::default();
         self.faults.iter().for_each(|why| faults.push("token", why));
         for host in &self.hosts {
-            let name = host.strip_prefix("*.").unwrap_or(host);
+            let name = without_dot(host.strip_prefix("*.").unwrap_or(host));
             let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
             if host != "*" && (name.is_empty() || !name.bytes().all(is_name)) {
                 faults.push("hosts", format_args!("`{host}` is no name of a host, without a port"));
             }
         }
-        let hosts = self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        let hosts = self.hosts.iter().map(|host| without_dot(host).to_ascii_lowercase()).collect();
         faults.none_or(PrivateRules { hosts, credentials: self.credentials.clone() })
     }
 }
@@ -122,7 +122,7 @@ impl PrivateRules {
 
     fn knows(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
-        let name = host.strip_suffix('.').unwrap_or(&host);
+        let name = without_dot(&host);
         let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
         address.map_or_else(
             || name.parse::<std::net::Ipv4Addr>().is_ok(),
@@ -162,6 +162,11 @@ impl PrivateRules {
     }
 }
 
+/// A name of DNS may end in a dot, and means the same.
+fn without_dot(host: &str) -> &str {
+    host.strip_suffix('.').unwrap_or(host)
+}
+
 #[cfg(test)]
 mod tests {
     use http::Request;
@@ -177,8 +182,8 @@ mod tests {
 
     #[test]
     fn hosts_that_are_not_ours_are_not_served() {
-        let rules =
-            PrivateOptions::new().hosts(["metrics.internal", "*.Svc.Cluster.local"]).rules();
+        let hosts = ["metrics.internal", "*.Svc.Cluster.local", "dotted.internal.", "*.dots."];
+        let rules = PrivateOptions::new().hosts(hosts).rules();
         let rules = rules.expect("they are names");
         for (host, known) in [
             ("127.0.0.1", true),
@@ -190,6 +195,11 @@ mod tests {
             ("localhost.", true),
             ("metrics.internal", true),
             ("Metrics.Internal:80", true),
+            ("metrics.internal.", true),
+            ("dotted.internal", true),
+            ("dotted.internal.:80", true),
+            ("a.dots", true),
+            ("dots", false),
             ("a.b.svc.cluster.local:9102", true),
             ("svc.cluster.local", false),
             (".svc.cluster.local", false),
@@ -242,13 +252,13 @@ mod tests {
     #[test]
     fn faults_are_told_without_secrets() {
         let options = PrivateOptions::new()
-            .hosts(["ok.example", "a:80", "", "*", "*.", "a/b"])
+            .hosts(["ok.example", "a:80", "", "*", "*.", "a/b", ".", "*.."])
             .bearer("")
             .bearer("s3 cr3t")
             .basic("a:b", "s3cr3t")
             .basic("a", "");
         let error = options.check().expect_err("much is wrong");
-        assert_eq!(error.faults().count(), 8, "{error}");
+        assert_eq!(error.faults().count(), 10, "{error}");
         let shown = format!("{error} {options:?}");
         assert!(!shown.contains("cr3t"), "{shown}");
     }

@@ -76,7 +76,7 @@ impl Problem {
     }
 
     pub(crate) fn unknown_host() -> Self {
-        let detail = "This host is not served here. Ask by an address, as localhost, or by a name that is listed.";
+        let detail = "This host is not served here. Ask by an address, as localhost, or by a name that is listed (private_hosts of the aggregator, PrivateOptions::hosts).";
         Self::new(StatusCode::MISDIRECTED_REQUEST, "host", RequestRefusal::Host, detail)
     }
 

@@ -25,6 +25,9 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// megabyte takes about a millisecond.
 const INLINE_BYTES_MAX: usize = 256 << 10;
 
+/// Most lines of an `lm1` body that decodes at all, as the core has it.
+const LINES_MAX: usize = 16;
+
 /// A listener's rules, and what its pushes go to.
 #[derive(Clone, Copy)]
 pub(crate) struct Door<'a> {
@@ -55,22 +58,24 @@ impl Door<'_> {
         let admitted = admitted.map_err(Problem::denied)?;
         let coding = Coding::of(headers).ok_or_else(Problem::unknown_coding)?;
 
-        let mut share = rules.budget.share();
+        let mut share = rules.budget.share(admitted.client.addr.map(Source::prefix_of));
         let read = Intake::read(body, caps.sent, &mut share).await;
         let body = read.map_err(|unread| Problem::unread(unread, caps.sent))?;
         let bytes_max = match coding {
             Coding::Identity => body.bytes().len(),
             _ => Coding::bytes_max(body.bytes().len(), caps.inflated),
         };
-        // What it may become is taken at once, as inflating does not wait.
-        if coding != Coding::Identity && !share.take(bytes_max) {
+        // What is decoded here and now is gone before anyone waits: a thread has one of these at a time.
+        let is_large = bytes_max > INLINE_BYTES_MAX;
+        let inflated = if coding == Coding::Identity { 0 } else { bytes_max };
+        if is_large && !share.take_up_to(body.bytes().len().saturating_add(inflated)) {
             return Err(Problem::busy());
         }
         // A body may take long to come; what is in it counts from when it was there.
         let arrived = now.after(started.elapsed());
         let arrival = Arrival { format, coding, bytes_max, admitted, now: arrived };
-        let report = match offload.filter(|_| bytes_max > INLINE_BYTES_MAX) {
-            None => arrival.apply(aggregator, &rules.gate, headers, labels, body.bytes())?,
+        match offload.filter(|_| is_large) {
+            None => arrival.apply(aggregator, &rules.gate, headers, labels, body.bytes()),
             Some(spawn) => {
                 let (aggregator, rules) = (aggregator.clone(), Arc::clone(rules));
                 let (headers, body) = (headers.clone(), body.bytes().to_vec());
@@ -82,14 +87,9 @@ impl Door<'_> {
                     drop(share);
                     report
                 };
-                offload::run(spawn, work).await.unwrap_or_else(|| Err(Problem::busy()))?
+                offload::run(spawn, work).await.unwrap_or_else(|| Err(Problem::busy()))
             }
-        };
-        // Each line of `lm1` costs as much as a request of its own.
-        let n_lines = report.batches() as usize + report.failed_lines().len();
-        let further = u32::try_from(n_lines.saturating_sub(1)).unwrap_or(u32::MAX);
-        rules.gate.charge(headers, admitted.client, further, arrived);
-        Ok(report)
+        }
     }
 }
 
@@ -109,7 +109,7 @@ impl Arrival {
         self,
         aggregator: &Aggregator,
         gate: &Gate,
-        headers: &HeaderMap,
+        request: &HeaderMap,
         labels: &[(String, String)],
         body: &[u8],
     ) -> Result<PushReport, Problem> {
@@ -124,7 +124,7 @@ impl Arrival {
                 &inflated
             }
         };
-        let headers = Texts(headers);
+        let headers = Texts(request);
         let labels: Vec<_> = labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let mut source = Source::default().labels(&labels);
         if let Some(addr) = admitted.client.addr {
@@ -142,7 +142,18 @@ impl Arrival {
         if admitted.client.by_proxy {
             source = source.headers(&headers);
         }
-        aggregator.push(format, body, &source, now).map_err(|error| Problem::undecodable(&error))
+        let pushed = aggregator.push(format, body, &source, now);
+        // Each line of `lm1` costs as much as a request of its own, also where none of them decoded.
+        let n_lines = match &pushed {
+            Ok(report) => report.batches() as usize + report.failed_lines().len(),
+            Err(_) if format == Format::Lm1 => {
+                body.split(|byte| *byte == b'\n').take(LINES_MAX).count()
+            }
+            Err(_) => 1,
+        };
+        let further = n_lines.saturating_sub(1) as u32;
+        gate.charge(request, admitted.client, further, now);
+        pushed.map_err(|error| Problem::undecodable(&error))
     }
 }
 

@@ -117,7 +117,7 @@ impl Service {
     /// than 256 KiB are then inflated and decoded there. Without it they hold the thread that polls. The
     /// first call counts; the adapters make it.
     pub fn set_offload(&self, spawn: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) {
-        let _ = self.shared.offload.set(Box::new(spawn));
+        self.shared.offload.get_or_init(|| Box::new(spawn));
     }
 
     /// The paths that [`handle`](Self::handle) knows, each once, for an adapter to route. `{*labels}` at the end of one

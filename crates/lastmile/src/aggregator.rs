@@ -163,12 +163,13 @@ impl Aggregator {
         let Inner { store, own, ids, .. } = &*self.inner;
         let ticks = self.inner.ticks(now);
         own.came(format, body.len());
-        let failed = |error: &DecodeError| {
-            own.failed(format, error);
-            self.inner.recent.failed(format, error, now);
-        };
-        let report = push::push(store, ids, format, body, source, ticks).inspect_err(failed)?;
+        let failed = |error: &DecodeError| own.failed(format, error);
+        let tell = |error: &DecodeError| self.inner.recent.failed(format, error, now);
+        let report = push::push(store, ids, format, body, source, ticks);
+        let report = report.inspect_err(failed).inspect_err(tell)?;
         report.failed_lines().iter().for_each(|line| failed(&line.error()));
+        // Of a push the first that failed is told.
+        report.failed_lines().first().iter().for_each(|line| tell(&line.error()));
         match report.failed_lines().first() {
             Some(line) if report.batches() == 0 => Err(line.error()),
             _ => {
@@ -181,8 +182,9 @@ impl Aggregator {
         }
     }
 
-    /// The last refusals, the newest first: at most 100, of at most 8 samples of a push and 16 pushes a
-    /// second, so that noise costs no more than that. `lastmile_refused_total` counts them all.
+    /// The last refusals, the newest first: at most 50 of samples, of 8 of a push and 8 pushes a second, and as
+    /// many of batches that did not decode, the first of a push. So noise costs no more than that, and bytes that
+    /// do not decode hide no sample. `lastmile_refused_total` counts them all.
     #[must_use]
     pub fn recent_refusals(&self) -> Vec<RecentRefusal> {
         self.inner.recent.all()

@@ -1,5 +1,6 @@
 //! The last refusals, for whoever has to find out what a client does wrong.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use crate::push::{DecodeError, Format, Source, explain};
@@ -7,11 +8,11 @@ use crate::store::Store;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::time::Timestamp;
 
-/// Most refusals that are kept: some 40 kB at the most.
-const KEPT_MAX: usize = 100;
+/// Most refusals of a kind that are kept: some 20 kB at the most.
+const KEPT_MAX: usize = 50;
 
-/// Most pushes that are looked at in one second.
-const PUSHES_PER_SECOND_MAX: u64 = 16;
+/// Most pushes of a kind that are looked at in one second.
+const PUSHES_PER_SECOND_MAX: u64 = 8;
 
 /// Why a sample, or a batch that did not decode, was refused; see
 /// [`Aggregator::recent_refusals`](crate::Aggregator::recent_refusals).
@@ -33,6 +34,8 @@ const PUSHES_PER_SECOND_MAX: u64 = 16;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecentRefusal {
+    /// How many were kept before it.
+    number: u64,
     wall_ms: u64,
     format: Format,
     reason: &'static str,
@@ -101,14 +104,24 @@ impl RecentRefusal {
     }
 }
 
-/// Keeps them.
+/// Keeps them: refused samples and batches that did not decode apart, as anyone can send bytes that do not, and
+/// what is wrong with samples is what one wants to know.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
+    samples: Kept,
+    batches: Kept,
+    /// Numbers them, so that both kinds stay in the order they came.
+    next: AtomicU64,
+    values: AtomicBool,
+}
+
+/// Those of one kind.
+#[derive(Debug, Default)]
+struct Kept {
     /// The newest last.
     kept: Mutex<VecDeque<RecentRefusal>>,
     /// The second of the last look in the upper half, how many there were in it in the lower.
     looks: AtomicU64,
-    values: AtomicBool,
 }
 
 impl Recent {
@@ -122,13 +135,14 @@ impl Recent {
         source: &Source<'_>,
         now: Timestamp,
     ) {
-        if !self.may_look(now) {
+        if !self.samples.may_look(now) {
             return;
         }
         let has_values = self.values.load(Ordering::Relaxed);
         // The look is taken before the lock.
         let notes = explain(&store.catalog(), format, body, source);
         let refusals = notes.into_iter().map(|note| RecentRefusal {
+            number: self.number(),
             wall_ms: now.wall_ms(),
             format,
             reason: note.why.as_str(),
@@ -139,14 +153,15 @@ impl Recent {
             value: note.value.filter(|_| has_values),
             offset: None,
         });
-        self.keep(refusals);
+        self.samples.keep(refusals);
     }
 
     /// Keeps why a batch did not decode.
     #[cold]
     pub(crate) fn failed(&self, format: Format, error: &DecodeError, now: Timestamp) {
-        if self.may_look(now) {
-            self.keep([RecentRefusal {
+        if self.batches.may_look(now) {
+            self.batches.keep([RecentRefusal {
+                number: self.number(),
                 wall_ms: now.wall_ms(),
                 format,
                 reason: error.reason().as_str(),
@@ -160,14 +175,23 @@ impl Recent {
         }
     }
 
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
     pub(crate) fn set_values(&self, values: bool) {
         self.values.store(values, Ordering::Relaxed);
     }
 
     pub(crate) fn all(&self) -> Vec<RecentRefusal> {
-        self.kept.lock().iter().rev().cloned().collect()
+        let mut all: Vec<_> = self.samples.kept.lock().iter().rev().cloned().collect();
+        all.extend(self.batches.kept.lock().iter().rev().cloned());
+        all.sort_by_key(|refusal| Reverse(refusal.number));
+        all
     }
+}
 
+impl Kept {
     fn keep(&self, refusals: impl IntoIterator<Item = RecentRefusal>) {
         let mut kept = self.kept.lock();
         for refusal in refusals {

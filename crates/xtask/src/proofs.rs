@@ -45,6 +45,11 @@ pub(crate) const ALL: &[Proof] = &[
         run: store,
     },
     Proof {
+        name: "overload",
+        about: "the aggregator under a thousand slow sockets, bombs and floods: memory, times, totals",
+        run: overload,
+    },
+    Proof {
         name: "store-peers",
         about: "the store beside other libraries in process, as a table; `-- --rounds N` (3)",
         run: store_peers,
@@ -154,6 +159,13 @@ fn instructions(tree: &Tree, options: &ProofOptions) -> Result<(), Failure> {
 fn store(tree: &Tree, options: &ProofOptions) -> Result<(), Failure> {
     let mut command =
         tree.cargo("bench --manifest-path benches/Cargo.toml --bench prove_store -- --full");
+    command.args(&options.rest);
+    shell::run(command)
+}
+
+/// The same program is small in the stage `tests`.
+fn overload(tree: &Tree, options: &ProofOptions) -> Result<(), Failure> {
+    let mut command = tree.cargo("test --release -p lastmile-aggregator --test overload -- --full");
     command.args(&options.rest);
     shell::run(command)
 }

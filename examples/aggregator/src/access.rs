@@ -3,7 +3,7 @@
 use lastmile_http::{Error, PrivateOptions, PublicOptions, Rate};
 use lastmile_hyper::ServeLimits;
 
-use crate::config::{count, size};
+use crate::config::{count, flag, size};
 use crate::fault::{Faults, Given};
 
 /// What one source of settings says.
@@ -46,6 +46,21 @@ impl Access {
         }
     }
 
+    /// Finds all that is wrong with it, whether another source wins over it or not.
+    pub(crate) fn check(&self, faults: &mut Faults) {
+        self.public(faults);
+        self.private(faults);
+        self.limits(faults);
+        flag(self.debug_samples.clone(), faults);
+    }
+
+    /// Finds what is wrong with the settings of all sources together, each of which is right.
+    pub(crate) fn check_together(&self, options: &PublicOptions, faults: &mut Faults) {
+        if let (Some(given), Err(error)) = (&self.rate, options.check()) {
+            told(given, &error, faults);
+        }
+    }
+
     /// Who may push.
     pub(crate) fn public(&self, faults: &mut Faults) -> PublicOptions {
         let mut options = PublicOptions::new();
@@ -57,7 +72,10 @@ impl Access {
             options = options.origins(checked(&self.origins, is, faults));
         }
         for given in &self.keys {
-            let (name, key) = given.value.split_once('=').unwrap_or((&given.value, ""));
+            let Some((name, key)) = given.value.split_once('=') else {
+                faults.push(&given.place, "must be NAME=KEY, such as web=8f1c0a");
+                continue;
+            };
             let one = PublicOptions::new().key(name, key).check();
             // Two of one name are each right, and wrong together.
             let more = options.clone().key(name, key);
@@ -99,7 +117,14 @@ impl Access {
             let with: fn(PrivateOptions, &str) -> _ = |options, token| options.bearer(token);
             (given, with)
         });
-        let basic = self.private_basic.as_ref().map(|given| {
+        let basic = self.private_basic.as_ref().filter(|given| {
+            let is_pair = given.value.contains(':');
+            if !is_pair {
+                faults.push(&given.place, "must be USER:PASSWORD, such as prometheus:p4ss");
+            }
+            is_pair
+        });
+        let basic = basic.map(|given| {
             let with: fn(PrivateOptions, &str) -> _ = |options, given| {
                 let (user, password) = given.split_once(':').unwrap_or((given, ""));
                 options.basic(user, password)
@@ -130,7 +155,7 @@ impl Access {
             Some(number as usize)
         };
         if let Some(most) = number(&self.connections) {
-            public = public.connections(most);
+            public = public.connections(most).connections_per_prefix(most.div_ceil(4));
         }
         if let Some(most) = number(&self.connections_per_client) {
             public = public.connections_per_prefix(most);

@@ -101,7 +101,7 @@ struct Flags {
     #[arg(long, value_name = "N", env = "LASTMILE_CONNECTIONS", hide_env = true)]
     connections: Option<String>,
 
-    /// And this many from one address; behind a proxy all come from its own [default: 1024]
+    /// And this many from one address; behind a proxy all come from its own [default: a quarter]
     #[arg(long, value_name = "N", env = "LASTMILE_CONNECTIONS_PER_CLIENT", hide_env = true)]
     connections_per_client: Option<String>,
 
@@ -168,7 +168,7 @@ const FILE_HELP: &str = r#"A file for --config, in which every key is optional:
   routes = ["/lm"]
   bytes_in_flight = "32MiB"
   connections = 4096
-  connections_per_client = 1024         # as many as connections behind a proxy
+  connections_per_client = 1024         # a quarter without this; behind a proxy as many
   private_connections = 256
   private_hosts = ["lastmile", "*.svc.cluster.local"]
   private_token = "s3cr3t"
@@ -228,8 +228,10 @@ impl Args {
             let value = value.filter(|value| !is_env(id) || !value.is_empty());
             value.map(|value| Given { value, place: place(id) })
         };
+        // Of a list in a variable, that which is empty whole is none; one of nothing but commas is a mistake.
         let list = |id: &str, values: Vec<String>| {
-            let values = values.into_iter().filter(|value| !is_env(id) || !value.is_empty());
+            let is_none = is_env(id) && values == [""];
+            let values = values.into_iter().filter(|_| !is_none);
             values.map(|value| Given { value, place: place(id) }).collect()
         };
         let config = flags.config.filter(|path| !is_env("config") || !path.is_empty());

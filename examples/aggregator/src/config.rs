@@ -68,7 +68,8 @@ impl Config {
         let limits_new_series =
             args.limits_new_series_per_second.and_then(|given| count(&given, &mut faults));
         let limits_ids = args.limits_ids_bytes.and_then(|given| size(&given, &mut faults));
-        let hold = args.hold.or(file.hold).and_then(|given| hold(&given, &mut faults));
+        let file_hold = file.hold.and_then(|given| hold(&given, &mut faults));
+        let hold = args.hold.and_then(|given| hold(&given, &mut faults)).or(file_hold);
         let aggregator = schema.build().and_then(|schema| {
             let mut limits = schema.limits().clone();
             if let Some(bytes) = limits_bytes {
@@ -98,13 +99,17 @@ impl Config {
             faults.push(&place, "have the same address, and each needs its own");
         }
         let log = log(args.log, file.log, &mut faults);
+        for access in [&args.access, &file.access] {
+            access.check(&mut faults);
+        }
         let access = args.access.or(file.access);
-        let public_options = access.public(&mut faults);
-        let private_options = access.private(&mut faults);
-        let (public_limits, private_limits) = access.limits(&mut faults);
-        if let (Ok((aggregator, _)), Some(true)) =
-            (&aggregator, flag(access.debug_samples, &mut faults))
-        {
+        // Each value was checked where it was given.
+        let told = &mut Faults::default();
+        let public_options = access.public(told);
+        access.check_together(&public_options, &mut faults);
+        let private_options = access.private(told);
+        let (public_limits, private_limits) = access.limits(told);
+        if let (Ok((aggregator, _)), Some(true)) = (&aggregator, flag(access.debug_samples, told)) {
             aggregator.set_debug_samples(true);
         }
 
@@ -186,7 +191,7 @@ fn log(given: Option<Given>, file: Option<Given>, faults: &mut Faults) -> Option
     given.map(&mut parse).or(file).unwrap_or_else(|| Some(EnvFilter::new("info")))
 }
 
-fn flag(given: Option<Given>, faults: &mut Faults) -> Option<bool> {
+pub(crate) fn flag(given: Option<Given>, faults: &mut Faults) -> Option<bool> {
     let given = given?;
     let value = given.value.parse().ok();
     if value.is_none() {

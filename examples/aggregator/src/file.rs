@@ -72,11 +72,11 @@ impl File {
                 "default_schema" => {
                     file.default_schema = reader.flag(value).map(|given| given.value == "true");
                 }
-                "origins" => access.origins = reader.strings(value),
+                "origins" => access.origins = reader.some_strings(value),
                 "keys" => access.keys = reader.pairs(value),
                 "rate" => access.rate = reader.string(value),
                 "trusted_proxies" => access.trusted_proxies = reader.strings(value),
-                "routes" => access.routes = reader.strings(value),
+                "routes" => access.routes = reader.some_strings(value),
                 "bytes_in_flight" => access.bytes_in_flight = reader.string(value),
                 "connections" => access.connections = reader.number(value),
                 "connections_per_client" => access.connections_per_client = reader.number(value),
@@ -133,7 +133,11 @@ impl Reader<'_> {
     }
 
     fn number(&mut self, value: &Spanned<DeValue<'_>>) -> Option<Given> {
-        let integer = value.get_ref().as_integer().map(|integer| integer.as_str().replace('_', ""));
+        let integer = value.get_ref().as_integer().map(|integer| {
+            let digits = integer.as_str().replace('_', "");
+            // Of hexadecimal and such, which the file may have too. What is too large stays as it is.
+            i64::from_str_radix(&digits, integer.radix()).map_or(digits, |n| n.to_string())
+        });
         self.given(value, integer, "a whole number")
     }
 
@@ -147,6 +151,19 @@ impl Reader<'_> {
         }
     }
 
+    /// A list of what alone is let in. One of nothing could mean nobody or everybody.
+    fn some_strings(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Given> {
+        if value.get_ref().as_array().is_some_and(|values| values.is_empty()) {
+            self.empty(value);
+        }
+        self.strings(value)
+    }
+
+    fn empty(&mut self, value: &Spanned<DeValue<'_>>) {
+        let place = self.place(value);
+        self.faults.push(&place, "is empty; leave it out, and nothing is restricted");
+    }
+
     /// A table of texts, each as `NAME=TEXT`.
     fn pairs(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Given> {
         let DeValue::Table(table) = value.get_ref() else {
@@ -154,11 +171,19 @@ impl Reader<'_> {
             self.given(value, None::<&str>, must_be);
             return Vec::new();
         };
+        if table.is_empty() {
+            self.empty(value);
+        }
         // In the order of the file, which a table does not keep.
         let mut pairs: Vec<_> = table.iter().collect();
         pairs.sort_by_key(|(_, value)| value.span().start);
         let pairs = pairs.into_iter().filter_map(|(name, value)| {
             let given = self.string(value)?;
+            if name.get_ref().contains('=') {
+                let why = format_args!("the name `{}` has a =", name.get_ref());
+                self.faults.push(&given.place, why);
+                return None;
+            }
             Some(Given { value: format!("{}={}", name.get_ref(), given.value), place: given.place })
         });
         pairs.collect()

@@ -46,7 +46,7 @@ async fn both_ends_count_and_prometheus_scrapes() {
     assert!(page.ends_with(super::PAGE), "{page}");
     let report = "\r\n\r\n{\"accepted\":2,\"refused\":{\"unknown_family\":1}}";
     assert!(push.ends_with(report), "{push}");
-    assert!(hidden.starts_with("HTTP/1.0 404 "), "{hidden}");
+    assert!(hidden.starts_with("HTTP/1.0 405 "), "{hidden}");
     for line in [
         "greetings_total 2",
         "http_server_requests_total{method=\"GET\",route=\"/\",status=\"2xx\"} 2",

@@ -24,6 +24,8 @@ pub(crate) struct Engine {
 #[serde(deny_unknown_fields)]
 struct About {
     about: String,
+    /// The engine that its ratio is to; without one, it is such an engine itself.
+    baseline: Option<String>,
     /// Run in the engine's folder before anything is measured.
     #[serde(default)]
     build: Vec<String>,
@@ -39,9 +41,15 @@ struct About {
     /// The series that count pushes and samples; `{format}` is the scenario's.
     pushes: Option<String>,
     samples: Option<String>,
+    /// The series that says for how many seconds batch ids are remembered, where the engine does that.
+    ids_window: Option<String>,
 }
 
-/// Every engine in the folder, the baseline first and the others by name.
+/// How long an engine remembers an id as long as memory for ids is not short, in seconds.
+/// Source: `dedup.rs` of the core, `WINDOW`.
+const IDS_WINDOW_SECS: f64 = 600.0;
+
+/// Every engine in the folder, by name, each behind the one that its ratio is to.
 pub(crate) fn load_all(folder: &Path) -> Result<Vec<Engine>> {
     let mut engines = Vec::new();
     for entry in std::fs::read_dir(folder)? {
@@ -54,13 +62,37 @@ pub(crate) fn load_all(folder: &Path) -> Result<Vec<Engine>> {
             engines.push(Engine { name, folder, about });
         }
     }
-    engines.sort_by_key(|engine| (engine.name != crate::BASELINE, engine.name.clone()));
+    engines.sort_by_key(|engine: &Engine| {
+        let baseline = engine.baseline().map(str::to_owned);
+        let is_beside = baseline.is_some();
+        (baseline.unwrap_or_else(|| engine.name.clone()), is_beside, engine.name.clone())
+    });
     Ok(engines)
+}
+
+/// What an engine was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    pub(crate) n_pushes: u64,
+    /// How often the scenario's body was in them.
+    pub(crate) n_bodies: u64,
+    /// Whether that were more ids than an engine keeps.
+    pub(crate) is_set_full: bool,
 }
 
 impl Engine {
     pub(crate) fn about(&self) -> &str {
         &self.about.about
+    }
+
+    /// The name of the engine that its ratio is to.
+    pub(crate) fn baseline(&self) -> Option<&str> {
+        self.about.baseline.as_deref()
+    }
+
+    /// Whether it remembers ids, so that its set of them can be full.
+    pub(crate) fn remembers_ids(&self) -> bool {
+        self.about.ids_window.is_some()
     }
 
     pub(crate) fn build(&self, root: &Path) -> Result<()> {
@@ -103,29 +135,41 @@ impl Engine {
         Ok(path.ok_or_else(|| format!("the engine has no path for `{format}`"))?)
     }
 
-    /// Fails unless the engine's exposition counts exactly the pushes sent.
+    /// Fails unless the engine's exposition counts exactly what was sent, and unless its set of ids is full
+    /// if it was filled.
     pub(crate) fn check_counts(
         &self,
         server: &Server,
         scenario: &Scenario,
-        n_sent: u64,
+        sent: Sent,
     ) -> Result<()> {
         let Some(path) = &self.about.metrics else {
             return Ok(());
         };
+        // What an engine says of its ids is as of the time that it was told last, which a scrape does too.
+        get(server.private, path)?;
         let text = get(server.private, path)?;
-        let own = [(&self.about.pushes, 1), (&self.about.samples, scenario.samples_per_push)];
-        let own = own.into_iter().filter_map(|(series, per_push)| {
-            Some((series.as_ref()?.replace("{format}", &scenario.format), per_push as f64))
+        let value = |series: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse::<f64>().ok())
+        };
+        let n_samples = scenario.samples_per_push * sent.n_bodies;
+        let own = [(&self.about.pushes, sent.n_pushes), (&self.about.samples, n_samples)];
+        let own = own.into_iter().filter_map(|(series, expected)| {
+            Some((series.as_ref()?.replace("{format}", &scenario.format), expected as f64))
         });
-        let adds = scenario.adds.iter().map(|(series, per_push)| (series.clone(), *per_push));
-        for (series, per_push) in own.chain(adds) {
-            let value = text.lines().find_map(|line| {
-                line.strip_prefix(series.as_str())?.strip_prefix(' ')?.parse::<f64>().ok()
-            });
-            let expected = per_push * n_sent as f64;
+        let adds = scenario.adds.iter();
+        let adds = adds.map(|(series, each)| (series.clone(), each * sent.n_bodies as f64));
+        for (series, expected) in own.chain(adds) {
+            let value = value(&series);
             if value != Some(expected) {
                 return Err(format!("`{series}` is {value:?} and not {expected}").into());
+            }
+        }
+        if let Some(series) = self.about.ids_window.as_ref().filter(|_| sent.is_set_full) {
+            let value = value(series);
+            if value.is_none_or(|secs| secs >= IDS_WINDOW_SECS) {
+                return Err(format!("`{series}` is {value:?}: the set of ids is not full").into());
             }
         }
         Ok(())

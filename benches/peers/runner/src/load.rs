@@ -23,8 +23,8 @@ pub(crate) struct Load {
     poll: Poll,
     connections: Vec<Connection>,
     n_ids: u64,
-    /// Where the id stands in the request.
-    id: Option<Range<usize>>,
+    /// Where ids stand in the request.
+    ids: Vec<Range<usize>>,
 }
 
 /// What one [`Load::run`] saw.
@@ -46,22 +46,31 @@ struct Connection {
 }
 
 impl Load {
+    /// Pushes that have the scenario's body `n_bodies` times, a line each, with ids that come after the
+    /// first `n_ids`.
     pub(crate) fn new(
         addr: SocketAddr,
         path: &str,
         scenario: &Scenario,
+        n_bodies: usize,
+        n_ids: u64,
         n_connections: usize,
     ) -> Result<Self> {
+        let body = vec![&scenario.body[..]; n_bodies].join(&b'\n');
         let mut request = format!(
             "POST {path} HTTP/1.1\r\nhost: {addr}\r\norigin: https://app.example\r\n\
              content-type: {}\r\ncontent-length: {}\r\n\r\n",
             scenario.content_type,
-            scenario.body.len()
+            body.len()
         )
         .into_bytes();
         let body_at = request.len();
-        let id = scenario.id.as_ref().map(|id| body_at + id.start..body_at + id.end);
-        request.extend_from_slice(&scenario.body);
+        let ids = scenario.id.iter().flat_map(|id| {
+            let starts = (0..n_bodies).map(|i| body_at + i * (scenario.body.len() + 1));
+            starts.map(|start| start + id.start..start + id.end)
+        });
+        let ids = ids.collect();
+        request.extend_from_slice(&body);
 
         let poll = Poll::new()?;
         let mut connections = Vec::new();
@@ -84,7 +93,7 @@ impl Load {
                 sent_at: Instant::now(),
             });
         }
-        Ok(Self { poll, connections, n_ids: 0, id })
+        Ok(Self { poll, connections, n_ids, ids })
     }
 
     /// Sends `n_pushes` and waits for every answer, each of which must be a success.
@@ -95,7 +104,7 @@ impl Load {
         for connection in &mut self.connections {
             if n_sent < n_pushes {
                 n_sent += 1;
-                next_id(&mut self.n_ids, self.id.as_ref(), &mut connection.request);
+                next_ids(&mut self.n_ids, &self.ids, &mut connection.request);
                 connection.send()?;
             } else {
                 connection.n_written = connection.request.len();
@@ -120,7 +129,7 @@ impl Load {
                 latency_nanos.record(u64::try_from(nanos)?)?;
                 if n_sent < n_pushes {
                     n_sent += 1;
-                    next_id(&mut self.n_ids, self.id.as_ref(), &mut connection.request);
+                    next_ids(&mut self.n_ids, &self.ids, &mut connection.request);
                     connection.send()?;
                 }
             }
@@ -129,19 +138,20 @@ impl Load {
     }
 }
 
-/// Writes an id that was not there before: the count, scattered one to one over all 64 bits
+/// Writes ids that were not there before: the count, scattered one to one over all 64 bits
 /// (the finalizer of splitmix64), in hexadecimal.
-fn next_id(n_ids: &mut u64, id: Option<&Range<usize>>, request: &mut [u8]) {
-    let Some(id) = id else { return };
-    *n_ids += 1;
-    let mut mixed = n_ids.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
-    for (digit_idx, digit) in request[id.clone()].iter_mut().rev().enumerate() {
-        // A longer id has leading zeroes.
-        let nibble = if digit_idx < 16 { mixed >> (4 * digit_idx) & 0xf } else { 0 };
-        *digit = b"0123456789abcdef"[nibble as usize];
+fn next_ids(n_ids: &mut u64, ids: &[Range<usize>], request: &mut [u8]) {
+    for id in ids {
+        *n_ids += 1;
+        let mut mixed = n_ids.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        for (digit_idx, digit) in request[id.clone()].iter_mut().rev().enumerate() {
+            // A longer id has leading zeroes.
+            let nibble = if digit_idx < 16 { mixed >> (4 * digit_idx) & 0xf } else { 0 };
+            *digit = b"0123456789abcdef"[nibble as usize];
+        }
     }
 }
 

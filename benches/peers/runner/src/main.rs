@@ -18,19 +18,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::args::Args;
-use crate::engine::Engine;
-use crate::load::Outcome;
+use crate::engine::{Engine, Sent};
+use crate::load::{Load, Outcome};
 use crate::process::{Core, CpuTime};
 use crate::scenario::Scenario;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// What every ratio is to.
-const BASELINE: &str = "axum-discard";
-
 /// Pushes before the ones that are measured, so that every page and every connection's memory is
 /// there.
 const N_WARM_UP: u64 = 5_000;
+
+/// Bodies, each a line with an id of its own, in a push that fills the set of ids: the most that `lm1` takes.
+const BODIES_PER_FILL: u64 = 16;
 
 /// What one engine took in one round.
 #[derive(Debug)]
@@ -90,7 +90,8 @@ fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Starts the engine, sends it the warm-up and the measured pushes, and checks that it counted both.
+/// Starts the engine, fills its set of ids, sends it the warm-up and the measured pushes, and checks that it
+/// counted all of them.
 fn one_run(
     engine: &Engine,
     scenario: &Scenario,
@@ -103,12 +104,25 @@ fn one_run(
     process::pin(load_core)?;
 
     let path = engine.path(&scenario.format)?;
-    let mut load = load::Load::new(server.public, path, scenario, args.n_connections)?;
+    let load = |n_bodies, n_ids| {
+        Load::new(server.public, path, scenario, n_bodies, n_ids, args.n_connections)
+    };
+    let is_to_fill = engine.remembers_ids() && scenario.ids_before > 0;
+    let n_fills = if is_to_fill { scenario.ids_before.div_ceil(BODIES_PER_FILL) } else { 0 };
+    let n_filled = n_fills * BODIES_PER_FILL;
+    if is_to_fill {
+        load(usize::try_from(BODIES_PER_FILL)?, 0)?.run(n_fills)?;
+    }
+
+    let mut load = load(1, n_filled)?;
     load.run(N_WARM_UP)?;
     let before = server.cpu_time()?;
     let outcome = load.run(args.n_pushes)?;
     let after = server.cpu_time()?;
-    engine.check_counts(&server, scenario, N_WARM_UP + args.n_pushes)?;
+    let n_sent = N_WARM_UP + args.n_pushes;
+    let sent =
+        Sent { n_pushes: n_fills + n_sent, n_bodies: n_filled + n_sent, is_set_full: is_to_fill };
+    engine.check_counts(&server, scenario, sent)?;
     Ok(Run {
         cpu: after - before,
         n_pushes: args.n_pushes,

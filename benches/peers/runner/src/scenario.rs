@@ -17,6 +17,9 @@ pub(crate) struct Scenario {
     pub(crate) body: Vec<u8>,
     /// Where in the body the id stands that is another one in each push.
     pub(crate) id: Option<std::ops::Range<usize>>,
+    /// How many ids an engine that remembers them is sent before it is measured, so that it has to forget
+    /// one for each that comes.
+    pub(crate) ids_before: u64,
     pub(crate) samples_per_push: u64,
     pub(crate) schema: Vec<PathBuf>,
     /// What one push adds to which series.
@@ -32,6 +35,8 @@ struct File {
     content_type: String,
     samples_per_push: u64,
     id: Option<String>,
+    #[serde(default)]
+    ids_before: u64,
     #[serde(default)]
     schema: Vec<PathBuf>,
     #[serde(default)]
@@ -72,6 +77,7 @@ fn load(path: &Path) -> Result<Scenario> {
         content_type: file.content_type,
         body,
         id,
+        ids_before: file.ids_before,
         samples_per_push: file.samples_per_push,
         schema: schema.collect::<std::io::Result<_>>()?,
         adds: file.adds,

@@ -1,10 +1,10 @@
 use std::process::Command;
 
+use crate::Run;
 use crate::args::Args;
 use crate::engine::Engine;
 use crate::process::Core;
 use crate::scenario::Scenario;
-use crate::{BASELINE, Run};
 
 /// Prints what a number cannot be read without.
 pub(crate) fn print_host(args: &Args, server_core: Core, load_core: Core) {
@@ -53,8 +53,9 @@ pub(crate) fn print(scenario: &Scenario, runs: &[(&Engine, Vec<Run>)]) {
         "p99 µs",
         "RSS MiB"
     );
-    let baseline = runs.iter().find(|(engine, _)| engine.name == BASELINE).map(|(_, runs)| runs);
+    let runs_of = |name: &str| runs.iter().find(|(engine, _)| engine.name == name);
     for (engine, runs) in runs {
+        let baseline = engine.baseline().and_then(runs_of).map(|(_, runs)| runs);
         let micros = |run: &Run, of: fn(&Run) -> f64| 1e6 * of(run) / run.n_pushes as f64;
         let user = |run: &Run| micros(run, |run| run.cpu.user.as_secs_f64());
         let system = |run: &Run| micros(run, |run| run.cpu.system.as_secs_f64());
@@ -64,13 +65,13 @@ pub(crate) fn print(scenario: &Scenario, runs: &[(&Engine, Vec<Run>)]) {
         });
         ratios.sort_by(f64::total_cmp);
         let (ratio, spread) = match ratios[..] {
+            [] if engine.baseline().is_none() => ("1".to_owned(), String::new()),
             [] => ("–".to_owned(), String::new()),
-            [least, .., most] if engine.name != BASELINE => (
+            [only] => (format!("{only:.2}"), String::new()),
+            [least, .., most] => (
                 format!("{:.2}", median(ratios.iter().copied())),
                 format!("({least:.2}–{most:.2})"),
             ),
-            [only] if engine.name != BASELINE => (format!("{only:.2}"), String::new()),
-            _ => ("1".to_owned(), String::new()),
         };
         let median_of = |of: &dyn Fn(&Run) -> f64| median(runs.iter().map(of));
         let latency = |quantile: f64| {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 /// Each proxy adds the address of whom it answers at the end.
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -46,6 +46,15 @@ impl Client {
     }
 }
 
+/// A network, or an address alone. One of IPv4 that is written as IPv6, `::ffff:10.0.0.0/104`, is one of IPv4, as
+/// the addresses are that it is asked for.
+pub(crate) fn net(text: &str) -> Option<IpNet> {
+    let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()?;
+    let IpNet::V6(mapped) = net else { return Some(net) };
+    let v4 = mapped.addr().to_ipv4_mapped().zip(mapped.prefix_len().checked_sub(96));
+    Some(v4.and_then(|(addr, bits)| Ipv4Net::new(addr, bits).ok()).map_or(net, IpNet::V4))
+}
+
 /// An address, with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
 fn address(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?.trim();
@@ -61,8 +70,8 @@ mod tests {
 
     #[test]
     fn the_rightmost_that_is_no_proxy_is_the_client() {
-        let proxies: Vec<IpNet> =
-            ["10.0.0.0/8", "fd00::/8"].iter().map(|net| net.parse().expect("a net")).collect();
+        let proxies = ["10.0.0.0/8", "fd00::/8", "::ffff:172.16.0.0/108", "::ffff:198.51.100.7"];
+        let proxies: Vec<IpNet> = proxies.iter().map(|text| net(text).expect("a net")).collect();
         for (peer, forwarded, client) in [
             ("192.0.2.1:1", &[][..], "192.0.2.1"),
             ("192.0.2.1:1", &["203.0.113.9"], "192.0.2.1"),
@@ -71,6 +80,10 @@ mod tests {
             ("10.0.0.1:1", &["203.0.113.9"], "203.0.113.9 by proxy"),
             ("[::ffff:10.0.0.1]:1", &["203.0.113.9"], "203.0.113.9 by proxy"),
             ("[fd00::1]:1", &["2001:db8::7"], "2001:db8::7 by proxy"),
+            ("172.31.0.1:1", &["203.0.113.9"], "203.0.113.9 by proxy"),
+            ("172.32.0.1:1", &["203.0.113.9"], "172.32.0.1"),
+            ("[::ffff:198.51.100.7]:1", &["203.0.113.9"], "203.0.113.9 by proxy"),
+            ("198.51.100.8:1", &["203.0.113.9"], "198.51.100.8"),
             ("10.0.0.1:1", &["1.1.1.1, 203.0.113.9 ,10.2.3.4"], "203.0.113.9 by proxy"),
             ("10.0.0.1:1", &["1.1.1.1", "203.0.113.9", "10.2.3.4"], "203.0.113.9 by proxy"),
             ("10.0.0.1:1", &["203.0.113.9:4711"], "203.0.113.9 by proxy"),

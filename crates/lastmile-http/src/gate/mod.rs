@@ -12,7 +12,7 @@ use http::header::ORIGIN;
 use ipnet::IpNet;
 use lastmile::{Source, Timestamp};
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, net};
 pub(crate) use keys::{KeyId, Keys};
 pub(crate) use origins::Origins;
 pub(crate) use rate::Buckets;

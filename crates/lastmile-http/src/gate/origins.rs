@@ -43,6 +43,12 @@ impl Origins {
         }
     }
 
+    /// Whether no more than those that are listed have one of these.
+    pub(crate) fn is_finite(&self) -> bool {
+        let is_whole = |listed: &Listed| matches!(listed, Listed::Exact(_));
+        matches!(self, Self::Listed(listed) if listed.iter().all(is_whole))
+    }
+
     pub(crate) fn is_any(&self) -> bool {
         matches!(self, Self::Any)
     }

@@ -40,7 +40,9 @@ pub enum RateBy {
     #[default]
     Address,
     /// The origin of its page: all users of one site share its rate. A client without one is told apart by
-    /// its address.
+    /// its address. Where pages of any origin may push, or of all below a name, whoever writes requests by hand
+    /// names another each time and has no limit: that takes a list of whole
+    /// [`origins`](crate::PublicOptions::origins).
     Origin,
 }
 

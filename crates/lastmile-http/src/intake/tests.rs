@@ -46,8 +46,8 @@ fn check_within<const N: usize>(
     wanted: Result<(&str, &str), Unread>,
 ) {
     let body = Frames(VecDeque::from(frames));
-    let budget = Budget::new(in_flight);
-    let mut share = budget.share();
+    let budget = Budget::new(in_flight, in_flight);
+    let mut share = budget.share(None);
     let read = std::pin::pin!(Intake::read(body, 8, &mut share));
     let Poll::Ready(read) = read.poll(&mut Context::from_waker(std::task::Waker::noop())) else {
         panic!("no frame is pending");
@@ -93,6 +93,47 @@ fn takes_what_came_from_the_budget() {
     check_within(6, [data("abcdefghi", "")], Err(Unread::TooLarge));
 }
 
+/// One that is known to end with its first frame, as a transport says that knows the length.
+#[test]
+fn takes_nothing_for_what_came_whole() {
+    for (body, in_flight, wanted) in [
+        ("abcdefgh", 0, Ok("abcdefgh")),
+        ("", 0, Ok("")),
+        ("abcdefghi", 100, Err(Unread::TooLarge)),
+    ] {
+        let body = http_body_util::Full::new(Bytes::from_static(body.as_bytes()));
+        let budget = Budget::new(in_flight, in_flight);
+        let mut share = budget.share(None);
+        let read = std::pin::pin!(Intake::read(body, 8, &mut share));
+        let Poll::Ready(read) = read.poll(&mut Context::from_waker(std::task::Waker::noop()))
+        else {
+            panic!("no frame is pending");
+        };
+        let text = read.as_ref().map(|intake| std::str::from_utf8(intake.bytes()).expect("text"));
+        assert_eq!(text.map_err(|unread| *unread), wanted);
+    }
+}
+
+#[test]
+fn room_is_made_for_no_more_than_may_come() {
+    let frame = || Some(Frame::data(Bytes::from_static(&[b' '; 1_000]).chain(Bytes::new())));
+    for n_frames in 1..=64 {
+        let body = Frames((0..n_frames).map(|_| frame()).collect());
+        let budget = Budget::new(1 << 20, 1 << 20);
+        let mut share = budget.share(None);
+        let read = std::pin::pin!(Intake::read(body, 64_000, &mut share));
+        let Poll::Ready(Ok(read)) = read.poll(&mut Context::from_waker(std::task::Waker::noop()))
+        else {
+            panic!("no frame is pending, and all fit");
+        };
+        assert_eq!(read.bytes().len(), n_frames * 1_000);
+        if let Intake::Joined(joined) = read {
+            let most = (2 * joined.len()).min(64_000);
+            assert!(joined.capacity() <= most, "{} for {}", joined.capacity(), joined.len());
+        }
+    }
+}
+
 #[test]
 fn reports_a_broken_transport() {
     check([None], Err(Unread::Broken));
@@ -117,8 +158,8 @@ fn refuses_a_declared_length_unread() {
         }
     }
     for (declared, fits) in [(0, true), (8, true), (9, false), (u64::MAX, false)] {
-        let budget = Budget::new(0);
-        let mut share = budget.share();
+        let budget = Budget::new(0, 0);
+        let mut share = budget.share(None);
         let read = std::pin::pin!(Intake::read(Declared(declared), 8, &mut share));
         let read = read.poll(&mut Context::from_waker(std::task::Waker::noop()));
         assert!(matches!(read, Poll::Ready(Ok(_))) == fits, "{declared} bytes declared");

@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 
 use super::places::Place;
 use super::watch::Watch;
@@ -11,11 +11,17 @@ use super::watch::Watch;
 /// Most bytes taken off a connection after its answer: what a push may have at most, by any path.
 const LINGER_BYTES_MAX: usize = 4 << 20;
 
+/// Most bytes of one read. hyper doubles the buffer of a connection, up to the most that it may have, as
+/// often as a read fills it, and keeps it for as long as the connection lasts; with one byte less than 16 KiB
+/// a read it stays at 16 KiB, where a thousand connections that send fast would have 96 MiB.
+/// Source: hyper 1.12, `proto::h1::io::ReadStrategy`, `INIT_BUFFER_SIZE` 8192.
+const READ_BYTES_MAX: u64 = (16 << 10) - 1;
+
 /// A socket that marks in a [`Watch`] what it does, and holds its place as long as it is there, which is
 /// longer than its connection where that is upgraded.
 #[derive(Debug)]
 pub(crate) struct Io<T> {
-    inner: T,
+    inner: Take<T>,
     watch: Arc<Watch>,
     _place: Place,
     is_at_end: bool,
@@ -23,9 +29,18 @@ pub(crate) struct Io<T> {
     n_drained: usize,
 }
 
-impl<T> Io<T> {
+impl<T: AsyncRead> Io<T> {
     pub(crate) fn new(inner: T, watch: Arc<Watch>, place: Place) -> Self {
+        let inner = inner.take(READ_BYTES_MAX);
         Self { inner, watch, _place: place, is_at_end: false, is_shut: false, n_drained: 0 }
+    }
+
+    /// The socket without a limit.
+    fn socket(&mut self) -> Pin<&mut T>
+    where
+        T: Unpin,
+    {
+        Pin::new(self.inner.get_mut())
     }
 
     fn mark<R>(&self, polled: Poll<R>) -> Poll<R> {
@@ -44,6 +59,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
+        self.inner.set_limit(READ_BYTES_MAX);
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         if let Poll::Ready(Ok(())) = polled {
             if buf.filled().len() > before {
@@ -62,7 +78,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Io<T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
+        let polled = self.socket().poll_write(cx, buf);
         self.mark(polled)
     }
 
@@ -71,16 +87,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Io<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        let polled = self.socket().poll_write_vectored(cx, bufs);
         self.mark(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.inner.get_ref().is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.inner).poll_flush(cx);
+        let polled = self.socket().poll_flush(cx);
         self.mark(polled)
     }
 
@@ -89,7 +105,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Io<T> {
     /// system throw away the answer that it has not read yet.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.is_shut {
-            let polled = Pin::new(&mut self.inner).poll_shutdown(cx);
+            let polled = self.socket().poll_shutdown(cx);
             ready!(self.mark(polled))?;
             self.is_shut = true;
             if !self.watch.linger() {
@@ -100,7 +116,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Io<T> {
         while !self.is_at_end && self.n_drained < LINGER_BYTES_MAX {
             let mut waste = ReadBuf::new(&mut waste);
             // The answer is out, so an error is no news.
-            self.is_at_end = ready!(Pin::new(&mut self.inner).poll_read(cx, &mut waste)).is_err()
+            self.is_at_end = ready!(self.socket().poll_read(cx, &mut waste)).is_err()
                 || waste.filled().is_empty();
             self.n_drained += waste.filled().len();
         }

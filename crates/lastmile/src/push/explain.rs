@@ -74,6 +74,12 @@ fn cut(text: &[u8]) -> String {
     }
 }
 
+/// A number with all its digits, or with an exponent where those are many: 1e300 has 301.
+fn shown(number: f64) -> String {
+    let text = number.to_string();
+    if text.len() <= TEXT_CHARS_MAX { text } else { format!("{number:e}") }
+}
+
 impl Samples {
     /// Notes why an entry whose labels are being read was refused, if notes are taken.
     #[cold]
@@ -148,7 +154,7 @@ impl Samples {
             let mut note = Note::of_family(family, why, 1);
             // What was no number, or no count, was not kept.
             let is_kept = !matches!(why, Refusal::NotANumber | Refusal::BadCount);
-            note.value = is_kept.then(|| number.to_string());
+            note.value = is_kept.then(|| shown(number));
             self.push_note(note);
         }
     }

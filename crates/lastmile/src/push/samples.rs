@@ -325,6 +325,13 @@ impl Samples {
         &self.numbers[at..at + entry.n_numbers as usize]
     }
 
+    /// The label values of an entry, in schema order.
+    #[inline]
+    pub(crate) fn values_of(&self, entry: &Entry, family: &FamilyState) -> &[Text] {
+        let at = entry.values_at as usize;
+        &self.values[at..at + family.literal_lens().len()]
+    }
+
     /// The key of a series whose values start at `values_at`.
     #[inline]
     pub(crate) fn key<'a>(

@@ -5,10 +5,11 @@ use std::hint::black_box;
 use super::admission::{Arrival, Bits, Locked};
 use super::catalog::Catalog;
 use super::family::FamilyState;
-use super::key::{Key, ValueHashes};
+use super::key::{Key, Texts, ValueHashes};
 use super::shard::Shard;
 use super::{SHARDS_MAX, Store};
 use crate::push::{Counts, Entry, Folded, Number, Samples};
+use crate::readers::Moment;
 use crate::schema::{Kind, LABELS_MAX};
 
 /// No entry.
@@ -40,6 +41,44 @@ fn look_ahead(rows: &Shard, entries: &mut [Entry], first: u32) {
     black_box(loaded);
 }
 
+/// Counts those of a shard's entries, from `first` on, whose series are there, and gives the samples that they have.
+/// The others are put behind the misses. A function of its own, as the loop has use for every register.
+#[inline(never)]
+fn count_known(
+    rows: &mut Shard,
+    catalog: &Catalog,
+    samples: &Samples,
+    body: &[u8],
+    first: u32,
+    now: Moment,
+    misses: &mut Vec<u32>,
+) -> u64 {
+    let is_large = rows.is_large();
+    let texts = Texts { body, arena: &samples.arena };
+    let mut accepted = 0;
+    let mut i = first;
+    while let Some(entry) = samples.entries.get(i as usize) {
+        let family = &**catalog.family(entry.family);
+        let (values, numbers) = (samples.values_of(entry, family), samples.numbers_of(entry));
+        let row = if is_large { entry.row } else { rows.candidate(entry.hash).unwrap_or(NONE) };
+        // Another series may have the same half of a hash.
+        let is_known = row != NONE
+            && (rows.count(row, family, values, texts, numbers, now)
+                || rows.find_and_count(
+                    &Key { family, values, texts, folded: 0, hash: entry.hash },
+                    numbers,
+                    now,
+                ));
+        if is_known {
+            accepted += u64::from(entry.n_numbers);
+        } else {
+            misses.push(i);
+        }
+        i = entry.next;
+    }
+    accepted
+}
+
 impl Store {
     /// Counts what a push brought, one lock for each shard it touches.
     ///
@@ -57,6 +96,7 @@ impl Store {
         let mut heads = [NONE; SHARDS_MAX];
         let mut touched: u64 = 0;
         let mut gauges = false;
+        let mut accepted = 0;
         let mut misses = std::mem::take(&mut samples.misses);
         for i in (0..samples.entries.len()).rev() {
             let entry = &mut samples.entries[i];
@@ -75,31 +115,13 @@ impl Store {
             touched &= touched - 1;
             let mut rows = self.shard(shard);
             let moment = self.moment(arrival.ticks);
-            let is_large = rows.is_large();
-            if is_large {
+            if rows.is_large() {
                 look_ahead(&rows, &mut samples.entries, heads[shard]);
             }
-            let mut i = heads[shard];
-            while let Some(entry) = samples.entries.get(i as usize) {
-                let family = catalog.family(entry.family);
-                let key = samples.key(family, body, entry.values_at as usize, entry.hash);
-                let found = match entry.row {
-                    _ if !is_large => rows.find(&key),
-                    NONE => None,
-                    row if rows.is(row, &key) => Some(row),
-                    // Another series has the same half of a hash.
-                    _ => rows.find(&key),
-                };
-                match found {
-                    Some(row) => {
-                        rows.update(row, family, samples.numbers_of(entry), moment);
-                        counts.accept(u64::from(entry.n_numbers));
-                    }
-                    None => misses.push(i),
-                }
-                i = entry.next;
-            }
+            accepted +=
+                count_known(&mut rows, catalog, samples, body, heads[shard], moment, &mut misses);
         }
+        counts.accept(accepted);
         if gauges {
             let entries = samples.entries.iter().enumerate();
             misses.extend(entries.filter_map(|(i, entry)| {

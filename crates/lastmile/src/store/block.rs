@@ -16,7 +16,7 @@
 use std::ops::Range;
 
 use super::family::FamilyState;
-use super::key::Key;
+use super::key::{Key, StoredBody};
 use crate::exposition::CHUNK_BYTES;
 use crate::push::Number;
 use crate::readers::{Moment, ScrapeNo, View};
@@ -146,6 +146,13 @@ impl<'a> Bodies<'a> {
     pub(crate) fn exact(self, row: &Row) -> &'a [u8] {
         let offset = usize::from(row.key_offset);
         &self.0[offset..offset + usize::from(row.key_len)]
+    }
+
+    /// Where a row's body stands among the others.
+    #[inline]
+    pub(super) fn stored(self, row: &Row) -> StoredBody<'a> {
+        let (start, len) = (row.key_offset.into(), row.key_len.into());
+        StoredBody { bodies: self.0, start, len, escaped: row.flags & ESCAPED != 0 }
     }
 
     /// A row's body with what stands behind it, if that makes `N` bytes, and the length of the body: to be
@@ -316,6 +323,12 @@ impl Block {
     #[inline]
     pub(crate) fn body(&self, row: &Row) -> &[u8] {
         self.bodies().exact(row)
+    }
+
+    /// A row to be changed, and the label bodies of all.
+    #[inline(always)]
+    pub(super) fn row_mut(&mut self, i: usize) -> (&mut Row, Bodies<'_>) {
+        (&mut self.rows[i], Bodies(&self.keys))
     }
 
     /// The label bodies of all rows, to be copied.

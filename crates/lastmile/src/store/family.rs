@@ -25,6 +25,8 @@ pub(crate) struct FamilyState {
     seed: Seed,
     /// What stands before each value in a label body: `app="`, then `",page="`.
     literals: Vec<Box<[u8]>>,
+    /// Their lengths.
+    literal_lens: Vec<u16>,
     /// Positions of the labels that clients send, in the order of the schema.
     sent: Vec<u8>,
     /// The same in the order of their names, as clients sort them.
@@ -42,7 +44,8 @@ pub(crate) struct FamilyState {
     /// Whether it is one of the aggregator's own, which no client can grow: the limits are not for it.
     own: bool,
     incarnation: Arc<Incarnation>,
-    /// The incarnation's.
+    /// The incarnation's, both.
+    slot: u32,
     full: Arc<Full>,
     /// The hash that those of its series begin with.
     hash_of_none: u64,
@@ -210,6 +213,7 @@ impl FamilyState {
         let key_literals =
             sorted.iter().map(|i| KeyLiteral::new(labels[usize::from(*i)].name(), *i)).collect();
         Self {
+            literal_lens: literals.iter().map(|literal| literal.len() as u16).collect(),
             literals,
             sent,
             sorted,
@@ -225,6 +229,7 @@ impl FamilyState {
             own: is_reserved(&declared.name),
             hash_of_none: value_hash(&seed, &incarnation.slot.to_le_bytes()),
             hash_of_other: value_hash(&seed, OTHER.as_bytes()),
+            slot: incarnation.slot,
             full: Arc::clone(&incarnation.full),
             incarnation,
             seed,
@@ -250,7 +255,7 @@ impl FamilyState {
     /// The id of its incarnation.
     #[inline]
     pub(crate) fn slot(&self) -> u32 {
-        self.incarnation.slot
+        self.slot
     }
 
     /// Sets the metrics about what its series take of the limits.
@@ -285,6 +290,11 @@ impl FamilyState {
     #[inline]
     pub(crate) fn literals(&self) -> &[Box<[u8]>] {
         &self.literals
+    }
+
+    #[inline]
+    pub(crate) fn literal_lens(&self) -> &[u16] {
+        &self.literal_lens
     }
 
     #[inline]

@@ -46,6 +46,11 @@ impl Text {
     }
 
     #[inline]
+    fn len(self) -> usize {
+        (self.len_flags & (SPECIAL - 1)) as usize
+    }
+
+    #[inline]
     fn is_special(self) -> bool {
         self.len_flags & SPECIAL != 0
     }
@@ -61,9 +66,21 @@ pub(crate) struct Texts<'a> {
 impl<'a> Texts<'a> {
     #[inline]
     pub(crate) fn get(self, text: Text) -> &'a [u8] {
-        let source = if text.len_flags & IN_ARENA == 0 { self.body } else { self.arena };
         let start = text.start as usize;
-        &source[start..start + (text.len_flags & (SPECIAL - 1)) as usize]
+        &self.source(text)[start..start + text.len()]
+    }
+
+    /// Whether a value stands at `at` of stored bodies without escapes: one that is long, or in the arena, or stands
+    /// at an end.
+    #[cold]
+    #[inline(never)]
+    fn is_at(self, value: Text, body: StoredBody<'_>, at: u32) -> bool {
+        !value.is_special() && body.has_value(at, self.get(value))
+    }
+
+    #[inline]
+    fn source(self, text: Text) -> &'a [u8] {
+        if text.len_flags & IN_ARENA == 0 { self.body } else { self.arena }
     }
 }
 
@@ -145,35 +162,97 @@ impl<'a> Key<'a> {
         values + literals + usize::from(!self.values.is_empty())
     }
 
-    /// Whether a row with this body is this series. `escaped` tells whether the row's values needed it.
-    ///
-    /// Without escapes no value on either side holds a quote, so comparing each value and the quote
-    /// behind it at the place where it would stand is a full comparison.
+    /// Whether a row with this body is this series.
     #[inline]
-    pub(crate) fn matches(&self, body: &[u8], escaped: bool) -> bool {
-        if escaped != self.is_special() {
-            return false;
+    pub(super) fn matches(&self, body: StoredBody<'_>) -> bool {
+        if self.folded != 0 || body.escaped {
+            return self.matches_slow(body);
         }
-        if escaped {
-            return self.matches_escaped(body);
-        }
-        let mut rest = body;
-        for (i, literal) in self.family.literals().iter().enumerate() {
-            let value = self.value(i);
-            let end = literal.len() + value.len();
-            if rest.get(end) != Some(&b'"') || !same(&rest[literal.len()..end], value) {
-                return false;
-            }
-            rest = &rest[end..];
-        }
-        rest.len() <= 1
+        self.family.is_series(self.values, self.texts, body)
     }
 
+    /// The same where values are folded or escaped.
     #[cold]
-    fn matches_escaped(&self, body: &[u8]) -> bool {
-        let mut own = Vec::with_capacity(body.len());
-        self.write_body(&mut own);
-        own == body
+    #[inline(never)]
+    fn matches_slow(&self, body: StoredBody<'_>) -> bool {
+        if body.escaped != self.is_special() {
+            return false;
+        }
+        if body.escaped {
+            let mut own = Vec::with_capacity(body.len as usize);
+            self.write_body(&mut own);
+            return own == body.exact();
+        }
+        let mut at = body.start;
+        for (i, literal_len) in self.family.literal_lens().iter().enumerate() {
+            let value = self.value(i);
+            at += u32::from(*literal_len);
+            if !body.has_value(at, value) {
+                return false;
+            }
+            at += value.len() as u32;
+        }
+        at + u32::from(!self.values.is_empty()) == body.start + body.len
+    }
+}
+
+impl FamilyState {
+    /// Whether a row with this body, which has no escapes, is the series of these values.
+    ///
+    /// Each value is compared at the place where it stands if those before are the row's, and all lengths together
+    /// at the end. That is a full comparison, as no value on either side holds a quote: one that is longer than the
+    /// row's would cover the quote behind it. One that is shorter makes the next begin in front of its place, where
+    /// it would cover the quote there or end before it, and so the last ends too soon.
+    ///
+    /// 32 bytes of both are loaded, whatever the value's length, and a mask takes of them what counts, so that no
+    /// branch depends on a length: 32 instructions a label, where comparing pieces of their own length takes 78.
+    #[inline(always)]
+    pub(super) fn is_series(
+        &self,
+        values: &[Text],
+        texts: Texts<'_>,
+        body: StoredBody<'_>,
+    ) -> bool {
+        let mut at = body.start;
+        for (value, literal_len) in values.iter().zip(self.literal_lens()) {
+            at += u32::from(*literal_len);
+            // With a flag it is no short length.
+            let n = value.len_flags as usize;
+            match (window(texts.body, value.start), window(body.bodies, at)) {
+                (Some(own), Some(stored)) if n <= WINDOW => {
+                    if differ(own, stored, n) {
+                        return false;
+                    }
+                }
+                _ if texts.is_at(*value, body, at) => {}
+                _ => return false,
+            }
+            at += value.len() as u32;
+        }
+        at + u32::from(!values.is_empty()) == body.start + body.len
+    }
+}
+
+/// A row's body where it is stored, among those of other rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoredBody<'a> {
+    pub(super) bodies: &'a [u8],
+    pub(super) start: u32,
+    pub(super) len: u32,
+    /// Whether its values needed escaping.
+    pub(super) escaped: bool,
+}
+
+impl<'a> StoredBody<'a> {
+    fn exact(self) -> &'a [u8] {
+        &self.bodies[self.start as usize..][..self.len as usize]
+    }
+
+    /// Whether this value stands at `at` of the bodies.
+    #[inline]
+    fn has_value(self, at: u32, value: &[u8]) -> bool {
+        let stored = self.bodies.get(at as usize..).and_then(|stored| stored.get(..value.len()));
+        stored.is_some_and(|stored| same(stored, value))
     }
 }
 
@@ -198,6 +277,39 @@ impl ValueHashes {
     fn all(&self, n_labels: usize) -> &[u64] {
         &self.0[..n_labels]
     }
+}
+
+/// Bytes of a value and of what stands behind it that are compared at once.
+const WINDOW: usize = 32;
+
+/// So many bytes that count, and so many that do not: what starts in the middle less `n` is a mask of `n` bytes.
+const MASKS: [u8; 2 * WINDOW] = {
+    let mut masks = [0; 2 * WINDOW];
+    let mut i = 0;
+    while i < WINDOW {
+        masks[i] = 0xff;
+        i += 1;
+    }
+    masks
+};
+
+/// What stands at a place, if there is so much of it.
+#[inline(always)]
+fn window(bytes: &[u8], at: u32) -> Option<&[u8; WINDOW]> {
+    bytes.get(at as usize..at as usize + WINDOW)?.first_chunk()
+}
+
+/// Whether the first `n` bytes of both are not equal.
+#[inline(always)]
+fn differ(own: &[u8; WINDOW], stored: &[u8; WINDOW], n: usize) -> bool {
+    let mask: &[u8; WINDOW] = MASKS[WINDOW - n..].first_chunk().expect("n is at most a window");
+    let mut difference = 0;
+    for i in (0..WINDOW).step_by(8) {
+        let word =
+            |of: &[u8; WINDOW]| u64::from_le_bytes(*of[i..].first_chunk().expect("whole words"));
+        difference |= (word(own) ^ word(stored)) & word(mask);
+    }
+    difference != 0
 }
 
 /// Whether two texts are equal. Names and label values are short, and a call of `memcmp` for each costs
@@ -293,31 +405,4 @@ fn closing_quote(escaped: &[u8]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn same_is_equality() {
-        for len in 0..70 {
-            let a: Vec<u8> = (0..len).map(|i| i as u8).collect();
-            assert!(same(&a, &a.clone()));
-            assert!(!same(&a, &[a.as_slice(), b"x"].concat()));
-            for i in 0..len {
-                let mut b = a.clone();
-                b[i] ^= 0x80;
-                assert!(!same(&a, &b), "{len} bytes, byte {i}");
-            }
-        }
-    }
-
-    #[test]
-    fn escaping_is_undone() {
-        for value in ["", "plain", "a\"b", "\\", "\n", "\\n", "é\"\n\\", "x\"} 1\nup{job=\"victim"]
-        {
-            let mut escaped = Vec::new();
-            escape_into(value.as_bytes(), &mut escaped);
-            assert!(memchr::memchr(b'\n', &escaped).is_none());
-            assert_eq!(unescape(&escaped), value.as_bytes());
-        }
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use super::block::{Block, PINNED, ROW_BITS, ROWS_MAX, Row, UNUSED, WIDE};
 use super::family::FamilyState;
-use super::key::Key;
+use super::key::{Key, Text, Texts};
 use super::pin::Pin;
 use super::table::Table;
 use super::wide::{CounterValue, Wides, add_to_counter, add_whole_to_counter};
@@ -63,8 +63,56 @@ impl Shard {
         let (block, i) = split(id);
         let block = &self.blocks[block];
         let row = &block.rows[i];
-        block.slot() == key.family.slot()
-            && key.matches(block.body(row), row.flags & super::block::ESCAPED != 0)
+        block.slot() == key.family.slot() && key.matches(block.bodies().stored(row))
+    }
+
+    /// Counts these samples, which are checked, in a row if it is the series of these values: whether it is. It may
+    /// be where this says no, if its values need escapes.
+    #[inline(always)]
+    pub(super) fn count(
+        &mut self,
+        id: RowId,
+        family: &FamilyState,
+        values: &[Text],
+        texts: Texts<'_>,
+        numbers: &[Number],
+        now: Moment,
+    ) -> bool {
+        let (block, i) = split(id);
+        let block = &mut self.blocks[block];
+        if block.slot() != family.slot() {
+            return false;
+        }
+        let (row, bodies) = block.row_mut(i);
+        let body = bodies.stored(row);
+        if body.escaped || !family.is_series(values, texts, body) {
+            return false;
+        }
+        if family.kind() == Kind::Counter && row.flags & UNUSED == 0 {
+            row.touched = row.touched.max(now.ticks);
+            for number in numbers {
+                add_to_counter(row, &mut self.wide, number.value, number.n);
+            }
+        } else {
+            self.update(id, family, numbers, now);
+        }
+        true
+    }
+
+    /// The same in whatever row is the series, if any.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn find_and_count(
+        &mut self,
+        key: &Key<'_>,
+        numbers: &[Number],
+        now: Moment,
+    ) -> bool {
+        let found = self.find(key);
+        if let Some(row) = found {
+            self.update(row, key.family, numbers, now);
+        }
+        found.is_some()
     }
 
     /// Loads a row and its key, for the value of nothing: see [`Store::apply`](super::Store::apply).

@@ -79,6 +79,10 @@ fn a_refusal_tells_what_was_wrong() {
                 "not_a_number 1 wait - - - @-",
             ],
         ),
+        (
+            lm1(r#""wait":[1e300,-5e-324]"#),
+            &["too_large 1 wait - - 1e300 @-", "negative 1 wait - - -5e-324 @-"],
+        ),
         (r#"{"lm":1,"w":0,"m":{"wait":[1,2]}}"#.to_owned(), &["bad_weight 2 wait - - - @-"]),
         (
             format!(r#"{{"lm":1,"m":{{"wait":[1]}}}}{}"#, "\n{\"lm\":2}"),
@@ -123,13 +127,20 @@ fn noise_is_bounded() {
     let agg = aggregator();
     let one = r#"{"lm":1,"m":{"nope":1}}"#;
     (0..50).for_each(|_| push(&agg, one, at(1)));
-    assert_eq!(agg.recent_refusals().len(), 16, "so many pushes a second are looked at");
+    assert_eq!(agg.recent_refusals().len(), 8, "so many pushes a second are looked at");
     push(&agg, &format!(r#"{{"lm":1,"m":{{"wait":[{}1]}}}}"#, "-1,".repeat(50)), at(2));
     let all = agg.recent_refusals();
-    assert_eq!(all.len(), 16 + 8, "so many samples of a push are told");
+    assert_eq!(all.len(), 8 + 8, "so many samples of a push are told");
     assert_eq!((all[0].reason(), all[8].reason()), ("negative", "unknown_family"), "newest first");
     (3..100).for_each(|secs| push(&agg, "[", at(secs)));
-    assert_eq!(agg.recent_refusals().len(), 97 + 3, "so many are kept");
+    let reasons = |reason: &str| {
+        agg.recent_refusals().iter().filter(|refusal| refusal.reason() == reason).count()
+    };
+    assert_eq!(
+        (reasons("syntax"), reasons("negative")),
+        (50, 8),
+        "so many are kept, and hide no sample"
+    );
 }
 
 #[test]

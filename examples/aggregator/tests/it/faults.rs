@@ -39,7 +39,7 @@ keys = { web = \"s3cr3t-1\", app = \"\",
   other = \"s3cr3t-1\" }
 rate = \"fast\"
 trusted_proxies = [\"10.0.0.0/33\"]
-routes = [\"/metrics\"]
+routes = [\"/healthz\"]
 bytes_in_flight = \"1KiB\"
 private_hosts = [\"a:80\"]
 private_token = \"s3cr3t 2\"
@@ -61,11 +61,11 @@ private_connections = -1
             "c.toml:3: field `keys`: `web` and `other` are the same key",
             "c.toml:4: field `rate`: `fast` is no rate, such as 5/s, 5/s burst 50 or 5/s by origin",
             "c.toml:5: field `trusted_proxies`: `10.0.0.0/33` is no address or network, such as 10.0.0.0/8",
-            "c.toml:6: field `routes`: there is no public path `/metrics`",
+            "c.toml:6: field `routes`: there is no public path `/healthz`",
             "c.toml:7: field `bytes_in_flight`: is less than one body may have, which would never be taken",
             "c.toml:8: field `private_hosts`: `a:80` is no name of a host, without a port",
             "c.toml:9: field `private_token`: a bearer token is not of visible ASCII characters",
-            "c.toml:10: field `private_basic`: a user has a colon in its name, or an empty password",
+            "c.toml:10: field `private_basic`: must be USER:PASSWORD, such as prometheus:p4ss",
             "c.toml:11: field `debug_samples`: must be true or false, not integer",
             "c.toml:12: field `connections`: must be a whole number, not string",
             "c.toml:13: field `connections_per_client`: must be at least 1",
@@ -80,15 +80,98 @@ private_connections = -1
         &["c.toml:1: field `keys`: must be a table, such as { web = \"8f1c0a\" }, not string"],
     );
     check(
+        "access-commas",
+        &[],
+        &["--rate", "5/s by origin"],
+        &[("LASTMILE_ORIGINS", ","), ("LASTMILE_ROUTES", "")],
+        &[
+            "LASTMILE_ORIGINS: `` is no origin, such as https://app.example or null",
+            "LASTMILE_ORIGINS: `` is no origin, such as https://app.example or null",
+        ],
+    );
+    check(
+        "access-by-origin",
+        &[("c.toml", "origins = [\"https://*.example\"]\nrate = \"5/s by origin\"\n")],
+        &["--config", "c.toml"],
+        &[],
+        &[
+            "c.toml:2: field `rate`: by origin needs a list of whole origins, or each request can have its own",
+        ],
+    );
+    check(
         "access-flags",
         &[],
         &["--keys", "web", "--origins", "https://a.example,x"],
         &[("LASTMILE_RATE", "0/s"), ("LASTMILE_DEBUG_SAMPLES", "maybe")],
         &[
             "--origins: `x` is no origin, such as https://app.example or null",
-            "--keys: the key named `web` is empty or over 128 bytes",
+            "--keys: must be NAME=KEY, such as web=8f1c0a",
             "LASTMILE_RATE: `0/s` is no rate, such as 5/s, 5/s burst 50 or 5/s by origin",
             "LASTMILE_DEBUG_SAMPLES: `maybe` is neither true nor false",
+        ],
+    );
+}
+
+/// An empty list lets nobody in or everybody, and a name that has a `=` ends elsewhere than it says.
+#[test]
+fn what_could_be_taken_otherwise() {
+    let file = "\
+origins = []
+routes = []
+keys = {}
+";
+    check(
+        "access-empty",
+        &[("c.toml", file)],
+        &["--config", "c.toml"],
+        &[],
+        &[
+            "c.toml:1: field `origins`: is empty; leave it out, and nothing is restricted",
+            "c.toml:2: field `routes`: is empty; leave it out, and nothing is restricted",
+            "c.toml:3: field `keys`: is empty; leave it out, and nothing is restricted",
+        ],
+    );
+    check(
+        "access-names",
+        &[("c.toml", "keys = { \"a=b\" = \"s3cr3t\" }\nconnections = 0xFFFFFFFFF\n")],
+        &["--config", "c.toml", "--private-basic", ":"],
+        &[],
+        &[
+            "--private-basic: a user has a colon in its name, or an empty password",
+            "c.toml:1: field `keys`: the name `a=b` has a =",
+            "c.toml:2: field `connections`: `68719476735` is not a whole number of at most 4294967295",
+        ],
+    );
+}
+
+/// What is wrong in the file is told now, and not on the day when the flag is dropped.
+#[test]
+fn what_a_flag_wins_over() {
+    let file = "\
+origins = [\"app.example\"]
+keys = { web = \"\" }
+rate = \"fast\"
+hold = \"nobody\"
+connections = 0
+";
+    check(
+        "access-won",
+        &[("c.toml", file)],
+        &[
+            "--config=c.toml",
+            "--origins=https://a.example",
+            "--keys=web=1",
+            "--rate=5/s",
+            "--hold=off",
+            "--connections=9",
+        ],
+        &[],
+        &[
+            "c.toml:1: field `origins`: `app.example` is no origin, such as https://app.example or null",
+            "c.toml:2: field `keys`: the key named `web` is empty or over 128 bytes",
+            "c.toml:3: field `rate`: `fast` is no rate, such as 5/s, 5/s burst 50 or 5/s by origin",
+            "c.toml:4: field `hold`: `nobody` is not readers, everyone or off",
+            "c.toml:5: field `connections`: must be at least 1",
         ],
     );
 }

@@ -21,7 +21,7 @@ fn nothing_configured_is_the_default_schema() {
     assert_eq!(aggregator.value("client_page_loads_total{type=\"navigate\"}"), "1");
     assert!(send(private, "GET /readyz HTTP/1.0\r\n\r\n").ends_with("\r\n\r\nready\n"));
     assert!(send(private, "POST /lm HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 404 "));
-    assert!(send(public, "GET /metrics HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 404 "));
+    assert!(send(public, "GET /metrics HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 405 "));
 
     // Connections are limited on both sides: a head of 17 KiB is too large.
     let large = format!("GET /readyz HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(17 << 10));

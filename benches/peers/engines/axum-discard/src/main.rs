@@ -8,5 +8,5 @@ use axum::routing::post;
 fn main() -> std::io::Result<()> {
     let discard = post(|_: Bytes| async { StatusCode::NO_CONTENT });
     let public = Router::new().route("/record", discard.clone()).route("/lm", discard);
-    serve_axum::serve(public, None)
+    serve::on_axum(public, None)
 }

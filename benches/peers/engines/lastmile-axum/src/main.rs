@@ -21,5 +21,5 @@ fn main() -> Result<(), Box<dyn Error>> {
     let aggregator = Aggregator::new(schema, limits, Clock::new().now())?;
     let public = router(Service::public(aggregator.clone()));
     let private = router(Service::private(aggregator));
-    Ok(serve_axum::serve(public, Some(private))?)
+    Ok(serve::on_axum(public, Some(private))?)
 }

@@ -1,6 +1,7 @@
 //! What is asked before a push is read, in its order, and what is counted of it.
 
 use std::io::Write;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
@@ -113,19 +114,24 @@ fn who_sends_too_fast_is_told_when_to_come_again() {
     assert_eq!(send("2001:db8:0:100::1", &three).0, 204);
     assert_eq!(send("2001:db8:0:1ff::2", PUSH).0, 429, "of the same /56");
     assert_eq!(send("2001:db8:0:200::1", PUSH).0, 204);
-    // What does not decode costs its request, and a preflight nothing.
+    // Lines that do not decode cost as much, and a preflight nothing.
+    assert_eq!([(); 2].map(|()| send("192.0.2.4", &"[\n".repeat(9)).0), [400, 429]);
     assert_eq!([(); 4].map(|()| send("192.0.2.3", "[").0), [400, 400, 400, 429]);
     assert_eq!(server.send("OPTIONS /lm\nx-forwarded-for: 192.0.2.3").status, 204);
     let answer = server.send(&format!("POST /lm\nx-forwarded-for: 192.0.2.3\n\n{PUSH}"));
     assert_eq!(answer.header("access-control-expose-headers"), Some("Retry-After"));
-    assert_eq!(refused(&private, "rate"), "5");
+    assert_eq!(refused(&private, "rate"), "6");
     assert_eq!(value(&private, "loads_total{app=\"student\"}"), "24");
 }
 
 #[test]
 fn a_rate_by_origin_is_one_for_a_site() {
     let rate = "1/s burst 1 by origin".parse().expect("a rate");
-    let (server, _) = start(aggregator(), &PublicOptions::new().rate(rate));
+    let options = PublicOptions::new().rate(rate);
+    assert!(options.check().is_err(), "any page could have an origin of its own");
+    assert!(options.clone().origins(["https://*.example"]).check().is_err());
+    let options = options.origins(["https://a.example", "https://b.example"]);
+    let (server, _) = start(aggregator(), &options);
     let send = |origin: &str| server.send(&format!("POST /lm{origin}\n\n{PUSH}")).status;
     let [a, b] = ["\norigin: https://a.example", "\norigin: https://b.example"];
     assert_eq!(
@@ -207,29 +213,56 @@ fn bodies_are_inflated_under_caps() {
 
 #[test]
 fn bodies_in_flight_share_their_bytes() {
-    let options = PublicOptions::new().body_bytes(40_000, 40_000).bytes_in_flight(40_000);
+    let options = PublicOptions::new().body_bytes(40_000, 10_000).bytes_in_flight(50_000);
     let (server, private) = start(aggregator(), &options);
-    // One that is on its way holds what came of it, not what it announced.
-    let mut slow = server.connect();
-    let head = "POST /lm HTTP/1.1\r\nhost: localhost\r\ncontent-length: 40000\r\n\r\n";
-    slow.write_all(head.as_bytes()).expect("the server takes it");
-    assert_eq!(server.send(&format!("POST /lm\n\n{PUSH}{}", " ".repeat(30_000))).status, 204);
-    slow.write_all(&[b' '; 30_000]).expect("the server takes it");
     let large = format!("POST /lm\n\n{PUSH}{}", " ".repeat(30_000));
-    let wanted = "503\nretry-after: 1\naccess-control-allow-origin: *\n\n{\"title\":\"Service Unavailable\",\"status\":503,\"detail\":\"Too much is on its way in; send again later. Nothing was counted.\",\"reason\":\"busy\"}";
-    let shed = (0..200).map(|_| server.send(&large)).find(|answer| {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        answer.status == 503
+    let announce = || {
+        let mut slow = server.connect();
+        let head = "POST /lm HTTP/1.1\r\nhost: localhost\r\ncontent-length: 40000\r\n\r\n";
+        slow.write_all(head.as_bytes()).expect("the server takes it");
+        slow
+    };
+    // One that is on its way holds what came of it, not what it announced.
+    let silent = announce();
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(server.send(&large).status, 204);
+    drop(silent);
+    // Whichever of the two is read last is shed, so now and then it is the slow one.
+    let shed = (0..200).find_map(|_| {
+        let mut slow = announce();
+        slow.write_all(&[b' '; 30_000]).expect("the server takes it");
+        std::thread::sleep(Duration::from_millis(20));
+        let answer = server.send(&large);
+        (answer.status == 503).then_some((slow, answer))
     });
-    shed.expect("what came of the slow one is held").check("a large one beside it", wanted);
+    let (slow, answer) = shed.expect("what came of the slow one is held");
+    let wanted = "503\nretry-after: 1\naccess-control-allow-origin: *\n\n{\"title\":\"Service Unavailable\",\"status\":503,\"detail\":\"Too much is on its way in; send again later. Nothing was counted.\",\"reason\":\"busy\"}";
+    answer.check("a large one beside it", wanted);
     assert_eq!(server.send(&format!("POST /lm\n\n{PUSH}")).status, 204, "a small one has room");
     drop(slow);
     let taken = (0..200).map(|_| server.send(&large).status).find(|status| {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(20));
         *status == 204
     });
     assert_eq!(taken, Some(204), "what broke off is given back");
     assert_ne!(refused(&private, "busy"), "0");
+}
+
+/// Or it would be told for ever to send again later.
+#[test]
+fn the_largest_body_has_room_alone() {
+    let text = format!("{PUSH}{}", " ".repeat(40_000 - PUSH.len()));
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::none());
+    gzip.write_all(text.as_bytes()).expect("memory takes it");
+    let body = gzip.finish().expect("memory takes it");
+    let options = |in_flight| {
+        PublicOptions::new().body_bytes(body.len(), text.len()).bytes_in_flight(in_flight)
+    };
+    let least = body.len() + text.len();
+    assert!(options(least - 1).check().is_err());
+    let (server, _) = start(aggregator(), &options(least));
+    let head = format!("POST /lm\ncontent-encoding: gzip\ncontent-length: {}\n\n", body.len());
+    assert_eq!(server.send_bytes(&head, &body).status, 204);
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn a_name_that_is_not_ours_reads_nothing() {
     let server = Server::start(private);
     let both = Service::public_and_private_with(aggregator(), &PublicOptions::new(), &options);
     let both = Server::start(both.expect("a name"));
-    let wanted = "421\ncontent-type: application/problem+json\n!access-control-allow-origin\n\n{\"title\":\"Misdirected Request\",\"status\":421,\"detail\":\"This host is not served here. Ask by an address, as localhost, or by a name that is listed.\",\"reason\":\"host\"}";
+    let wanted = "421\ncontent-type: application/problem+json\n!access-control-allow-origin\n\n{\"title\":\"Misdirected Request\",\"status\":421,\"detail\":\"This host is not served here. Ask by an address, as localhost, or by a name that is listed (private_hosts of the aggregator, PrivateOptions::hosts).\",\"reason\":\"host\"}";
     for path in ["/metrics", "/debug/refusals", "/healthz", "/readyz"] {
         for host in ["127.0.0.1:9102", "[::1]:9102", "localhost", "Metrics.Internal:80"] {
             for server in [&server, &both] {

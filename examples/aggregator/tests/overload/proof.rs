@@ -1,0 +1,269 @@
+//! The run, its claims and its table.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+
+use crate::good::{Good, Times};
+use crate::metrics::Scrape;
+use crate::server::Server;
+use crate::shots::{Hits, Shot, all, churn, large_bodies};
+use crate::wire::stand_back;
+use crate::{crowd, slow};
+
+/// What resident memory may grow by over an idle aggregator.
+const GROWTH_MAX: u64 = 64 << 20;
+
+/// How much slower a good push may be at the 99th percentile.
+const SLOWER_MAX: f64 = 2.0;
+
+const MIB: f64 = (1 << 20) as f64;
+
+/// How much of everything.
+struct Size {
+    calm: Duration,
+    storm: Duration,
+    crowd: Option<Duration>,
+    n_slow: usize,
+    n_large: usize,
+    bomb: usize,
+    /// Between two shots of one thread.
+    pause: Duration,
+}
+
+const FULL: Size = Size {
+    calm: Duration::from_secs(15),
+    // Longer than a body and an answer may take.
+    storm: Duration::from_secs(40),
+    crowd: Some(Duration::from_secs(12)),
+    n_slow: 1_000,
+    n_large: 100,
+    bomb: 512 << 20,
+    pause: Duration::from_millis(10),
+};
+
+const SMALL: Size = Size {
+    calm: Duration::from_millis(500),
+    storm: Duration::from_secs(2),
+    crowd: None,
+    n_slow: 60,
+    n_large: 12,
+    bomb: 80 << 20,
+    pause: Duration::from_millis(1),
+};
+
+/// What happened, beside what the good client sees.
+#[derive(Default)]
+struct Seen {
+    hits: Hits,
+    n_churned: AtomicU64,
+    n_scrapes: AtomicU64,
+    /// The most bytes that were resident.
+    resident: AtomicU64,
+}
+
+pub(crate) fn run(is_full: bool) {
+    let size = if is_full { FULL } else { SMALL };
+    // The aggregator inherits it.
+    let hard = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard })
+        .expect("no more than hard");
+    let shots = all(size.bomb);
+
+    let server = Server::start();
+    // A panic of one thread is the end: others would go on, and nobody would hear of it.
+    let (report, pid) = (std::panic::take_hook(), server.pid());
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        let _ = kill_process(pid, Signal::KILL);
+        std::process::exit(1);
+    }));
+    Scrape::of(server.private);
+    let idle = server.resident();
+    let (good, seen, is_watched) = (Good::new(), Seen::default(), AtomicBool::new(true));
+    thread::scope(|scope| {
+        let (server, good, seen, is_watched) = (&server, &good, &seen, &is_watched);
+        let client = scope.spawn(|| good.run(server.public));
+        let watcher = scope.spawn(|| watch(server, good, seen, is_watched));
+        thread::sleep(size.calm);
+        good.phase.store(1, Ordering::Relaxed);
+        storm(server, &size, &shots, seen);
+        if let Some(lasts) = size.crowd {
+            good.phase.store(2, Ordering::Relaxed);
+            let crowd = scope.spawn(|| crowd::gather(server.public)).join();
+            thread::sleep(lasts);
+            drop(crowd);
+        }
+        // What follows an attack is nobody's calm.
+        good.phase.store(1, Ordering::Relaxed);
+        thread::sleep(size.calm / 5);
+        good.phase.store(0, Ordering::Relaxed);
+        thread::sleep(size.calm);
+        good.is_over.store(true, Ordering::Relaxed);
+        client.join().expect("the client does not panic");
+        is_watched.store(false, Ordering::Relaxed);
+        watcher.join().expect("the watcher does not panic");
+    });
+    let has_promtool = check_totals(&server, &good, &seen, is_full);
+    let end = server.resident();
+    server.stop();
+    report_all(&good, &seen, [idle, end], has_promtool);
+    if is_full {
+        check_bounds(&good, &seen, idle);
+    }
+}
+
+/// Everything that one socket can do wrong, at once.
+fn storm(server: &Server, size: &Size, shots: &[Shot], seen: &Seen) {
+    let is_over = &AtomicBool::new(false);
+    let hits = &seen.hits;
+    let large = &large_bodies();
+    thread::scope(|scope| {
+        let sides = [server.public, server.private];
+        let slow = scope.spawn(move || slow::run(size.n_slow, sides, hits, is_over));
+        for last in 30..32 {
+            scope.spawn(move || {
+                stand_back();
+                for shot in shots.iter().cycle() {
+                    // Each is sent at least once, also by the short form.
+                    hits.shoot(shot, [127, 0, 0, last], server.public);
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    thread::sleep(size.pause);
+                }
+            });
+        }
+        scope.spawn(move || {
+            stand_back();
+            for round in 0_u64.. {
+                if is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                let source = [127, 0, 1, 1 + (round % 250) as u8];
+                let n = churn(round, source, server.public);
+                seen.n_churned.fetch_add(n, Ordering::Relaxed);
+                thread::sleep(size.pause);
+            }
+        });
+        scope.spawn(move || {
+            while !is_over.load(Ordering::Relaxed) {
+                thread::scope(|scope| {
+                    for (i, shot) in (0..size.n_large).zip(large.iter().cycle()) {
+                        scope.spawn(move || {
+                            stand_back();
+                            hits.shoot(shot, [127, 0, 0, 40 + (i % 10) as u8], server.public);
+                        });
+                    }
+                });
+                thread::sleep(Duration::from_secs(1));
+            }
+        });
+        thread::sleep(size.storm);
+        is_over.store(true, Ordering::Relaxed);
+        let n_slow = slow.join().expect("it does not panic");
+        hits.n_connections.fetch_add(n_slow, Ordering::Relaxed);
+    });
+}
+
+/// Reads `/metrics` and what is resident for as long as it goes on.
+fn watch(server: &Server, good: &Good, seen: &Seen, is_watched: &AtomicBool) {
+    let mut next_scrape = Instant::now();
+    while is_watched.load(Ordering::Relaxed) {
+        seen.resident.fetch_max(server.resident(), Ordering::Relaxed);
+        if Instant::now() >= next_scrape {
+            let n_before = good.n_answered.load(Ordering::Acquire);
+            let counted = Scrape::of(server.private).value("hits_total{by=\"good\"}");
+            // One may be counted and on its way back.
+            let n_after = good.n_answered.load(Ordering::Acquire) + 1;
+            let is_right = n_before as f64 <= counted && counted <= n_after as f64;
+            assert!(is_right, "{counted} counted, {n_before} to {n_after} answered");
+            seen.n_scrapes.fetch_add(1, Ordering::Relaxed);
+            next_scrape += Duration::from_secs(1);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What was answered 204 was counted, and nothing else; says whether promtool read it too.
+fn check_totals(server: &Server, good: &Good, seen: &Seen, is_full: bool) -> bool {
+    // The listeners' counts are told once a second.
+    thread::sleep(Duration::from_millis(1_500));
+    let scrape = Scrape::of(server.private);
+    let hits = |by: &str| scrape.value(&format!("hits_total{{by=\"{by}\"}}"));
+    let answered = |n: &AtomicU64| n.load(Ordering::Relaxed) as f64;
+    assert_eq!(hits("good"), answered(&good.n_answered), "good pushes");
+    assert_eq!(hits("shots"), answered(&seen.hits.n_hits), "odd pushes that were answered 204");
+    assert_eq!(scrape.sum("p"), answered(&seen.hits.n_labels), "20,000 values, `other` among them");
+    assert_eq!((hits("nobody"), hits("other")), (0.0, 0.0), "what was refused");
+    // Those did not wait for their answers.
+    assert!(hits("churn") <= answered(&seen.n_churned), "pushes of those who left");
+    let events = |listener: &str, event: &str| {
+        scrape.value(&format!(
+            "lastmile_connection_events_total{{listener=\"{listener}\",event=\"{event}\"}}"
+        ))
+    };
+    for listener in ["public", "private"] {
+        assert_eq!(events(listener, "panic"), 0.0);
+        assert_eq!(events(listener, "accept_error"), 0.0);
+    }
+    if is_full {
+        let n_refused = events("public", "refused");
+        assert_eq!(n_refused, 4.0 * (1_100.0 - 1_024.0), "of each of four addresses");
+        assert!(events("public", "paused") > 0.0, "all places were taken");
+        assert!(events("public", "head_timeout") > 0.0 && events("public", "body_timeout") > 0.0);
+    }
+    scrape.check_by_promtool()
+}
+
+fn report_all(good: &Good, seen: &Seen, [idle, end]: [u64; 2], has_promtool: bool) {
+    let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
+    println!("| phase | good pushes | p50 µs | p99 µs | p99.9 µs | largest µs | p99 by calm |");
+    println!("|---|---:|---:|---:|---:|---:|---:|");
+    for (name, phase) in ["calm", "storm", "crowd"].into_iter().zip(0..) {
+        let times = good.times[phase].lock().expect("nobody panics with it");
+        let us = |ns: u64| ns / 1_000;
+        let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|q| us(times.value_at_quantile(q)));
+        let (n, max) = (times.len(), us(times.max()));
+        drop(times);
+        let slower = slower(good, phase);
+        println!("| {name} | {n} | {p50} | {p99} | {p999} | {max} | {slower:.2} |");
+    }
+    let mib = |bytes: u64| bytes as f64 / MIB;
+    println!(
+        "resident MiB: idle {:.1}, at most {:.1}, at the end {:.1}",
+        mib(idle),
+        mib(load(&seen.resident)),
+        mib(end)
+    );
+    println!(
+        "{} attacking connections, {} pushes that left; answers by status: {:?}",
+        load(&seen.hits.n_connections),
+        load(&seen.n_churned),
+        seen.hits.answers.lock().expect("nobody panics with it")
+    );
+    println!(
+        "totals exact; {} scrapes meanwhile, promtool {}",
+        load(&seen.n_scrapes),
+        if has_promtool { "agrees" } else { "is not installed" }
+    );
+}
+
+fn slower(good: &Good, phase: usize) -> f64 {
+    let p99 = |times: &Times| times.value_at_quantile(0.99) as f64;
+    let [calm, attacked] =
+        [0, phase].map(|phase| p99(&good.times[phase].lock().expect("as above")));
+    attacked / calm
+}
+
+/// The claims of time and memory.
+fn check_bounds(good: &Good, seen: &Seen, idle: u64) {
+    let growth = seen.resident.load(Ordering::Relaxed).saturating_sub(idle);
+    assert!(growth <= GROWTH_MAX, "memory grew by {:.1} MiB", growth as f64 / MIB);
+    for (name, phase) in [("storm", 1), ("crowd", 2)] {
+        let slower = slower(good, phase);
+        assert!(slower <= SLOWER_MAX, "p99 in the {name} is {slower:.2} times that of the calm");
+    }
+}
