@@ -182,8 +182,8 @@ impl Aggregator {
         }
     }
 
-    /// The last refusals, the newest first: at most 50 of samples, of 8 of a push and 8 pushes a second, and as
-    /// many of batches that did not decode, the first of a push. So noise costs no more than that, and bytes that
+    /// The last refusals, the newest first: at most 50 of samples, of 8 of a push of up to 256 KiB and 8 pushes a
+    /// second, and as many of batches that did not decode, the first of a push. So noise costs no more than that, and bytes that
     /// do not decode hide no sample. `lastmile_refused_total` counts them all.
     #[must_use]
     pub fn recent_refusals(&self) -> Vec<RecentRefusal> {

@@ -14,6 +14,10 @@ const KEPT_MAX: usize = 50;
 /// Most pushes of a kind that are looked at in one second.
 const PUSHES_PER_SECOND_MAX: u64 = 8;
 
+/// Longest body that is looked at once more, in bytes: a look at 16 MiB of text would take as long as fifty pushes
+/// of pages together.
+const LOOK_BYTES_MAX: usize = 256 << 10;
+
 /// Why a sample, or a batch that did not decode, was refused; see
 /// [`Aggregator::recent_refusals`](crate::Aggregator::recent_refusals).
 ///
@@ -135,7 +139,7 @@ impl Recent {
         source: &Source<'_>,
         now: Timestamp,
     ) {
-        if !self.samples.may_look(now) {
+        if body.len() > LOOK_BYTES_MAX || !self.samples.may_look(now) {
             return;
         }
         let has_values = self.values.load(Ordering::Relaxed);

@@ -125,6 +125,8 @@ fn a_refusal_tells_what_was_wrong() {
 #[test]
 fn noise_is_bounded() {
     let agg = aggregator();
+    push(&agg, &format!("{}{}", r#"{"lm":1,"m":{"nope":1}}"#, " ".repeat(256 << 10)), at(0));
+    assert_eq!(agg.recent_refusals().len(), 0, "so long a body is not looked at");
     let one = r#"{"lm":1,"m":{"nope":1}}"#;
     (0..50).for_each(|_| push(&agg, one, at(1)));
     assert_eq!(agg.recent_refusals().len(), 8, "so many pushes a second are looked at");

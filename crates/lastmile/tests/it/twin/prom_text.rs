@@ -1,7 +1,5 @@
 //! What Prometheus text says, read line by line, a character at a time.
 
-use std::collections::BTreeMap;
-
 use super::declared::{Kind, check_bounds, label_values};
 use super::{Faults, Report, Twin};
 
@@ -380,7 +378,8 @@ fn text_is_read_or_refused() {
         samples.iter().map(|s| (s.name.as_str(), s.labels.len(), s.value)).collect();
     assert_eq!(lines, [("a", 1, 1.0), ("d e", 1, f64::INFINITY)]);
     assert_eq!(samples[0].labels[0].1, "c\n");
-    let said: BTreeMap<_, _> = samples.iter().filter_map(|s| s.said.clone()).collect();
+    let said: std::collections::BTreeMap<_, _> =
+        samples.iter().filter_map(|s| s.said.clone()).collect();
     assert_eq!(said, [("a".to_owned(), "counter".to_owned())].into());
     for text in
         ["a", "a 1 2 3", "a{b=c} 1", "a{b=\"c\"d\"} 1", "a{b=\"\n\"} 1", "# EOF\n\n", "1a 1"]
