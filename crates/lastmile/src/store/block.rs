@@ -201,7 +201,12 @@ impl Block {
 
     /// The rows from this one on.
     pub(crate) fn rows_from(&self, ordinal: u16) -> Range<usize> {
-        self.rows.partition_point(|row| row.ordinal < ordinal)..self.rows.len()
+        // A block is mostly begun at its start; a search would wait for its rows, one after the other.
+        let start = match ordinal {
+            0 => 0,
+            _ => self.rows.partition_point(|row| row.ordinal < ordinal),
+        };
+        start..self.rows.len()
     }
 
     /// Bytes of the label bodies of all rows.
