@@ -15,17 +15,11 @@ const CELLS: usize = 4_096;
 /// Relaxed orderings suffice: the numbers guard no other memory.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    all: Pool,
+    used: AtomicUsize,
+    max: usize,
     key: RandomState,
     clients: Box<[AtomicUsize]>,
     client_max: usize,
-}
-
-/// Bytes in use of those that may be.
-#[derive(Debug)]
-struct Pool {
-    used: AtomicUsize,
-    max: usize,
 }
 
 /// Takes `more` bytes, or changes nothing. The shared line is written once: what was too much is given back.
@@ -42,7 +36,8 @@ impl Budget {
     /// `max` bytes, of which one client may hold `client_max`.
     pub(crate) fn new(max: usize, client_max: usize) -> Self {
         Self {
-            all: Pool { used: AtomicUsize::new(0), max },
+            used: AtomicUsize::new(0),
+            max,
             key: RandomState::new(),
             clients: (0..CELLS).map(|_| AtomicUsize::new(0)).collect(),
             client_max,
@@ -78,7 +73,7 @@ impl<B: Borrow<Budget>> Share<B> {
         if client.is_some_and(|used| !take(used, budget.client_max, more)) {
             return false;
         }
-        let fits = take(&budget.all.used, budget.all.max, more);
+        let fits = take(&budget.used, budget.max, more);
         if fits {
             self.bytes += more;
         } else if let Some(used) = client {
@@ -106,7 +101,7 @@ impl<B: Borrow<Budget>> Drop for Share<B> {
         if self.bytes > 0 {
             let budget = self.budget.borrow();
             let client = budget.cell(self.cell);
-            for used in client.into_iter().chain([&budget.all.used]) {
+            for used in client.into_iter().chain([&budget.used]) {
                 used.fetch_sub(self.bytes, Ordering::Relaxed);
             }
         }

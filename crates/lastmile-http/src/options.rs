@@ -238,9 +238,7 @@ impl PublicRules {
 impl Default for PublicRules {
     /// Those of [`PublicOptions::new`].
     fn default() -> Self {
-        let (caps, text_caps) = (Caps::default(), Caps::TEXT);
-        let budget = Arc::new(budget(BYTES_IN_FLIGHT, [caps, text_caps]));
-        Self { routes: None, gate: Gate::default(), caps, text_caps, budget }
+        PublicOptions::new().rules().unwrap_or_else(|error| unreachable!("{error}"))
     }
 }
 

@@ -4,6 +4,8 @@ use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::query::escaped;
+
 /// What such a path begins with.
 pub(crate) const BEHIND: &str = "/metrics/";
 
@@ -60,16 +62,14 @@ pub(crate) fn labels(path: &str) -> Result<Labels, NoLabels> {
 }
 
 /// Text without `%xx`. An escape that is none would have to be guessed.
-/// Source: RFC 3986, §2.1.
 fn unescaped(text: &str) -> Option<String> {
-    let digit = |b: u8| char::from(b).to_digit(16).map(|digit| digit as u8);
     let (mut out, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
     while let [first, after @ ..] = rest {
         rest = after;
         match first {
             b'%' => {
                 let [high, low, after @ ..] = rest else { return None };
-                out.push(digit(*high)? << 4 | digit(*low)?);
+                out.push(escaped(*high, *low)?);
                 rest = after;
             }
             plain => out.push(*plain),

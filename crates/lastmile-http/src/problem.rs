@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use lastmile::{DecodeError, RequestRefusal};
 
@@ -11,6 +11,7 @@ use crate::gate::Denied;
 use crate::inflate::{CODINGS, Uninflated};
 use crate::intake::Unread;
 use crate::json::Object;
+use crate::scrape::VARIES;
 
 /// Source: RFC 9457, §3, "application/problem+json".
 const CONTENT: &str = "application/problem+json";
@@ -73,6 +74,7 @@ impl Problem {
 
     pub(crate) fn bad_query(detail: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "query", RequestRefusal::Query, detail)
+            .with(VARY, HeaderValue::from_static(VARIES))
     }
 
     pub(crate) fn unknown_host() -> Self {

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use lastmile::{OwnMetrics, ScrapeOptions};
 
 /// Narrows a scrape to what the query asks for: `family[]=NAME` (or `family=NAME`), repeated, and
-/// `own=only` or `own=none`. Any name that a family is shown under is one of it. Other parameters are passed over. Cost: linear in the query's length, and an
-/// allocation for each name that has an escape.
+/// `own=only` or `own=none`. Any name that a family is shown under is one of it. Other parameters are passed
+/// over. Cost: linear in the query's length, and an allocation for each name that has an escape.
 ///
 /// # Errors
 /// What to tell who asked: more names than a scrape takes, or a value of `own` that is none. An answer to
@@ -42,8 +42,8 @@ pub(crate) fn narrow(
 
 /// The first value of a parameter, decoded. Cost: linear in the query's length.
 pub(crate) fn value<'a>(query: Option<&'a str>, name: &[u8]) -> Option<Cow<'a, [u8]>> {
-    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    pairs.into_iter().find(|(given, _)| *decoded(given) == *name).map(|(_, value)| decoded(value))
+    let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(given, _)| *decoded(given) == *name).map(|(_, value)| decoded(value))
 }
 
 /// Text without `+` and `%`. An escape that is none stays as it is.
@@ -54,16 +54,15 @@ fn decoded(text: &str) -> Cow<'_, [u8]> {
     if !bytes.iter().any(|b| matches!(b, b'%' | b'+')) {
         return Cow::Borrowed(bytes);
     }
-    let digit = |b: u8| char::from(b).to_digit(16).map(|digit| digit as u8);
     let (mut out, mut rest) = (Vec::with_capacity(bytes.len()), bytes);
     while let [first, after @ ..] = rest {
         let escaped = match *after {
-            [high, low, ..] if *first == b'%' => digit(high).zip(digit(low)),
+            [high, low, ..] if *first == b'%' => escaped(high, low),
             _ => None,
         };
         match escaped {
-            Some((high, low)) => {
-                out.push(high << 4 | low);
+            Some(byte) => {
+                out.push(byte);
                 rest = &after[2..];
             }
             None => {
@@ -73,6 +72,12 @@ fn decoded(text: &str) -> Cow<'_, [u8]> {
         }
     }
     Cow::Owned(out)
+}
+
+/// The byte that two hexadecimal digits behind a `%` stand for. Source: RFC 3986, §2.1.
+pub(crate) fn escaped(high: u8, low: u8) -> Option<u8> {
+    let digit = |b: u8| char::from(b).to_digit(16).map(|digit| digit as u8);
+    Some(digit(high)? << 4 | digit(low)?)
 }
 
 #[cfg(test)]

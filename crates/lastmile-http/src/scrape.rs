@@ -20,6 +20,9 @@ use crate::{negotiate, query};
 /// send it with every scrape; a person's `curl` does not.
 const SCRAPE_TIMEOUT: &str = "x-prometheus-scrape-timeout-seconds";
 
+/// What every answer varies with, a refusal too.
+pub(crate) const VARIES: &str = "Accept, Accept-Encoding";
+
 /// Most bytes of a frame; a chunk of a scrape has no more.
 const FRAME_BYTES_MAX: usize = 64 << 10;
 
@@ -110,7 +113,7 @@ pub(crate) fn answer(
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.reserve(8);
-    vary(headers);
+    headers.insert(VARY, HeaderValue::from_static(VARIES));
     headers.insert(CONTENT_TYPE, content_type);
     if is_gzip {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -119,11 +122,6 @@ pub(crate) fn answer(
     // Label values come from strangers; a browser must not guess that they are a page.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(response)
-}
-
-/// Says what every answer has to, as another request may be answered otherwise.
-pub(crate) fn vary(headers: &mut HeaderMap) {
-    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
 }
 
 /// Time since this was first asked.

@@ -14,7 +14,7 @@ use crate::cors::{self, Cors};
 use crate::error::Error;
 use crate::offload::Spawn;
 use crate::options::{PublicOptions, PublicRules};
-use crate::path::NoLabels;
+use crate::path::{Labels, NoLabels};
 use crate::private::{PrivateOptions, PrivateRules};
 use crate::problem::Problem;
 use crate::push::Door;
@@ -147,68 +147,35 @@ impl Service {
     ) -> Response<ResponseBody> {
         let Shared { public, private, .. } = &*self.shared;
         let (head, body) = request.into_parts();
-        let Some(Found { route, allow }) = self.shared.find(&head) else {
-            // On a listener of the private side alone, a page of another host learns not even that.
-            let private = private.as_ref().filter(|_| public.is_none());
-            let problem = match private.is_none_or(|private| private.knows_host(&head)) {
-                true => Problem::no_such_path(head.uri.path()),
-                false => Problem::unknown_host(),
-            };
-            return self.shared.refuse(problem, &head, public.as_ref());
-        };
-        match (route, public, private) {
-            (Route::Push(format), Some(public), _) => {
-                // Other paths name none.
-                let labels = match path::labels(head.uri.path()) {
-                    Ok(labels) => labels,
-                    Err(why) => {
-                        let problem = match why {
-                            NoLabels::Job => Problem::no_such_path(head.uri.path()),
-                            NoLabels::Fault(detail) => Problem::bad_labels(detail),
-                        };
-                        return self.shared.refuse(problem, &head, Some(public));
+        match (self.shared.find(&head), public, private) {
+            (Some(found @ Found { route: Route::Push(format), .. }), Some(public), _) => {
+                match enter(public, found, &head) {
+                    Ok(Entered::Preflight) => preflight(found.allow, public.cors(&head)),
+                    Ok(Entered::Push(labels)) => {
+                        let pushed =
+                            self.shared.take(format, &labels, &head, body, peer, now).await;
+                        pushed.map_or_else(|refusal| refusal, Pushed::into_response)
                     }
-                };
-                if !route.takes(&head.method) {
-                    let problem = Problem::method_not_allowed(allow);
-                    return self.shared.refuse(problem, &head, Some(public));
+                    Err(problem) => self.shared.refuse(problem, &head, Some(public)),
                 }
-                if head.method == Method::OPTIONS {
-                    if !public.rules.gate.allows_origin(&head.headers) {
-                        return self.shared.refuse(
-                            Problem::origin_not_listed(),
-                            &head,
-                            Some(public),
-                        );
-                    }
-                    return preflight(allow, public.cors(&head));
-                }
-                let request = Request::from_parts(head, body);
-                let pushed = self.take_with(format, &labels, request, peer, now).await;
-                pushed.map_or_else(|refusal| refusal, Pushed::into_response)
             }
-            (route, _, Some(private)) => {
-                let refuse = |problem| self.shared.refuse(problem, &head, None);
-                if !private.knows_host(&head) {
-                    return refuse(Problem::unknown_host());
+            (Some(found), _, Some(private)) => {
+                match self.shared.show(private, found, &head, peer, now) {
+                    Ok(response) => response,
+                    Err(problem) => self.shared.refuse(problem, &head, None),
                 }
-                if !route.takes(&head.method) {
-                    return refuse(Problem::method_not_allowed(allow));
-                }
-                // A probe has no token, and learns nothing but that somebody is here.
-                let is_probe = matches!(route, Route::Healthy | Route::Ready);
-                if !is_probe && !private.admits(&head) {
-                    return refuse(Problem::no_token(private.challenge()));
-                }
-                self.shared.show(route, &head, peer, now)
             }
-            // Not reached: a route is served by the side that it is of.
+            // On a listener of the private side alone, a page of another host learns not even what is not there.
+            (_, None, Some(private)) if !private.knows_host(&head) => {
+                self.shared.refuse(Problem::unknown_host(), &head, None)
+            }
             _ => self.shared.refuse(Problem::no_such_path(head.uri.path()), &head, public.as_ref()),
         }
     }
 
     /// Takes a push from whatever path and method a host has for it, and gives the report too: all that
-    /// [`handle`](Self::handle) does behind its own routes, from the page's origin on. It is counted between two polls, as there.
+    /// [`handle`](Self::handle) does behind its own routes, from the page's origin on. It is counted between two
+    /// polls, as there.
     ///
     /// ```
     /// # use lastmile::{Aggregator, Family, Format, Limits, Schema};
@@ -235,33 +202,17 @@ impl Service {
         peer: Option<SocketAddr>,
         now: Timestamp,
     ) -> Result<Pushed, Response<ResponseBody>> {
-        self.take_with(format, &[], request, peer, now).await
-    }
-
-    /// The same with labels that the path names.
-    async fn take_with<B: Body>(
-        &self,
-        format: Format,
-        labels: &[(String, String)],
-        request: Request<B>,
-        peer: Option<SocketAddr>,
-        now: Timestamp,
-    ) -> Result<Pushed, Response<ResponseBody>> {
         let (head, body) = request.into_parts();
-        let Some(public) = &self.shared.public else {
-            return Err(self.shared.refuse(Problem::no_such_path(head.uri.path()), &head, None));
-        };
-        let refuse = |problem| self.shared.refuse(problem, &head, Some(public));
-        if !public.rules.gate.allows_origin(&head.headers) {
-            return Err(refuse(Problem::origin_not_listed()));
-        }
-        let Shared { aggregator, offload, .. } = &*self.shared;
-        let door = Door { aggregator, rules: &public.rules, offload: offload.get(), labels };
-        match door.push(format, &head, body, peer, now).await {
-            Ok(report) => Ok(Pushed::new(report, &head.headers, public.cors(&head))),
-            Err(problem) => Err(refuse(problem)),
-        }
+        self.shared.take(format, &[], &head, body, peer, now).await
     }
+}
+
+/// What a request of a public route is.
+enum Entered {
+    /// A browser asks whether its page may push.
+    Preflight,
+    /// A push, with the labels that its path names.
+    Push(Labels),
 }
 
 impl Public {
@@ -303,26 +254,60 @@ impl Shared {
         problem.into_response(&head.method, headers)
     }
 
+    /// Takes a push with the labels that its path names, from the page's origin on.
+    async fn take<B: Body>(
+        &self,
+        format: Format,
+        labels: &[(String, String)],
+        head: &Parts,
+        body: B,
+        peer: Option<SocketAddr>,
+        now: Timestamp,
+    ) -> Result<Pushed, Response<ResponseBody>> {
+        let Some(public) = &self.public else {
+            return Err(self.refuse(Problem::no_such_path(head.uri.path()), head, None));
+        };
+        let refuse = |problem| self.refuse(problem, head, Some(public));
+        if !public.rules.gate.allows_origin(&head.headers) {
+            return Err(refuse(Problem::origin_not_listed()));
+        }
+        let Self { aggregator, offload, .. } = self;
+        let door = Door { aggregator, rules: &public.rules, offload: offload.get(), labels };
+        match door.push(format, head, body, peer, now).await {
+            // Its origin was let in above.
+            Ok(report) => {
+                let cors = public.cors.headers(head.headers.get(ORIGIN));
+                Ok(Pushed::new(report, &head.headers, cors))
+            }
+            Err(problem) => Err(refuse(problem)),
+        }
+    }
+
     /// Answers on the private side.
     fn show(
         &self,
-        route: Route,
+        private: &PrivateRules,
+        Found { route, allow }: Found,
         head: &Parts,
         peer: Option<SocketAddr>,
         now: Timestamp,
-    ) -> Response<ResponseBody> {
+    ) -> Result<Response<ResponseBody>, Problem> {
         let method = &head.method;
-        match route {
+        if !private.knows_host(head) {
+            return Err(Problem::unknown_host());
+        }
+        if !route.takes(method) {
+            return Err(Problem::method_not_allowed(allow));
+        }
+        // A probe has no token, and learns nothing but that somebody is here.
+        let is_probe = matches!(route, Route::Healthy | Route::Ready);
+        if !is_probe && !private.admits(head) {
+            return Err(Problem::no_token(private.challenge()));
+        }
+        Ok(match route {
             Route::Metrics => {
                 let query = head.uri.query();
-                match scrape::answer(&self.aggregator, method, &head.headers, query, peer, now) {
-                    Ok(response) => response,
-                    Err(problem) => {
-                        let mut response = self.refuse(problem, head, None);
-                        scrape::vary(response.headers_mut());
-                        response
-                    }
-                }
+                scrape::answer(&self.aggregator, method, &head.headers, query, peer, now)?
             }
             Route::Refusals => refusals::answer(&self.aggregator, method),
             Route::Ready if !self.ready.load(Ordering::Relaxed) => {
@@ -330,8 +315,26 @@ impl Shared {
             }
             Route::Ready => state(method, StatusCode::OK, "ready\n"),
             Route::Healthy | Route::Push(_) => state(method, StatusCode::OK, "healthy\n"),
-        }
+        })
     }
+}
+
+/// What a request of a public route is, unless its path, its method or its preflight's origin is wrong.
+fn enter(public: &Public, found: Found, head: &Parts) -> Result<Entered, Problem> {
+    let labels = path::labels(head.uri.path()).map_err(|why| match why {
+        NoLabels::Job => Problem::no_such_path(head.uri.path()),
+        NoLabels::Fault(detail) => Problem::bad_labels(detail),
+    })?;
+    if !found.route.takes(&head.method) {
+        return Err(Problem::method_not_allowed(found.allow));
+    }
+    if head.method != Method::OPTIONS {
+        return Ok(Entered::Push(labels));
+    }
+    if !public.rules.gate.allows_origin(&head.headers) {
+        return Err(Problem::origin_not_listed());
+    }
+    Ok(Entered::Preflight)
 }
 
 fn preflight(allow: &'static str, cors: HeaderMap) -> Response<ResponseBody> {

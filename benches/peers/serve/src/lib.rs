@@ -2,13 +2,35 @@
 //! runtime of `lastmile-aggregator`: tokio's multi-threaded one with as many workers as the process has
 //! cores (one, as the runner pins it).
 
+use std::error::Error;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use axum::Router;
 use axum::serve::ListenerExt;
+use lastmile::{Aggregator, Schema};
+use lastmile_http::Clock;
 use lastmile_hyper::{PerPeer, Serve, ServeLimits};
 use tokio::net::TcpListener;
+
+/// An aggregator of the files of allowed metrics that the program's arguments name, or of the default schema.
+///
+/// # Errors
+///
+/// When a file cannot be read, or the schema has a fault.
+pub fn aggregator() -> Result<Aggregator, Box<dyn Error>> {
+    let mut schema = Schema::builder();
+    let files: Vec<String> = std::env::args().skip(1).collect();
+    for file in &files {
+        schema = schema.allowed_metrics(file, &std::fs::read_to_string(file)?);
+    }
+    if files.is_empty() {
+        schema = schema.browser();
+    }
+    let schema = schema.build()?;
+    let limits = schema.limits().clone();
+    Ok(Aggregator::new(schema, limits, Clock::new().now())?)
+}
 
 /// Serves `public`, and `private` if there is one, as axum's own server does, on ports of the system's
 /// choice until the process is killed. Prints their addresses as the runner expects them.

@@ -7,8 +7,8 @@ mod rate;
 
 use std::net::SocketAddr;
 
-use http::HeaderMap;
 use http::header::ORIGIN;
+use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use lastmile::{Source, Timestamp};
 
@@ -52,12 +52,7 @@ impl From<Rate> for (RateBy, Buckets) {
 impl Gate {
     /// Whether the page that sends may, by its origin.
     pub(crate) fn allows_origin(&self, headers: &HeaderMap) -> bool {
-        // A second `Origin` header no browser sends; each must be listed.
-        self.origins.is_any()
-            || headers
-                .get_all(ORIGIN)
-                .iter()
-                .all(|origin| self.origins.allow(Some(origin.as_bytes())))
+        self.origins.allow(headers.get_all(ORIGIN).iter().map(HeaderValue::as_bytes))
     }
 
     /// Asks for the key, and takes a token of the client's rate.

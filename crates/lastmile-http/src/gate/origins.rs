@@ -32,13 +32,14 @@ impl Origins {
         Self::Listed(listed.collect())
     }
 
-    /// Whether a page of this origin may push. A request without one comes from no page of another site:
-    /// browsers send it with every `POST`, and whoever can leave it out can write any there.
-    pub(crate) fn allow(&self, origin: Option<&[u8]>) -> bool {
-        match (self, origin) {
-            (Self::Any, _) | (_, None) => true,
-            (Self::Listed(listed), Some(origin)) => {
-                listed.iter().any(|listed| listed.matches(origin))
+    /// Whether pages of all these origins may push: those of one request, of which a browser sends one. Without
+    /// any it comes from no page of another site: browsers send it with every `POST`, and whoever can leave it out
+    /// can write any there.
+    pub(crate) fn allow<'a>(&self, mut origins: impl Iterator<Item = &'a [u8]>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(listed) => {
+                origins.all(|origin| listed.iter().any(|listed| listed.matches(origin)))
             }
         }
     }
@@ -142,10 +143,14 @@ mod tests {
             let mut faults = Faults::default();
             let origins = Origins::new(&[listed.to_owned()], &mut faults);
             assert_eq!(faults.none_or(()), Ok(()), "{listed}");
-            assert_eq!(origins.allow(Some(origin.as_bytes())), allowed, "{listed} {origin}");
-            assert!(origins.allow(None), "{listed}");
+            assert_eq!(
+                origins.allow([origin.as_bytes()].into_iter()),
+                allowed,
+                "{listed} {origin}"
+            );
+            assert!(origins.allow([].into_iter()), "{listed}");
         }
-        assert!(Origins::Any.allow(Some(b"null")) && Origins::Any.allow(Some(b"\xff")));
+        assert!(Origins::Any.allow([&b"null"[..], b"\xff"].into_iter()));
     }
 
     #[test]

@@ -2,18 +2,18 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use lastmile::Source;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::counts::{Event, Tally};
 use super::limits::ServeLimits;
 
-/// The bits of an IPv6 address that one customer has for sure: sites are given a /48 to a /56, and choose
-/// the rest at will. Source: RFC 6177, §2; RIPE-690, §4.2.
-const IPV6_PREFIX_BITS: u32 = 56;
+/// The part of an address that counts as one client, as [`Source::prefix_of`] has it.
+type Prefix = [u8; 8];
 
 #[derive(Debug)]
 pub(crate) struct Places {
@@ -21,7 +21,7 @@ pub(crate) struct Places {
     free: Arc<Semaphore>,
     per_prefix: usize,
     /// Prefixes that have connections, so never more than there are places. The standard hasher is keyed.
-    taken: Mutex<HashMap<IpAddr, usize>>,
+    taken: Mutex<HashMap<Prefix, usize>>,
     tally: Arc<Tally>,
 }
 
@@ -51,7 +51,7 @@ impl Places {
 
     /// Gives `free` to one connection, or back if its prefix has enough.
     pub(crate) fn take(self: &Arc<Self>, free: OwnedSemaphorePermit, ip: IpAddr) -> Option<Place> {
-        let prefix = prefix(ip);
+        let prefix = Source::prefix_of(ip);
         let mut taken = self.lock();
         let n = taken.entry(prefix).or_default();
         if *n >= self.per_prefix {
@@ -68,7 +68,7 @@ impl Places {
         Some(Place { places: self.clone(), prefix, _free: free })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Prefix, usize>> {
         // Nothing that is done under it panics half-way.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -78,7 +78,7 @@ impl Places {
 #[derive(Debug)]
 pub(crate) struct Place {
     places: Arc<Places>,
-    prefix: IpAddr,
+    prefix: Prefix,
     _free: OwnedSemaphorePermit,
 }
 
@@ -97,40 +97,14 @@ impl Drop for Place {
     }
 }
 
-/// What an address is counted under: an IPv4 address, mapped into IPv6 or not, or an IPv6 prefix.
-fn prefix(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => {
-            let mask = u128::MAX << (u128::BITS - IPV6_PREFIX_BITS);
-            Ipv6Addr::from_bits(ip.to_bits() & mask).into()
-        }
-        ip => ip,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
     use std::sync::Arc;
 
-    use super::{Places, prefix};
+    use super::Places;
     use crate::serve::counts::Tally;
     use crate::serve::limits::ServeLimits;
-
-    #[test]
-    fn addresses_share_a_prefix() {
-        for (address, wanted) in [
-            ("127.0.0.1", "127.0.0.1"),
-            ("::ffff:192.0.2.7", "192.0.2.7"),
-            ("2001:db8:1:2ff::1", "2001:db8:1:200::"),
-            ("2001:db8:1:200:ffff:ffff:ffff:ffff", "2001:db8:1:200::"),
-            ("2001:db8:1:300::", "2001:db8:1:300::"),
-            ("::1", "::"),
-        ] {
-            let parse = |text: &str| text.parse::<IpAddr>().expect("an address");
-            assert_eq!(prefix(parse(address)), parse(wanted), "{address}");
-        }
-    }
 
     #[tokio::test]
     async fn places_come_back() {

@@ -48,7 +48,8 @@ pub struct Source<'a> {
 
 impl Source<'_> {
     /// The part of an address that stands for one client: all of IPv4, a /56 of IPv6, of which one customer
-    /// is commonly given all. IPv4 within IPv6 is IPv4.
+    /// is commonly given all. IPv4 within IPv6 is IPv4. Source: RFC 6177, §2; RIPE-690, §4.2: sites are given a
+    /// /48 to a /56, and choose the rest at will.
     ///
     /// ```
     /// use lastmile::Source;
@@ -176,5 +177,29 @@ impl Source<'_> {
     /// The name that the request's key gives its batch, if it is one that no other request has.
     pub(crate) fn batch_key(&self) -> Option<&[u8]> {
         self.idempotency_key.map(str::as_bytes).filter(|key| key.len() >= KEY_BYTES_MIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_share_a_prefix() {
+        let cases = [
+            ("127.0.0.1", "127.0.0.1"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2ff::1", "2001:db8:1:200::"),
+            ("2001:db8:1:200:ffff:ffff:ffff:ffff", "2001:db8:1:200::"),
+            ("2001:db8:1:300::", "2001:db8:1:300::"),
+            ("::1", "::"),
+        ];
+        let prefix = |text: &str| Source::prefix_of(text.parse().expect("an address"));
+        for (address, first) in cases {
+            for (_, other) in cases {
+                let same = prefix(address) == prefix(other);
+                assert_eq!(same, first == other, "{address} {other}");
+            }
+        }
     }
 }

@@ -3,22 +3,11 @@
 
 use std::error::Error;
 
-use lastmile::{Aggregator, Schema};
-use lastmile_http::{Clock, Service};
+use lastmile_http::Service;
 use lastmile_hyper::Endpoint;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut schema = Schema::builder();
-    let files: Vec<String> = std::env::args().skip(1).collect();
-    for file in &files {
-        schema = schema.allowed_metrics(file, &std::fs::read_to_string(file)?);
-    }
-    if files.is_empty() {
-        schema = schema.browser();
-    }
-    let schema = schema.build()?;
-    let limits = schema.limits().clone();
-    let aggregator = Aggregator::new(schema, limits, Clock::new().now())?;
+    let aggregator = serve::aggregator()?;
     let public = Endpoint::new(Service::public(aggregator.clone()));
     let private = Endpoint::new(Service::private(aggregator));
     Ok(serve::on_hyper(public, Some(private))?)
