@@ -24,6 +24,7 @@ mod request;
 mod schema;
 mod store;
 mod sync;
+mod table;
 mod time;
 mod value;
 mod visit;

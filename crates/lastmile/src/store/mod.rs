@@ -29,7 +29,6 @@ mod policy;
 mod reload;
 mod shard;
 mod sweep;
-mod table;
 mod wide;
 
 pub(crate) use admission::Arrival;

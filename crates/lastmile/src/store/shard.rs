@@ -9,11 +9,11 @@ use super::block::{Block, PINNED, ROW_BITS, ROWS_MAX, Row, UNUSED, WIDE};
 use super::family::FamilyState;
 use super::key::{Key, Text, Texts};
 use super::pin::Pin;
-use super::table::Table;
 use super::wide::{CounterValue, Wides, add_to_counter, add_whole_to_counter};
 use crate::push::Number;
 use crate::readers::{Moment, View};
 use crate::schema::{Combine, Kind};
+use crate::table::Table;
 use crate::time::Ticks;
 use crate::value::Sum;
 

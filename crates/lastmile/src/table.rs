@@ -1,4 +1,4 @@
-//! Where the rows of a shard are, by hash.
+//! Where things of one shard are by their hashes: rows of the store, ids of batches.
 //!
 //! ```text
 //! slots  [hash 32 | row id + 1] [0] [hash | id + 1] …      open addressing, the next slot if one is taken
@@ -26,12 +26,14 @@ const SPARSE: usize = 16;
 
 /// See the module's text.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     slots: Vec<Slot>,
     old: Vec<Slot>,
     /// Slots of `old` in front of this are moved.
     n_moved: usize,
     len: usize,
+    /// Slots that are kept, whatever leaves.
+    n_kept: usize,
 }
 
 /// Spreads a hash over the bits that name a slot.
@@ -83,15 +85,36 @@ fn put(slots: &mut [Slot], slot: Slot) {
 }
 
 impl Table {
+    /// What a slot takes.
+    pub(crate) const SLOT_BYTES: usize = size_of::<Slot>();
+
+    /// A table with room for so many rows, which it keeps. Until then it does not grow.
+    pub(crate) fn with_room(n_rows: usize) -> Self {
+        let n_kept = (n_rows * 4).div_ceil(3).next_power_of_two().max(SLOTS_MIN);
+        Self { slots: vec![0; n_kept], n_kept, ..Self::default() }
+    }
+
+    /// Most rows in so many slots.
+    pub(crate) const fn rows_in(n_slots: usize) -> usize {
+        if n_slots < SLOTS_MIN { 0 } else { n_slots / 4 * 3 }
+    }
+
+    /// Loads the slot where a search for this hash begins, for the value of nothing.
+    #[inline]
+    pub(crate) fn touch(&self, hash: u32) -> u64 {
+        let mask = self.slots.len().wrapping_sub(1);
+        self.slots.get(home(hash, self.slots.len().max(1)) & mask).copied().unwrap_or(0)
+    }
+
     /// Rows in the table.
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// The row with this hash that `is` says yes to.
     #[inline]
-    pub(super) fn find(&self, hash: u32, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, hash: u32, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
         if let Some(at) = position(&self.slots, hash, &mut is) {
             return Some(id_of(self.slots[at]));
         }
@@ -102,10 +125,10 @@ impl Table {
     }
 
     /// Adds a row that is not there.
-    pub(super) fn insert(&mut self, hash: u32, id: u32) {
+    pub(crate) fn insert(&mut self, hash: u32, id: u32) {
         if !self.old.is_empty() {
             self.move_over();
-        } else if (self.len + 1) * 4 > self.slots.len() * 3 {
+        } else if self.len >= Self::rows_in(self.slots.len()) {
             self.resize((self.slots.len() * 2).max(SLOTS_MIN));
         }
         put(&mut self.slots, Slot::from(hash) << 32 | (Slot::from(id) + 1));
@@ -135,7 +158,7 @@ impl Table {
     }
 
     /// A row has another id.
-    pub(super) fn rename(&mut self, hash: u32, id: u32, to: u32) {
+    pub(crate) fn rename(&mut self, hash: u32, id: u32, to: u32) {
         for slots in [&mut self.slots, &mut self.old] {
             if let Some(at) = position(slots, hash, |other| other == id) {
                 slots[at] = Slot::from(hash) << 32 | (Slot::from(to) + 1);
@@ -145,7 +168,7 @@ impl Table {
     }
 
     /// A row has left.
-    pub(super) fn remove(&mut self, hash: u32, id: u32) {
+    pub(crate) fn remove(&mut self, hash: u32, id: u32) {
         if let Some(at) = position(&self.slots, hash, |other| other == id) {
             self.close(at);
         } else if let Some(at) = position(&self.old, hash, |other| other == id) {
@@ -154,11 +177,13 @@ impl Table {
             return;
         }
         self.len -= 1;
-        if self.len == 0 {
+        if self.len == 0 && self.slots.len() > self.n_kept {
             *self = Self::default();
         } else if !self.old.is_empty() {
             self.move_over();
-        } else if self.slots.len() > SLOTS_MIN && self.len * SPARSE < self.slots.len() {
+        } else if self.slots.len() > self.n_kept.max(SLOTS_MIN)
+            && self.len * SPARSE < self.slots.len()
+        {
             self.resize((self.slots.len() / 4).max(SLOTS_MIN));
         }
     }
@@ -215,6 +240,21 @@ mod tests {
         (0..10_000).for_each(|id| table.insert(id, id));
         (0..10_000).for_each(|id| table.remove(id, id));
         assert_eq!((table.len(), table.slots.capacity(), table.old.capacity()), (0, 0, 0));
+    }
+
+    #[test]
+    fn room_that_was_asked_for_stays() {
+        for (n_rows, n_slots) in [(0, 16), (12, 16), (13, 32), (49_152, 65_536), (49_153, 131_072)]
+        {
+            let mut table = Table::with_room(n_rows);
+            let rows = || 0..n_rows as u32;
+            rows().for_each(|id| table.insert(id, id));
+            rows().for_each(|id| table.remove(id, id));
+            let [slots, old] =
+                [&table.slots, &table.old].map(|slots| (slots.len(), slots.capacity()));
+            assert_eq!([slots, old], [(n_slots, n_slots), (0, 0)], "{n_rows}");
+            assert!(table.slots.iter().all(|slot| *slot == 0));
+        }
     }
 
     #[test]
