@@ -144,6 +144,14 @@ impl<D: Buf> Intake<D> {
         Ok(Self::Joined(joined))
     }
 
+    /// Its bytes, copied only where they are the transport's.
+    pub(crate) fn into_vec(self) -> Vec<u8> {
+        match self {
+            Self::Joined(joined) => joined,
+            other => other.bytes().to_vec(),
+        }
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Empty => &[],

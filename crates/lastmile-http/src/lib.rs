@@ -58,7 +58,7 @@
 //! | the client's rate | 429 with `Retry-After` | off |
 //! | the body's coding: gzip, deflate, zstd or none | 415 | |
 //! | bytes as sent | 413 | [`BODY_BYTES_MAX`]; [`TEXT_BYTES_MAX`] of Prometheus text |
-//! | bytes of all bodies that came in part, or of which more than 256 KiB are decoded | 503 with `Retry-After` | 32 MiB, half of them for one client |
+//! | bytes of all bodies that came in part, or of which more than 64 KiB are decoded | 503 with `Retry-After` | 32 MiB, half of them for one client |
 //! | bytes inflated, and 100 times those sent beyond 64 KiB | 413; 400 if it is not what its coding says | [`INFLATED_BYTES_MAX`]; [`TEXT_INFLATED_BYTES_MAX`] |
 //!
 //! Each refusal counts in `lastmile_requests_refused_total{reason}`. Time-outs and numbers of connections are

@@ -66,6 +66,12 @@ impl PrivateOptions {
         self
     }
 
+    /// Whether a token or a password is required.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        !self.credentials.is_empty()
+    }
+
     /// Whether all of it can be meant.
     ///
     /// # Errors

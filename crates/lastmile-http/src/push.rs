@@ -21,9 +21,12 @@ use crate::problem::Problem;
 /// Source: draft-ietf-httpapi-idempotency-key-header; Faro sends it with every request.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// A body that may be longer than this once it is inflated is decoded where a thread may be held: a
-/// megabyte takes about a millisecond.
-const INLINE_BYTES_MAX: usize = 256 << 10;
+/// A longer body is decoded where a thread may be held. So long a one takes a millisecond at worst, which is one of
+/// values that nobody sent before; of what is known a megabyte takes no longer.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// A body that may be longer than this once it is inflated is inflated there too: it would take some 300 µs.
+const INFLATED_INLINE_MAX: usize = 256 << 10;
 
 /// Most lines of an `lm1` body that decodes at all, as the core has it.
 const LINES_MAX: usize = 16;
@@ -60,25 +63,29 @@ impl Door<'_> {
 
         let mut share = rules.budget.share(admitted.client.addr.map(Source::prefix_of));
         let read = Intake::read(body, caps.sent, &mut share).await;
-        let body = read.map_err(|unread| Problem::unread(unread, caps.sent))?;
-        let bytes_max = match coding {
-            Coding::Identity => body.bytes().len(),
-            _ => Coding::bytes_max(body.bytes().len(), caps.inflated),
-        };
+        let mut body = read.map_err(|unread| Problem::unread(unread, caps.sent))?;
+        // A body may take long to come; what is in it counts from when it was there.
+        let arrived = now.after(started.elapsed());
+        let mut deflated = (coding != Coding::Identity).then(|| Deflated {
+            coding,
+            bytes_max: Coding::bytes_max(body.bytes().len(), caps.inflated),
+        });
+        if let Some(small) = deflated.take_if(|deflated| deflated.bytes_max <= INFLATED_INLINE_MAX)
+        {
+            body = Intake::Joined(small.inflate(body.bytes())?);
+        }
         // What is decoded here and now is gone before anyone waits: a thread has one of these at a time.
-        let is_large = bytes_max > INLINE_BYTES_MAX;
-        let inflated = if coding == Coding::Identity { 0 } else { bytes_max };
+        let inflated = deflated.map_or(0, |deflated| deflated.bytes_max);
+        let is_large = inflated.max(body.bytes().len()) > INLINE_BYTES_MAX;
         if is_large && !share.take_up_to(body.bytes().len().saturating_add(inflated)) {
             return Err(Problem::busy());
         }
-        // A body may take long to come; what is in it counts from when it was there.
-        let arrived = now.after(started.elapsed());
-        let arrival = Arrival { format, coding, bytes_max, admitted, now: arrived };
+        let arrival = Arrival { format, deflated, admitted, now: arrived };
         match offload.filter(|_| is_large) {
             None => arrival.apply(aggregator, &rules.gate, headers, labels, body.bytes()),
             Some(spawn) => {
                 let (aggregator, rules) = (aggregator.clone(), Arc::clone(rules));
-                let (headers, body) = (headers.clone(), body.bytes().to_vec());
+                let (headers, body) = (headers.clone(), body.into_vec());
                 let labels = labels.to_vec();
                 let share = share.into_owned(&rules.budget);
                 let work = move || {
@@ -93,13 +100,28 @@ impl Door<'_> {
     }
 }
 
+/// How a body is to be inflated.
+#[derive(Clone, Copy)]
+struct Deflated {
+    coding: Coding,
+    /// Most bytes that it may have then.
+    bytes_max: usize,
+}
+
+impl Deflated {
+    fn inflate(self, body: &[u8]) -> Result<Vec<u8>, Problem> {
+        let Self { coding, bytes_max } = self;
+        let inflated = coding.inflate(body, bytes_max);
+        inflated.map_err(|uninflated| Problem::uninflated(uninflated, bytes_max))
+    }
+}
+
 /// A body that is there.
 #[derive(Clone, Copy)]
 struct Arrival {
     format: Format,
-    coding: Coding,
-    /// Most bytes that it may be inflated to.
-    bytes_max: usize,
+    /// Unless it is inflated.
+    deflated: Option<Deflated>,
     admitted: Admitted,
     now: Timestamp,
 }
@@ -113,14 +135,12 @@ impl Arrival {
         labels: &[(String, String)],
         body: &[u8],
     ) -> Result<PushReport, Problem> {
-        let Self { format, coding, bytes_max, admitted, now } = self;
+        let Self { format, deflated, admitted, now } = self;
         let inflated;
-        let body = match coding {
-            Coding::Identity => body,
-            _ => {
-                inflated = coding
-                    .inflate(body, bytes_max)
-                    .map_err(|uninflated| Problem::uninflated(uninflated, bytes_max))?;
+        let body = match deflated {
+            None => body,
+            Some(deflated) => {
+                inflated = deflated.inflate(body)?;
                 &inflated
             }
         };

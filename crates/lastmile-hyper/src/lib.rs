@@ -49,8 +49,10 @@
 //! | keeps a handler waiting for a body, in all | 30 s | 30 s | it is closed, without 408: Chromium would send the request again |
 //! | is silent between two requests | 75 s | 6 min | it is closed |
 //! | does not read its answer | 30 s without progress | 30 s | it is closed, and the rest of a scrape is never encoded |
+//! | has answers that it did not read | 32 KiB | 256 KiB | the next is not begun |
 //! | sends a head of more bytes, or more headers | 16 KiB, 100 | the same | 431 and closed |
 //! | sends what is no HTTP | – | – | 400 and closed |
+//! | sends many requests at once | one after the other, in turn with other connections | the same | |
 //! | is one too many of its address prefix | 1,024 | 128 | it is closed at once |
 //! | is one too many in all | 4,096 | 256 | it waits in the system's backlog until another leaves |
 //!

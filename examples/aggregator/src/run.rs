@@ -50,6 +50,11 @@ async fn serve_both(config: Config) -> Result<(), Failure> {
     if !config.public_options.has_origins() {
         tracing::warn!("pages of any origin may push; list those that may with --origins");
     }
+    if !private_at.ip().is_loopback() && !config.private_options.has_credentials() {
+        tracing::warn!(
+            "whoever reaches {private_at} reads the aggregate; ask for a token with --private-token"
+        );
+    }
     let pushes = Endpoint::new(public_service);
     let public = serve(public_listener, pushes, config.public_limits);
     let scrapes = Endpoint::new(private_service.clone());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
@@ -57,6 +58,8 @@ pub(crate) async fn run<M, T>(
                 let Some(place) = places.take(free, peer.ip()) else { continue };
                 // A socket that is gone already says so when it is read.
                 drop(stream.set_nodelay(true));
+                let unread = shared.limits.unread_bytes;
+                drop(SockRef::from(&stream).set_send_buffer_size(unread));
                 tokio::spawn(connection::run(
                     (stream, peer, place),
                     (make.clone(), transport.clone()),

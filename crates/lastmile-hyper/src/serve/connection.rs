@@ -11,7 +11,8 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
-use tokio::time::{sleep, timeout};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::body::Watched;
 use super::counts::Event;
@@ -33,8 +34,10 @@ pub(crate) async fn run<M, T>(
     T: Transport,
 {
     let tally = &shared.tally;
+    let accepted = Instant::now();
+    let (longest, late) = T::longest(&shared.limits);
     let opened = {
-        let mut opening = pin!(timeout(shared.limits.handshake, transport.open(stream)));
+        let mut opening = pin!(timeout(longest, transport.open(stream)));
         let mut stopping = pin!(stages.reach(Stage::Stopping));
         std::future::poll_fn(|cx| match opening.as_mut().poll(cx) {
             Poll::Pending => stopping.as_mut().poll(cx).map(|()| None),
@@ -45,7 +48,7 @@ pub(crate) async fn run<M, T>(
     let stream = match opened {
         Some(Ok(Ok(stream))) => stream,
         Some(Ok(Err(_))) => return tally.count(Event::HandshakeFailure),
-        Some(Err(_)) => return tally.count(Event::HandshakeTimeout),
+        Some(Err(_)) => return tally.count(late),
         None => return,
     };
 
@@ -55,12 +58,20 @@ pub(crate) async fn run<M, T>(
     let watched_by_service = watch.clone();
     let answer = move |request: Request<Incoming>| {
         let (watched, request) = Watched::begin(&watched_by_service, request);
+        // Who sends many requests at once has one answered, then it is the turn of others. hyper would do 16.
+        let takes_turn = watched_by_service.takes_turn();
         let answer = service.call(request);
-        async move { answer.await.map(|answer| watched.answer(answer)) }
+        async move {
+            if !takes_turn {
+                yield_now().await;
+            }
+            answer.await.map(|answer| watched.answer(answer))
+        }
     };
     let mut connection = pin!(shared.http.serve_connection(io, service_fn(answer)).with_upgrades());
+    let begins = if T::IS_PART_OF_HEAD { accepted } else { Instant::now() };
     let sleep = pin!(sleep(shared.limits.head));
-    let mut timer = Timer::new(&watch, &shared.limits, sleep);
+    let mut timer = Timer::new(&watch, &shared.limits, sleep, begins);
 
     let mut is_to_close = false;
     for next in [Stage::Stopping, Stage::Closed] {
@@ -73,6 +84,7 @@ pub(crate) async fn run<M, T>(
                 is_to_close = false;
                 connection.as_mut().graceful_shutdown();
             }
+            watch.begin_turn();
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                 return Poll::Ready(Some(Ended::Done(result)));
             }

@@ -22,6 +22,7 @@ pub struct ServeLimits {
     pub(crate) body: Duration,
     pub(crate) idle: Duration,
     pub(crate) write: Duration,
+    pub(crate) unread_bytes: usize,
     pub(crate) head_bytes: usize,
     pub(crate) headers: usize,
     pub(crate) connections: usize,
@@ -47,6 +48,9 @@ impl ServeLimits {
             // balancer keeps a connection, so that who is to send next is who closes it. Also nginx's.
             idle: Duration::from_secs(75),
             write: Duration::from_secs(30),
+            // Of answers of some hundred bytes. By itself Linux lets a connection grow to 4 MiB, and 190 of them
+            // that ask and do not read had the server at work for 5 s (`cargo xtask prove overload`).
+            unread_bytes: 32 << 10,
             // As much as Node.js takes (`--max-http-header-size`), whose pages are among those that push.
             head_bytes: 16 << 10,
             headers: HEADERS_ON_STACK,
@@ -70,6 +74,8 @@ impl ServeLimits {
             connections: 256,
             // One address has half at most: what runs wild on one machine leaves room for a scraper.
             connections_per_prefix: 128,
+            // Over a line of 50 ms a scrape still comes at 5 MB/s.
+            unread_bytes: 256 << 10,
             ..Self::public()
         }
     }
@@ -111,6 +117,15 @@ impl ServeLimits {
     #[must_use]
     pub fn write(mut self, longest: Duration) -> Self {
         self.write = longest;
+        self
+    }
+
+    /// Most bytes of answers that wait in the system for a peer who does not read them; beyond it the peer is not
+    /// answered. It bounds what a line of long delay can carry: so much in each round trip. The system may take up to
+    /// twice as many.
+    #[must_use]
+    pub fn unread_bytes(mut self, most: usize) -> Self {
+        self.unread_bytes = most;
         self
     }
 

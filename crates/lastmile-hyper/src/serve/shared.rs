@@ -9,9 +9,10 @@ use tokio::time::timeout;
 use super::counts::Tally;
 use super::limits::{HEADERS_ON_STACK, ServeLimits};
 
-/// How much hyper may buffer of a connection's input, and of its output: one frame of a scrape, and room
-/// for what stands before it. Its own default, 400 KiB, would be four times that for each slow reader.
-const BUFFER_BYTES: usize = 96 << 10;
+/// How much hyper may buffer of a connection's input, and of its output before it takes another frame of it:
+/// twice what a head may have. A frame of a scrape is more, and goes alone. Its own default, 400 KiB, is what each
+/// of those would hold who ask again and again and read no answer.
+const BUFFER_BYTES: usize = 32 << 10;
 
 /// How long connections may take to notice that they are closed; they do at once, unless a handler keeps
 /// a thread of the runtime.
@@ -43,7 +44,7 @@ impl Shared {
         let mut http = http1::Builder::new();
         // hyper's own timeout would be a timer a request and know one wait of five.
         http.half_close(true)
-            .max_buf_size(BUFFER_BYTES.max(limits.head_bytes))
+            .max_buf_size(BUFFER_BYTES.max(2 * limits.head_bytes))
             .max_header_size(limits.head_bytes);
         if limits.headers != HEADERS_ON_STACK {
             http.max_headers(limits.headers);

@@ -30,9 +30,10 @@ impl<'a> Timer<'a> {
         watch: &'a Watch,
         limits: &'a ServeLimits,
         sleep: Pin<&'a mut Sleep>,
+        begins: Instant,
     ) -> Self {
         let wait = watch.wait();
-        let deadline = deadline(limits, wait.0);
+        let deadline = deadline(limits, wait.0, begins);
         Self { watch, limits, sleep, set_for: None, wait, deadline }
     }
 
@@ -41,7 +42,7 @@ impl<'a> Timer<'a> {
         let wait = self.watch.wait();
         if wait != self.wait {
             self.wait = wait;
-            self.deadline = deadline(self.limits, wait.0);
+            self.deadline = deadline(self.limits, wait.0, Instant::now());
         }
         loop {
             let Some(deadline) = self.deadline else { return Poll::Pending };
@@ -64,13 +65,13 @@ impl<'a> Timer<'a> {
                 return Poll::Ready(wait.0);
             }
             // Nobody is late. The next look finds the body awaited, if it is read in another task.
-            self.deadline = self::deadline(self.limits, wait.0);
+            self.deadline = self::deadline(self.limits, wait.0, Instant::now());
         }
     }
 }
 
-/// When this is too late, beginning now. A time that no clock reaches is never.
-fn deadline(limits: &ServeLimits, wait: Wait) -> Option<Instant> {
+/// When this is too late that begins at this moment. A time that no clock reaches is never.
+fn deadline(limits: &ServeLimits, wait: Wait, begins: Instant) -> Option<Instant> {
     let longest = match wait {
         Wait::Head => limits.head,
         Wait::Body | Wait::Reader => limits.body,
@@ -79,7 +80,7 @@ fn deadline(limits: &ServeLimits, wait: Wait) -> Option<Instant> {
         Wait::Linger => LINGER,
         Wait::Handler => return None,
     };
-    Instant::now().checked_add(longest)
+    begins.checked_add(longest)
 }
 
 #[cfg(test)]
@@ -107,7 +108,7 @@ mod tests {
         let watch = Watch::default();
         let begin = Instant::now();
         let sleep = pin!(sleep(Duration::ZERO));
-        let mut timer = Timer::new(&watch, &limits, sleep);
+        let mut timer = Timer::new(&watch, &limits, sleep, begin);
         let end: (u64, Step<'_>) = (3_600_000, &|_| {});
         for (at, step) in steps.iter().chain([&end]) {
             let until = begin + Duration::from_millis(*at);
@@ -177,7 +178,7 @@ mod tests {
         let limits = ServeLimits::public();
         let watch = Watch::default();
         let sleep = pin!(sleep(Duration::ZERO));
-        let mut timer = Timer::new(&watch, &limits, sleep);
+        let mut timer = Timer::new(&watch, &limits, sleep, Instant::now());
         let (mut n_moved, mut set_for) = (0, None);
         let begin = Instant::now();
         for n in 0..3_600 {

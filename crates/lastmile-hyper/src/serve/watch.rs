@@ -16,6 +16,7 @@ pub(crate) struct Watch {
     is_blocked: AtomicBool,
     n_writes: AtomicU32,
     is_closing: AtomicBool,
+    has_had_turn: AtomicBool,
 }
 
 // Phases.
@@ -125,6 +126,16 @@ impl Watch {
         if self.n_requests.load(Ordering::Relaxed) == request {
             self.phase.store(IDLE, Ordering::Relaxed);
         }
+    }
+
+    /// The connection's task is polled.
+    pub(crate) fn begin_turn(&self) {
+        self.has_had_turn.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a request is the first in this poll of its connection's task. Another waits for the next.
+    pub(crate) fn takes_turn(&self) -> bool {
+        !self.has_had_turn.swap(true, Ordering::Relaxed)
     }
 
     /// Whether a head has begun and is not complete.

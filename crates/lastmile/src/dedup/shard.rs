@@ -21,6 +21,9 @@ pub(super) const LANES: usize = 64;
 /// Ids that one shard forgets in one go, which takes about 50 µs.
 const FORGET_MAX: usize = 512;
 
+/// A table begins with room for one id in so many, and keeps that: 512 KiB of 8 MiB, for 32 MiB of ids.
+const TABLES: usize = 16;
+
 /// No entry.
 const NONE: u32 = u32::MAX;
 
@@ -77,9 +80,9 @@ impl Shard {
     pub(super) fn load(&mut self, id: u128, lane: usize, ids_max: usize) -> Option<usize> {
         if self.entries.capacity() == 0 {
             // All at once, so that no push waits for it to grow. The system gives the pages of it as they are
-            // written.
+            // written. Those of a table are written here and there, so it grows with what is in it.
             self.entries.reserve_exact(ids_max);
-            self.table = Table::with_room(ids_max);
+            self.table = Table::with_room(ids_max / TABLES);
         }
         let is_full = self.free == NONE && self.entries.len() >= ids_max;
         let longest = is_full.then(|| self.longest());

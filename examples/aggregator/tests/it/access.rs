@@ -36,6 +36,22 @@ fn everyone_may_unless_something_says_otherwise() {
 }
 
 #[test]
+fn who_can_be_reached_without_a_token_is_told() {
+    for (private, token, is_told) in [
+        ("--private=127.0.0.1:0", None, false),
+        ("--private=[::1]:0", None, false),
+        ("--private=0.0.0.0:0", None, true),
+        ("--private=0.0.0.0:0", Some("--private-token=s3cr3t"), false),
+        ("--private=0.0.0.0:0", Some("--private-basic=prometheus:p4ss"), false),
+    ] {
+        let flags: Vec<_> = ["--public=127.0.0.1:0", private].into_iter().chain(token).collect();
+        let aggregator = Aggregator::start(command(&folder("access-reached", &[]), &flags, &[]));
+        let (_, _, log) = aggregator.stop();
+        assert_eq!(log.contains("reads the aggregate"), is_told, "{private} {token:?}: {log}");
+    }
+}
+
+#[test]
 fn settings_are_the_same_from_everywhere() {
     let file = "\
 origins = [\"https://app.example\"]

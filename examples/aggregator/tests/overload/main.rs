@@ -8,6 +8,10 @@
 //! The program under test is the one that cargo built with this one, in the same profile.
 
 #[cfg(target_os = "linux")]
+mod attack;
+#[cfg(target_os = "linux")]
+mod cores;
+#[cfg(target_os = "linux")]
 mod crowd;
 #[cfg(target_os = "linux")]
 mod good;
@@ -27,5 +31,11 @@ mod wire;
 fn main() {
     // Elsewhere 127.0.0.2 is no address of the machine, and nobody says what is resident.
     #[cfg(target_os = "linux")]
-    proof::run(std::env::args().any(|arg| arg == "--full"));
+    {
+        let args: Vec<String> = std::env::args().collect();
+        match args.iter().position(|arg| arg == attack::ARG) {
+            Some(at) => attack::run(&args[at + 1..]),
+            None => proof::run(args.iter().any(|arg| arg == "--full")),
+        }
+    }
 }

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
+use crate::attack::Attack;
+use crate::cores::{self, Half};
+use crate::crowd;
 use crate::good::{Good, Times};
 use crate::metrics::Scrape;
 use crate::server::Server;
-use crate::shots::{Hits, Shot, all, churn, large_bodies};
-use crate::wire::stand_back;
-use crate::{crowd, slow};
+use crate::shots::Hits;
 
 /// What resident memory may grow by over an idle aggregator.
 const GROWTH_MAX: u64 = 64 << 20;
@@ -22,15 +23,15 @@ const SLOWER_MAX: f64 = 2.0;
 const MIB: f64 = (1 << 20) as f64;
 
 /// How much of everything.
-struct Size {
+pub(crate) struct Size {
     calm: Duration,
     storm: Duration,
     crowd: Option<Duration>,
-    n_slow: usize,
-    n_large: usize,
-    bomb: usize,
+    pub(crate) n_slow: usize,
+    pub(crate) n_large: usize,
+    pub(crate) bomb: usize,
     /// Between two shots of one thread.
-    pause: Duration,
+    pub(crate) pause: Duration,
 }
 
 const FULL: Size = Size {
@@ -54,25 +55,38 @@ const SMALL: Size = Size {
     pause: Duration::from_millis(1),
 };
 
+impl Size {
+    pub(crate) fn of(is_full: bool) -> Self {
+        if is_full { FULL } else { SMALL }
+    }
+}
+
 /// What happened, beside what the good client sees.
 #[derive(Default)]
 struct Seen {
-    hits: Hits,
-    n_churned: AtomicU64,
     n_scrapes: AtomicU64,
-    /// The most bytes that were resident.
-    resident: AtomicU64,
+    /// The most bytes that were resident in each phase.
+    resident: [AtomicU64; 3],
 }
 
 pub(crate) fn run(is_full: bool) {
-    let size = if is_full { FULL } else { SMALL };
-    // The aggregator inherits it.
+    let size = Size::of(is_full);
+    // The aggregator inherits it, and so do attackers.
     let hard = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard })
         .expect("no more than hard");
-    let shots = all(size.bomb);
 
-    let server = Server::start();
+    // Attackers are started from this thread, which has all cores.
+    let keep = move || {
+        if is_full {
+            cores::keep(Half::First);
+        }
+    };
+    let server = thread::spawn(move || {
+        keep();
+        Server::start()
+    });
+    let server = server.join().expect("it starts");
     // A panic of one thread is the end: others would go on, and nobody would hear of it.
     let (report, pid) = (std::panic::take_hook(), server.pid());
     std::panic::set_hook(Box::new(move |panic| {
@@ -83,18 +97,26 @@ pub(crate) fn run(is_full: bool) {
     Scrape::of(server.private);
     let idle = server.resident();
     let (good, seen, is_watched) = (Good::new(), Seen::default(), AtomicBool::new(true));
-    thread::scope(|scope| {
+    let hits = thread::scope(|scope| {
         let (server, good, seen, is_watched) = (&server, &good, &seen, &is_watched);
-        let client = scope.spawn(|| good.run(server.public));
-        let watcher = scope.spawn(|| watch(server, good, seen, is_watched));
+        let client = scope.spawn(move || {
+            keep();
+            good.run(server.public);
+        });
+        let watcher = scope.spawn(move || {
+            keep();
+            watch(server, good, seen, is_watched);
+        });
         thread::sleep(size.calm);
+        let storm = Attack::begin("storm", server, is_full);
         good.phase.store(1, Ordering::Relaxed);
-        storm(server, &size, &shots, seen);
+        thread::sleep(size.storm);
+        let hits = storm.end();
         if let Some(lasts) = size.crowd {
             good.phase.store(2, Ordering::Relaxed);
-            let crowd = scope.spawn(|| crowd::gather(server.public)).join();
+            let crowd = Attack::begin("crowd", server, is_full);
             thread::sleep(lasts);
-            drop(crowd);
+            crowd.end();
         }
         // What follows an attack is nobody's calm.
         good.phase.store(1, Ordering::Relaxed);
@@ -105,74 +127,22 @@ pub(crate) fn run(is_full: bool) {
         client.join().expect("the client does not panic");
         is_watched.store(false, Ordering::Relaxed);
         watcher.join().expect("the watcher does not panic");
+        hits
     });
-    let has_promtool = check_totals(&server, &good, &seen, is_full);
-    let end = server.resident();
+    report_all(&good, &seen, &hits, [idle, server.resident()]);
+    check_totals(&server, &good, &hits, is_full);
     server.stop();
-    report_all(&good, &seen, [idle, end], has_promtool);
     if is_full {
         check_bounds(&good, &seen, idle);
     }
-}
-
-/// Everything that one socket can do wrong, at once.
-fn storm(server: &Server, size: &Size, shots: &[Shot], seen: &Seen) {
-    let is_over = &AtomicBool::new(false);
-    let hits = &seen.hits;
-    let large = &large_bodies();
-    thread::scope(|scope| {
-        let sides = [server.public, server.private];
-        let slow = scope.spawn(move || slow::run(size.n_slow, sides, hits, is_over));
-        for last in 30..32 {
-            scope.spawn(move || {
-                stand_back();
-                for shot in shots.iter().cycle() {
-                    // Each is sent at least once, also by the short form.
-                    hits.shoot(shot, [127, 0, 0, last], server.public);
-                    if is_over.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    thread::sleep(size.pause);
-                }
-            });
-        }
-        scope.spawn(move || {
-            stand_back();
-            for round in 0_u64.. {
-                if is_over.load(Ordering::Relaxed) {
-                    return;
-                }
-                let source = [127, 0, 1, 1 + (round % 250) as u8];
-                let n = churn(round, source, server.public);
-                seen.n_churned.fetch_add(n, Ordering::Relaxed);
-                thread::sleep(size.pause);
-            }
-        });
-        scope.spawn(move || {
-            while !is_over.load(Ordering::Relaxed) {
-                thread::scope(|scope| {
-                    for (i, shot) in (0..size.n_large).zip(large.iter().cycle()) {
-                        scope.spawn(move || {
-                            stand_back();
-                            hits.shoot(shot, [127, 0, 0, 40 + (i % 10) as u8], server.public);
-                        });
-                    }
-                });
-                thread::sleep(Duration::from_secs(1));
-            }
-        });
-        thread::sleep(size.storm);
-        is_over.store(true, Ordering::Relaxed);
-        let n_slow = slow.join().expect("it does not panic");
-        hits.n_connections.fetch_add(n_slow, Ordering::Relaxed);
-    });
 }
 
 /// Reads `/metrics` and what is resident for as long as it goes on.
 fn watch(server: &Server, good: &Good, seen: &Seen, is_watched: &AtomicBool) {
     let mut next_scrape = Instant::now();
     while is_watched.load(Ordering::Relaxed) {
-        seen.resident.fetch_max(server.resident(), Ordering::Relaxed);
+        let phase = good.phase.load(Ordering::Relaxed);
+        seen.resident[phase].fetch_max(server.resident(), Ordering::Relaxed);
         if Instant::now() >= next_scrape {
             let n_before = good.n_answered.load(Ordering::Acquire);
             let counted = Scrape::of(server.private).value("hits_total{by=\"good\"}");
@@ -187,19 +157,19 @@ fn watch(server: &Server, good: &Good, seen: &Seen, is_watched: &AtomicBool) {
     }
 }
 
-/// What was answered 204 was counted, and nothing else; says whether promtool read it too.
-fn check_totals(server: &Server, good: &Good, seen: &Seen, is_full: bool) -> bool {
+/// What was answered 204 was counted, and nothing else.
+fn check_totals(server: &Server, good: &Good, sent: &Hits, is_full: bool) {
     // The listeners' counts are told once a second.
     thread::sleep(Duration::from_millis(1_500));
     let scrape = Scrape::of(server.private);
     let hits = |by: &str| scrape.value(&format!("hits_total{{by=\"{by}\"}}"));
     let answered = |n: &AtomicU64| n.load(Ordering::Relaxed) as f64;
     assert_eq!(hits("good"), answered(&good.n_answered), "good pushes");
-    assert_eq!(hits("shots"), answered(&seen.hits.n_hits), "odd pushes that were answered 204");
-    assert_eq!(scrape.sum("p"), answered(&seen.hits.n_labels), "20,000 values, `other` among them");
+    assert_eq!(hits("shots"), answered(&sent.n_hits), "odd pushes that were answered 204");
+    assert_eq!(scrape.sum("p"), answered(&sent.n_labels), "20,000 values, `other` among them");
     assert_eq!((hits("nobody"), hits("other")), (0.0, 0.0), "what was refused");
     // Those did not wait for their answers.
-    assert!(hits("churn") <= answered(&seen.n_churned), "pushes of those who left");
+    assert!(hits("churn") <= answered(&sent.n_churned), "pushes of those who left");
     let events = |listener: &str, event: &str| {
         scrape.value(&format!(
             "lastmile_connection_events_total{{listener=\"{listener}\",event=\"{event}\"}}"
@@ -211,17 +181,22 @@ fn check_totals(server: &Server, good: &Good, seen: &Seen, is_full: bool) -> boo
     }
     if is_full {
         let n_refused = events("public", "refused");
-        assert_eq!(n_refused, 4.0 * (1_100.0 - 1_024.0), "of each of four addresses");
+        let each = crowd::FROM_EACH as f64 - 1_024.0;
+        assert_eq!(n_refused, f64::from(crowd::ADDRESSES) * each, "one too many of its address");
         assert!(events("public", "paused") > 0.0, "all places were taken");
         assert!(events("public", "head_timeout") > 0.0 && events("public", "body_timeout") > 0.0);
     }
-    scrape.check_by_promtool()
+    let by_promtool = if scrape.check_by_promtool() { "agrees" } else { "is not installed" };
+    println!("totals exact; promtool {by_promtool}");
 }
 
-fn report_all(good: &Good, seen: &Seen, [idle, end]: [u64; 2], has_promtool: bool) {
+fn report_all(good: &Good, seen: &Seen, hits: &Hits, [idle, end]: [u64; 2]) {
     let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
-    println!("| phase | good pushes | p50 µs | p99 µs | p99.9 µs | largest µs | p99 by calm |");
-    println!("|---|---:|---:|---:|---:|---:|---:|");
+    let mib = |bytes: u64| bytes as f64 / MIB;
+    println!(
+        "| phase | good pushes | p50 µs | p99 µs | p99.9 µs | largest µs | p99 by calm | MiB |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|");
     for (name, phase) in ["calm", "storm", "crowd"].into_iter().zip(0..) {
         let times = good.times[phase].lock().expect("nobody panics with it");
         let us = |ns: u64| ns / 1_000;
@@ -229,26 +204,17 @@ fn report_all(good: &Good, seen: &Seen, [idle, end]: [u64; 2], has_promtool: boo
         let (n, max) = (times.len(), us(times.max()));
         drop(times);
         let slower = slower(good, phase);
-        println!("| {name} | {n} | {p50} | {p99} | {p999} | {max} | {slower:.2} |");
+        let resident = mib(load(&seen.resident[phase]));
+        println!("| {name} | {n} | {p50} | {p99} | {p999} | {max} | {slower:.2} | {resident:.1} |");
     }
-    let mib = |bytes: u64| bytes as f64 / MIB;
-    println!(
-        "resident MiB: idle {:.1}, at most {:.1}, at the end {:.1}",
-        mib(idle),
-        mib(load(&seen.resident)),
-        mib(end)
-    );
+    println!("resident: {:.1} MiB when idle, {:.1} at the end", mib(idle), mib(end));
     println!(
         "{} attacking connections, {} pushes that left; answers by status: {:?}",
-        load(&seen.hits.n_connections),
-        load(&seen.n_churned),
-        seen.hits.answers.lock().expect("nobody panics with it")
+        load(&hits.n_connections),
+        load(&hits.n_churned),
+        hits.answers.lock().expect("nobody panics with it")
     );
-    println!(
-        "totals exact; {} scrapes meanwhile, promtool {}",
-        load(&seen.n_scrapes),
-        if has_promtool { "agrees" } else { "is not installed" }
-    );
+    println!("{} scrapes meanwhile", load(&seen.n_scrapes));
 }
 
 fn slower(good: &Good, phase: usize) -> f64 {
@@ -260,7 +226,8 @@ fn slower(good: &Good, phase: usize) -> f64 {
 
 /// The claims of time and memory.
 fn check_bounds(good: &Good, seen: &Seen, idle: u64) {
-    let growth = seen.resident.load(Ordering::Relaxed).saturating_sub(idle);
+    let resident = seen.resident.iter().map(|bytes| bytes.load(Ordering::Relaxed)).max();
+    let growth = resident.unwrap_or(0).saturating_sub(idle);
     assert!(growth <= GROWTH_MAX, "memory grew by {:.1} MiB", growth as f64 / MIB);
     for (name, phase) in [("storm", 1), ("crowd", 2)] {
         let slower = slower(good, phase);

@@ -2,6 +2,7 @@
 //! what may be answered.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Mutex;
@@ -37,10 +38,34 @@ pub(crate) struct Hits {
     pub(crate) n_connections: AtomicU64,
     pub(crate) n_hits: AtomicU64,
     pub(crate) n_labels: AtomicU64,
+    /// Pushes that left without waiting for their answers.
+    pub(crate) n_churned: AtomicU64,
     pub(crate) answers: Mutex<BTreeMap<u16, u64>>,
 }
 
+/// In one line, which [`Hits::read`] reads.
+impl fmt::Display for Hits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [&self.n_connections, &self.n_hits, &self.n_labels, &self.n_churned];
+        counts.iter().try_for_each(|n| write!(f, "{} ", n.load(Ordering::Relaxed)))?;
+        let answers = self.answers.lock().expect("nobody panics with it");
+        answers.iter().try_for_each(|(status, n)| write!(f, "{status} {n} "))
+    }
+}
+
 impl Hits {
+    /// What another process has printed.
+    pub(crate) fn read(line: &str) -> Self {
+        let mut numbers = line.split_whitespace().map(|n| n.parse::<u64>().expect("a number"));
+        let [n_connections, n_hits, n_labels, n_churned] =
+            [(); 4].map(|()| numbers.next().expect("four counts").into());
+        let mut answers = BTreeMap::new();
+        while let (Some(status), Some(n)) = (numbers.next(), numbers.next()) {
+            answers.insert(status as u16, n);
+        }
+        Self { n_connections, n_hits, n_labels, n_churned, answers: answers.into() }
+    }
+
     /// Counts one answer to anyone.
     ///
     /// # Panics

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::shots::Hits;
-use crate::wire::{connect, stand_back, statuses};
+use crate::wire::{connect, statuses};
 
 /// From one look at all sockets to the next.
 const PACE: Duration = Duration::from_millis(250);
@@ -120,7 +120,6 @@ impl Socket {
 /// Keeps `n` slow sockets at work, as many of each kind, each kind from an address of its own; of those on
 /// the private side a quarter, as they are few there. Gives how many connections it took.
 pub(crate) fn run(n: usize, sides: [SocketAddr; 2], hits: &Hits, is_over: &AtomicBool) -> u64 {
-    stand_back();
     let of = |i: usize| {
         let kind = &KINDS[i % KINDS.len()];
         let last = 10 + (i % KINDS.len()) as u8;

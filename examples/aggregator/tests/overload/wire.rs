@@ -5,25 +5,23 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, bind, connect as connect_to, socket, sockopt};
-use rustix::process::setpriority_process;
-use rustix::thread::gettid;
+
+/// Bytes that this side keeps of what is on its way. Attackers stand for other machines: were their buffers as large
+/// as they can be, megabytes for each, the kernel that the server shares with them would run out of memory for TCP
+/// and hold up everyone.
+const BUFFER: usize = 32 << 10;
 
 /// Connects from `source`. What it has not read waits at the server as far as it can: its buffer is small.
 pub(crate) fn connect(source: [u8; 4], to: SocketAddr) -> io::Result<TcpStream> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     sockopt::set_socket_recv_buffer_size(&socket, 4096)?;
+    sockopt::set_socket_send_buffer_size(&socket, BUFFER)?;
     bind(&socket, &SocketAddrV4::new(Ipv4Addr::from(source), 0))?;
     connect_to(&socket, &to)?;
     let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.set_write_timeout(Some(Duration::from_secs(10)))?;
     Ok(stream)
-}
-
-/// Lets the calling thread work only where nobody else wants to: attackers stand for other machines, whose
-/// cores the server does not share.
-pub(crate) fn stand_back() {
-    setpriority_process(Some(gettid()), 19).expect("anyone may be nicer");
 }
 
 /// The statuses of all answers in `bytes`, of which the last may be cut off behind its head.
