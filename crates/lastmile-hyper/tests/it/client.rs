@@ -27,9 +27,21 @@ impl Client {
 
     /// Connects from another address of this machine.
     pub(crate) fn connect_from(source: [u8; 4], address: SocketAddr) -> Self {
+        Self::connect_with(source, address, None)
+    }
+
+    /// The same, with as little room for what it has not read as the system lets it have.
+    pub(crate) fn connect_from_small(source: [u8; 4], address: SocketAddr) -> Self {
+        Self::connect_with(source, address, Some(4096))
+    }
+
+    fn connect_with(source: [u8; 4], address: SocketAddr, unread: Option<u32>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
         let connect = async {
             let socket = TcpSocket::new_v4()?;
+            if let Some(bytes) = unread {
+                socket.set_recv_buffer_size(bytes)?;
+            }
             socket.bind((Ipv4Addr::from(source), 0).into())?;
             socket.connect(address).await?.into_std()
         };

@@ -8,4 +8,5 @@ mod stops;
 mod timeouts;
 #[cfg(feature = "tls")]
 mod tls;
+mod turns;
 mod wire;
