@@ -25,6 +25,8 @@ mod schema;
 mod store;
 mod sync;
 mod time;
+#[cfg(feature = "otlp")]
+mod totals;
 mod value;
 mod visit;
 
