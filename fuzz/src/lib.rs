@@ -1,6 +1,6 @@
 //! The oracles of the fuzz targets: what holds for every input. The targets in `fuzz_targets` only
 //! call them, so that they build, and replay their seeds, on stable:
-//! `cargo test --manifest-path fuzz/Cargo.toml --no-default-features`.
+//! `cargo test --manifest-path fuzz/Cargo.toml --no-default-features --features otlp`.
 //!
 //! The twin, the strict reader and the table of bad input are those of the crate's own tests.
 
@@ -19,6 +19,10 @@ mod json;
 #[path = "../../crates/lastmile/tests/it/oracle.rs"]
 mod oracle;
 #[allow(dead_code)]
+#[cfg(feature = "otlp")]
+#[path = "../../crates/lastmile/tests/it/otlp_proto/mod.rs"]
+mod otlp_proto;
+#[allow(dead_code)]
 #[cfg(test)]
 #[path = "../../crates/lastmile/tests/it/rows.rs"]
 mod rows;
@@ -30,9 +34,13 @@ mod schemas;
 mod twin;
 
 mod escaping;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod pushing;
 #[cfg(test)]
 mod replay;
 
 pub use escaping::exposition;
+#[cfg(feature = "otlp")]
+pub use otlp::{otlp_json, otlp_protobuf};
 pub use pushing::{lm1, prom_text, record};

@@ -67,7 +67,7 @@ pub fn prom_text(body: &[u8]) {
     }
 }
 
-fn push(format: Format, body: &[u8]) {
+pub(crate) fn push(format: Format, body: &[u8]) {
     /// What the user's families read where nothing was pushed.
     static NOTHING: OnceLock<String> = OnceLock::new();
     let nothing = NOTHING.get_or_init(|| users_text(&Pair::new(&everything())));
@@ -104,6 +104,15 @@ fn users_text(pair: &Pair) -> String {
     let text = String::from_utf8(pair.text()).expect("an exposition is UTF-8");
     let end = text.find("# HELP lastmile_").expect("our own families come last");
     text[..end].to_owned()
+}
+
+/// What the user's families read, series by series: those of open ones in any order.
+#[cfg(feature = "otlp")]
+pub(crate) fn users_of(agg: &Aggregator) -> BTreeMap<expo::Series, String> {
+    let mut text = Vec::new();
+    agg.encode_to(&mut text, start()).expect("a Vec takes everything");
+    let samples = users(expo::parse(&text)).into_iter().flat_map(|family| family.samples);
+    samples.map(|sample| (sample.series(), sample.text)).collect()
 }
 
 fn users(mut exposition: Exposition) -> Vec<expo::Family> {

@@ -56,6 +56,18 @@ fn prom_text() {
     replay("prom_text", crate::prom_text, 80);
 }
 
+#[cfg(feature = "otlp")]
+#[test]
+fn otlp_json() {
+    replay("otlp_json", crate::otlp_json, 80);
+}
+
+#[cfg(feature = "otlp")]
+#[test]
+fn otlp_protobuf() {
+    replay("otlp_protobuf", crate::otlp_protobuf, 20);
+}
+
 #[test]
 fn exposition() {
     replay("exposition", crate::exposition, 8);

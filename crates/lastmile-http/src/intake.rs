@@ -16,11 +16,11 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Longest body of a push once it is inflated, in bytes: 256 KiB, four times what may be sent.
 pub const INFLATED_BYTES_MAX: usize = 256 * 1024;
 
-/// Longest body of Prometheus text, in bytes as sent: 4 MiB. A page's registry has some kilobytes; a server's that
+/// Longest body of Prometheus text, or of OTLP, in bytes as sent: 4 MiB. A page's registry has some kilobytes; a server's that
 /// pushes what it counted has more.
 pub const TEXT_BYTES_MAX: usize = 4 << 20;
 
-/// Longest body of Prometheus text once it is inflated, in bytes: 16 MiB.
+/// Longest body of Prometheus text, or of OTLP, once it is inflated, in bytes: 16 MiB.
 pub const TEXT_INFLATED_BYTES_MAX: usize = 16 << 20;
 
 /// Longest body in bytes.

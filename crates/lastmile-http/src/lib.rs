@@ -10,6 +10,7 @@
 //! | `/lm` | public | `POST`, `OPTIONS` | an `lm1` push |
 //! | `/record` | public | `POST`, `OPTIONS` | a `prometheus-user-metrics` push |
 //! | `/metrics`, `/metrics/`, `/metrics/<label>/<value>/…` | public | `POST`, `OPTIONS` | a push of Prometheus text that adds, see below |
+//! | `/v1/metrics` | public | `POST`, `OPTIONS` | a push of OpenTelemetry's metrics, with the feature `otlp`, see below |
 //! | `/metrics` | private | `GET`, `HEAD` | the aggregate, in the format that the scraper likes best, streamed |
 //! | `/healthz` | private | `GET`, `HEAD` | 200 |
 //! | `/debug/refusals` | private | `GET`, `HEAD` | the last refusals as JSON, see below |
@@ -56,8 +57,9 @@
 //! | (a preflight is answered here) | | |
 //! | a known key | 401 | none is asked for |
 //! | the client's rate | 429 with `Retry-After` | off |
+//! | of OTLP, its type: JSON or protobuf | 415, asked after the method | |
 //! | the body's coding: gzip, deflate, zstd or none | 415 | |
-//! | bytes as sent | 413 | [`BODY_BYTES_MAX`]; [`TEXT_BYTES_MAX`] of Prometheus text |
+//! | bytes as sent | 413 | [`BODY_BYTES_MAX`]; [`TEXT_BYTES_MAX`] of Prometheus text and OTLP |
 //! | bytes of all bodies that came in part, or of which more than 64 KiB are decoded | 503 with `Retry-After` | 32 MiB, half of them for one client |
 //! | bytes inflated, and 100 times those sent beyond 64 KiB | 413; 400 if it is not what its coding says | [`INFLATED_BYTES_MAX`]; [`TEXT_INFLATED_BYTES_MAX`] |
 //!
@@ -86,6 +88,15 @@
 //! sample that has such a label itself is refused as `malformed`, as the gateway refuses its push. A path that begins
 //! with `/metrics/job` is a Pushgateway's, whose pushes do not add: 404. Where both sides share a listener,
 //! `GET /metrics` is the scrape and `POST /metrics` the push.
+//!
+//! # OTLP
+//! `POST /v1/metrics` takes `ExportMetricsServiceRequest` as `application/json` or `application/x-protobuf`, see
+//! [`Format::OtlpJson`](lastmile::Format), and answers in the same: 200 with `ExportMetricsServiceResponse`, whose
+//! `partialSuccess` has how many data points were refused and for which reasons
+//! (`{"partialSuccess":{"rejectedDataPoints":"1","errorMessage":"unknown_family: 1"}}`); an error with a `Status` that has
+//! what a problem has as its detail in `message`. SDKs send again what is answered with 429, 502, 503 or 504, which is
+//! why nothing else is answered to what may succeed later. Another type is 415, and that, 404 and 405 are problems.
+//! `Prefer` is not asked.
 //!
 //! # What a scrape is answered
 //! | asked for | answer |
@@ -118,6 +129,7 @@
 //! `tower`. [`Service::take`] takes a push on a path of the host's own and gives its report.
 //!
 //! # Features
+//! - `otlp`, not by default: takes OpenTelemetry's metrics.
 //! - `protobuf`, not by default: offers delimited protobuf, the one format that has native histograms and
 //!   start times.
 //!
@@ -146,6 +158,8 @@ mod measure;
 mod negotiate;
 mod offload;
 mod options;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod path;
 mod private;
 mod problem;

@@ -43,7 +43,7 @@ pub struct PublicOptions {
 impl PublicOptions {
     /// Every route, for pages of any origin, without keys and rates; bodies of at most
     /// [`BODY_BYTES_MAX`](crate::BODY_BYTES_MAX) bytes, 256 KiB inflated ([`TEXT_BYTES_MAX`](crate::TEXT_BYTES_MAX) and
-    /// 16 MiB of Prometheus text), and 32 MiB of them at once.
+    /// 16 MiB of Prometheus text and OTLP), and 32 MiB of them at once.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -112,15 +112,15 @@ impl PublicOptions {
         self
     }
 
-    /// Longest body in bytes as sent, and inflated; 413 beyond. Prometheus text has
-    /// [its own](Self::text_bytes).
+    /// Longest body in bytes as sent, and inflated; 413 beyond. Prometheus text and OTLP
+    /// have [their own](Self::text_bytes).
     #[must_use]
     pub fn body_bytes(mut self, sent: usize, inflated: usize) -> Self {
         self.caps = Caps { sent, inflated };
         self
     }
 
-    /// The same of Prometheus text. Unless this is called, what [`bytes_in_flight`](Self::bytes_in_flight) leaves of
+    /// The same of Prometheus text and OTLP. Unless this is called, what [`bytes_in_flight`](Self::bytes_in_flight) leaves of
     /// [`TEXT_BYTES_MAX`](crate::TEXT_BYTES_MAX) and
     /// [`TEXT_INFLATED_BYTES_MAX`](crate::TEXT_INFLATED_BYTES_MAX).
     #[must_use]
@@ -230,6 +230,8 @@ impl PublicRules {
     pub(crate) fn caps(&self, format: Format) -> Caps {
         match format {
             Format::PromText => self.text_caps,
+            #[cfg(feature = "otlp")]
+            Format::OtlpJson | Format::OtlpProtobuf => self.text_caps,
             _ => self.caps,
         }
     }

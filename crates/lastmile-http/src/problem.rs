@@ -4,13 +4,15 @@ use std::borrow::Cow;
 
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
-use lastmile::{DecodeError, RequestRefusal};
+use lastmile::{DecodeError, Format, RequestRefusal};
 
 use crate::body::{ResponseBody, without_body_for_head};
 use crate::gate::Denied;
 use crate::inflate::{CODINGS, Uninflated};
 use crate::intake::Unread;
 use crate::json::Object;
+#[cfg(feature = "otlp")]
+use crate::otlp;
 use crate::scrape::VARIES;
 
 /// Source: RFC 9457, §3, "application/problem+json".
@@ -123,6 +125,13 @@ impl Problem {
             .with(ACCEPT_ENCODING, HeaderValue::from_static(CODINGS))
     }
 
+    #[cfg(feature = "otlp")]
+    pub(crate) fn unknown_type() -> Self {
+        let detail = "Send application/json or application/x-protobuf. Nothing was counted.";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(status, "media_type", RequestRefusal::MediaType, detail)
+    }
+
     pub(crate) fn too_large(bytes_max: usize) -> Self {
         let detail = format!("A push has at most {bytes_max} bytes. Nothing was counted.");
         let status = StatusCode::PAYLOAD_TOO_LARGE;
@@ -170,12 +179,28 @@ impl Problem {
         }
     }
 
-    /// `headers` are those that every answer of the same side has.
-    pub(crate) fn into_response(
+    /// The same for a push of this format, which may have answers of its own.
+    pub(crate) fn into_answer(
         self,
         method: &Method,
+        format: Option<Format>,
         headers: HeaderMap,
     ) -> Response<ResponseBody> {
+        #[cfg(feature = "otlp")]
+        if let Some(format) = format.filter(|format| otlp::is_answered(*format)) {
+            let mut response = otlp::status(self.status, &self.detail, format, headers);
+            if let Some((name, value)) = self.header.map(|header| *header) {
+                response.headers_mut().insert(name, value);
+            }
+            return response;
+        }
+        #[cfg(not(feature = "otlp"))]
+        let _ = format;
+        self.into_response(method, headers)
+    }
+
+    /// `headers` are those that every answer of the same side has.
+    fn into_response(self, method: &Method, headers: HeaderMap) -> Response<ResponseBody> {
         let mut json = Object::new()
             .string("title", self.status.canonical_reason().unwrap_or_default())
             .number("status", u64::from(self.status.as_u16()))

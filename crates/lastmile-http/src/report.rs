@@ -2,7 +2,7 @@
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use lastmile::PushReport;
+use lastmile::{Format, PushReport};
 
 use crate::body::ResponseBody;
 use crate::json::Object;
@@ -33,17 +33,34 @@ fn prefers_representation(request: &HeaderMap) -> bool {
 /// `headers` are those that every public answer has.
 pub(crate) fn answer(
     report: &PushReport,
+    format: Format,
     request: &HeaderMap,
     headers: HeaderMap,
 ) -> Response<ResponseBody> {
+    let mut response = answer_of(report, format, request, headers);
+    if report.duplicate_batches() > 0 {
+        response.headers_mut().insert(LASTMILE_DUPLICATE, report.duplicate_batches().into());
+    }
+    response
+}
+
+fn answer_of(
+    report: &PushReport,
+    format: Format,
+    request: &HeaderMap,
+    headers: HeaderMap,
+) -> Response<ResponseBody> {
+    #[cfg(feature = "otlp")]
+    if crate::otlp::is_answered(format) {
+        return crate::otlp::answer(report, format, headers);
+    }
+    #[cfg(not(feature = "otlp"))]
+    let _ = format;
     let preferred = prefers_representation(request);
     let has_content = preferred || !report.failed_lines().is_empty();
     let body = if has_content { ResponseBody::full(json(report)) } else { ResponseBody::empty() };
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
-    if report.duplicate_batches() > 0 {
-        response.headers_mut().insert(LASTMILE_DUPLICATE, report.duplicate_batches().into());
-    }
     if has_content {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

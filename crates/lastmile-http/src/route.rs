@@ -1,7 +1,8 @@
-use http::Method;
+use http::{HeaderMap, Method};
 use lastmile::Format;
 
 use crate::path;
+use crate::problem::Problem;
 
 /// Who a route is for: whoever loads a page, or whoever runs the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,9 @@ pub(crate) enum Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Push(Format),
+    /// A push whose format its `Content-Type` says.
+    #[cfg(feature = "otlp")]
+    Otlp,
     Metrics,
     Refusals,
     Healthy,
@@ -22,12 +26,14 @@ pub(crate) enum Route {
 
 impl Route {
     /// Each path as an adapter routes it, and what it means.
-    pub(crate) const ALL: [(&'static str, Self); 9] = [
+    pub(crate) const ALL: [(&'static str, Self); if cfg!(feature = "otlp") { 10 } else { 9 }] = [
         ("/lm", Self::Push(Format::Lm1)),
         ("/record", Self::Push(Format::Record)),
         ("/metrics", Self::Push(Format::PromText)),
         (path::BEHIND, Self::Push(Format::PromText)),
         ("/metrics/{*labels}", Self::Push(Format::PromText)),
+        #[cfg(feature = "otlp")]
+        ("/v1/metrics", Self::Otlp),
         ("/metrics", Self::Metrics),
         ("/debug/refusals", Self::Refusals),
         ("/healthz", Self::Healthy),
@@ -44,7 +50,19 @@ impl Route {
     pub(crate) fn side(self) -> Side {
         match self {
             Self::Push(_) => Side::Public,
+            #[cfg(feature = "otlp")]
+            Self::Otlp => Side::Public,
             Self::Metrics | Self::Refusals | Self::Healthy | Self::Ready => Side::Private,
+        }
+    }
+
+    /// The format of a push that comes here with these headers.
+    pub(crate) fn format(self, request: &HeaderMap) -> Result<Format, Problem> {
+        match self {
+            Self::Push(format) => Ok(format),
+            #[cfg(feature = "otlp")]
+            Self::Otlp => crate::otlp::format(request).ok_or_else(Problem::unknown_type),
+            _ => unreachable!("it is no push"),
         }
     }
 

@@ -45,7 +45,7 @@ struct Public {
 }
 
 impl Service {
-    /// `POST /lm`, `POST /record` and `POST /metrics`, for pages of any origin, with the limits that
+    /// `POST /lm`, `POST /record`, `POST /metrics` and, with the feature `otlp`, `POST /v1/metrics`, for pages of any origin, with the limits that
     /// [`PublicOptions::new`] has.
     #[must_use]
     pub fn public(aggregator: Aggregator) -> Self {
@@ -148,28 +148,31 @@ impl Service {
         let Shared { public, private, .. } = &*self.shared;
         let (head, body) = request.into_parts();
         match (self.shared.find(&head), public, private) {
-            (Some(found @ Found { route: Route::Push(format), .. }), Some(public), _) => {
+            (Some(found), Some(public), _) if found.route.side() == Side::Public => {
                 match enter(public, found, &head) {
                     Ok(Entered::Preflight) => preflight(found.allow, public.cors(&head)),
-                    Ok(Entered::Push(labels)) => {
+                    Ok(Entered::Push(format, labels)) => {
                         let pushed =
                             self.shared.take(format, &labels, &head, body, peer, now).await;
                         pushed.map_or_else(|refusal| refusal, Pushed::into_response)
                     }
-                    Err(problem) => self.shared.refuse(problem, &head, Some(public)),
+                    Err(problem) => self.shared.refuse(problem, &head, None, Some(public)),
                 }
             }
             (Some(found), _, Some(private)) => {
                 match self.shared.show(private, found, &head, peer, now) {
                     Ok(response) => response,
-                    Err(problem) => self.shared.refuse(problem, &head, None),
+                    Err(problem) => self.shared.refuse(problem, &head, None, None),
                 }
             }
             // On a listener of the private side alone, a page of another host learns not even what is not there.
             (_, None, Some(private)) if !private.knows_host(&head) => {
-                self.shared.refuse(Problem::unknown_host(), &head, None)
+                self.shared.refuse(Problem::unknown_host(), &head, None, None)
             }
-            _ => self.shared.refuse(Problem::no_such_path(head.uri.path()), &head, public.as_ref()),
+            _ => {
+                let problem = Problem::no_such_path(head.uri.path());
+                self.shared.refuse(problem, &head, None, public.as_ref())
+            }
         }
     }
 
@@ -211,8 +214,8 @@ impl Service {
 enum Entered {
     /// A browser asks whether its page may push.
     Preflight,
-    /// A push, with the labels that its path names.
-    Push(Labels),
+    /// A push of a format, with the labels that its path names.
+    Push(Format, Labels),
 }
 
 impl Public {
@@ -240,18 +243,19 @@ impl Shared {
         }
     }
 
-    /// Says why a request is refused, and counts it.
+    /// Says why a request is refused, in the way of its format if it is known to be a push, and counts it.
     fn refuse(
         &self,
         problem: Problem,
         head: &Parts,
+        format: Option<Format>,
         public: Option<&Public>,
     ) -> Response<ResponseBody> {
         if let Some(why) = problem.why() {
             self.aggregator.refuse_request(why);
         }
         let headers = public.map_or_else(HeaderMap::new, |public| public.cors(head));
-        problem.into_response(&head.method, headers)
+        problem.into_answer(&head.method, format, headers)
     }
 
     /// Takes a push with the labels that its path names, from the page's origin on.
@@ -265,9 +269,9 @@ impl Shared {
         now: Timestamp,
     ) -> Result<Pushed, Response<ResponseBody>> {
         let Some(public) = &self.public else {
-            return Err(self.refuse(Problem::no_such_path(head.uri.path()), head, None));
+            return Err(self.refuse(Problem::no_such_path(head.uri.path()), head, None, None));
         };
-        let refuse = |problem| self.refuse(problem, head, Some(public));
+        let refuse = |problem| self.refuse(problem, head, Some(format), Some(public));
         if !public.rules.gate.allows_origin(&head.headers) {
             return Err(refuse(Problem::origin_not_listed()));
         }
@@ -277,7 +281,7 @@ impl Shared {
             // Its origin was let in above.
             Ok(report) => {
                 let cors = public.cors.headers(head.headers.get(ORIGIN));
-                Ok(Pushed::new(report, &head.headers, cors))
+                Ok(Pushed::new(report, format, &head.headers, cors))
             }
             Err(problem) => Err(refuse(problem)),
         }
@@ -314,7 +318,7 @@ impl Shared {
                 state(method, StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
             }
             Route::Ready => state(method, StatusCode::OK, "ready\n"),
-            Route::Healthy | Route::Push(_) => state(method, StatusCode::OK, "healthy\n"),
+            _ => state(method, StatusCode::OK, "healthy\n"),
         })
     }
 }
@@ -329,7 +333,7 @@ fn enter(public: &Public, found: Found, head: &Parts) -> Result<Entered, Problem
         return Err(Problem::method_not_allowed(found.allow));
     }
     if head.method != Method::OPTIONS {
-        return Ok(Entered::Push(labels));
+        return Ok(Entered::Push(found.route.format(&head.headers)?, labels));
     }
     if !public.rules.gate.allows_origin(&head.headers) {
         return Err(Problem::origin_not_listed());

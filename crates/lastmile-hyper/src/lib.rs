@@ -108,6 +108,7 @@
 //! # Features
 //! - `tls`, not by default: `serve_tls`, over rustls. It brings no cryptography: the caller's
 //!   `rustls::ServerConfig` has its own provider, such as `ring`.
+//! - `otlp`, not by default: takes OpenTelemetry's metrics; see [`lastmile_http`].
 //! - `protobuf`, not by default: offers delimited protobuf to scrapers; see [`lastmile_http`].
 
 mod endpoint;

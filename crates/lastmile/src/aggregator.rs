@@ -8,13 +8,15 @@ use crate::exposition::{Scrape, ScrapeOptions};
 use crate::handle::{Counter, Gauge, Histogram, Summary};
 use crate::limit::Limits;
 use crate::own::{self, Own};
-use crate::push::{self, DecodeError, Format, PushReport, Source};
+use crate::push::{self, Arrived, DecodeError, Format, PushReport, Source};
 use crate::recent::{Recent, RecentRefusal};
 use crate::request::RequestRefusal;
 use crate::schema::{Family, Kind, Schema};
 use crate::store::{Pin, Store};
 use crate::sync::{AtomicU32, Ordering};
 use crate::time::{Ticks, Timestamp, ticks};
+#[cfg(feature = "otlp")]
+use crate::totals::Totals;
 use crate::visit::{self, Visitor};
 
 /// Aggregates what untrusted clients push, and exposes it to Prometheus.
@@ -52,6 +54,8 @@ pub(crate) struct Inner {
     store: Store,
     own: Own,
     ids: Ids,
+    #[cfg(feature = "otlp")]
+    totals: Totals,
     recent: Recent,
     started: Timestamp,
     /// The latest time any call was given, for handles, which are given none.
@@ -95,6 +99,11 @@ impl Inner {
         &self.ids
     }
 
+    #[cfg(feature = "otlp")]
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
     /// What time brings about by itself.
     pub(crate) fn tick(&self, now: Timestamp) {
         let now = self.ticks(now);
@@ -136,6 +145,8 @@ impl Aggregator {
             store,
             own,
             ids,
+            #[cfg(feature = "otlp")]
+            totals: Totals::new(limits.streams_bytes_max(), now.wall_ms()),
             recent: Recent::default(),
             started: now,
             latest: AtomicU32::new(0),
@@ -161,11 +172,15 @@ impl Aggregator {
         now: Timestamp,
     ) -> Result<PushReport, DecodeError> {
         let Inner { store, own, ids, .. } = &*self.inner;
-        let ticks = self.inner.ticks(now);
+        let arrived = Arrived { ticks: self.inner.ticks(now), wall_ms: now.wall_ms() };
+        #[cfg(feature = "otlp")]
+        let into = push::Into { store, ids, totals: &self.inner.totals };
+        #[cfg(not(feature = "otlp"))]
+        let into = push::Into { store, ids };
         own.came(format, body.len());
         let failed = |error: &DecodeError| own.failed(format, error);
         let tell = |error: &DecodeError| self.inner.recent.failed(format, error, now);
-        let report = push::push(store, ids, format, body, source, ticks);
+        let report = push::push(into, format, body, source, arrived);
         let report = report.inspect_err(failed).inspect_err(tell)?;
         report.failed_lines().iter().for_each(|line| failed(&line.error()));
         // Of a push the first that failed is told.

@@ -26,6 +26,8 @@ mod store;
 mod sync;
 mod table;
 mod time;
+#[cfg(feature = "otlp")]
+mod totals;
 mod value;
 mod visit;
 

@@ -18,6 +18,7 @@ pub struct Limits {
     series_per_family: u32,
     hold: Hold,
     ids_bytes: u64,
+    streams_bytes: u64,
     new_series_per_second: Option<u32>,
 }
 
@@ -30,14 +31,18 @@ const SERIES_PER_FAMILY_DEFAULT: u32 = 10_000;
 /// 32 MiB hold about 700,000 ids: ten minutes of 1,160 batches a second.
 const IDS_BYTES_DEFAULT: u64 = 32 << 20;
 
+/// 16 MiB hold about 120,000 streams of counters, or 60,000 of histograms with a dozen buckets.
+const STREAMS_BYTES_DEFAULT: u64 = 16 << 20;
+
 impl Default for Limits {
-    /// 64 MiB in all, 10,000 series per family, 32 MiB of batch ids.
+    /// 64 MiB in all, 10,000 series per family, 32 MiB of batch ids, 16 MiB of streams.
     fn default() -> Self {
         Self {
             bytes: BYTES_DEFAULT,
             series_per_family: SERIES_PER_FAMILY_DEFAULT,
             hold: Hold::default(),
             ids_bytes: IDS_BYTES_DEFAULT,
+            streams_bytes: STREAMS_BYTES_DEFAULT,
             new_series_per_second: None,
         }
     }
@@ -84,6 +89,26 @@ impl Limits {
     #[must_use]
     pub fn ids_bytes_max(&self) -> u64 {
         self.ids_bytes
+    }
+
+    /// Bytes for what streams of totals stood at last, beside those for series: clients that push totals rather than
+    /// increments, such as SDKs of OpenTelemetry unless told otherwise, need some 120 for each series of each client.
+    ///
+    /// What a total adds is its rise since the stream's last point, and a fall means that the stream began anew. A
+    /// stream that is not known adds its first point in full only if it began after this process did, and after any
+    /// stream that was forgotten for want of bytes; else that point adds nothing and counts in
+    /// `lastmile_cumulative_baseline_total`. So what is exposed is never above the truth, and totals are exact where one
+    /// process sees a whole stream. Increments need none of this.
+    #[must_use]
+    pub fn streams_bytes(mut self, bytes: u64) -> Self {
+        self.streams_bytes = bytes;
+        self
+    }
+
+    /// The limit on bytes of streams.
+    #[must_use]
+    pub fn streams_bytes_max(&self) -> u64 {
+        self.streams_bytes
     }
 
     /// Who sees a new series at 0 first.

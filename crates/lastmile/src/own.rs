@@ -70,6 +70,12 @@ pub(crate) fn families() -> Vec<Family> {
         Family::gauge("lastmile_dedup_window_seconds")
             .unit("seconds")
             .help("How long a batch id is remembered; less than 600 while memory for ids is short."),
+        #[cfg(feature = "otlp")]
+        Family::counter("lastmile_cumulative_baseline_total")
+            .help("Totals that added nothing, as it is not known what of their stream was counted before: the stream is older than this process, or was forgotten."),
+        #[cfg(feature = "otlp")]
+        Family::counter("lastmile_cumulative_forgotten_total")
+            .help("Streams of totals that were forgotten as memory for them is short; while this grows, totals are lower bounds."),
         Family::gauge("lastmile_readers").help("Scrapers that are there and whose view is kept."),
         Family::counter("lastmile_overflow_total")
             .help("Samples counted under `other` because a limit left their value no place of its own, or because it still waits for one; while this grows, the series of single values are lower bounds.")
@@ -123,6 +129,10 @@ pub(crate) fn families() -> Vec<Family> {
 #[derive(Debug)]
 pub(crate) struct Own {
     formats: [OwnFormat; Format::ALL.len()],
+    #[cfg(feature = "otlp")]
+    baselines: Arc<Pin>,
+    #[cfg(feature = "otlp")]
+    forgotten: Arc<Pin>,
     refused: [Arc<Pin>; Refusal::ALL.len()],
     requests_refused: [Arc<Pin>; RequestRefusal::ALL.len()],
     listeners: [OwnListener; Listener::ALL.len()],
@@ -224,6 +234,10 @@ impl Own {
         };
         let own = Self {
             formats: each(Format::ALL, of_format)?,
+            #[cfg(feature = "otlp")]
+            baselines: bind("lastmile_cumulative_baseline_total", &[])?,
+            #[cfg(feature = "otlp")]
+            forgotten: bind("lastmile_cumulative_forgotten_total", &[])?,
             refused: each(Refusal::ALL, |why| {
                 bind("lastmile_refused_total", &[("reason", why.as_str())])
             })?,
@@ -329,6 +343,10 @@ impl Own {
         if format == Format::Record {
             self.record.add(1);
         }
+        #[cfg(feature = "otlp")]
+        if report.baselines() > 0 {
+            self.baselines.add(report.baselines());
+        }
         for (why, n) in report.refused() {
             self.refused[why as usize].add(n);
         }
@@ -360,6 +378,8 @@ impl Own {
     pub(crate) fn ticked(&self, agg: &Inner, n_expired: u64, now: Ticks) {
         self.expired.add(n_expired);
         self.window.store(agg.ids().window_secs().to_bits());
+        #[cfg(feature = "otlp")]
+        self.forgotten.add(agg.totals().take_forgotten());
         self.readers.store((agg.store().readers().n_live(now) as f64).to_bits());
         self.lock_seconds.store(self.holds.longest(now).to_bits());
         self.look(agg.store());

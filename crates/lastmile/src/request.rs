@@ -23,6 +23,8 @@ pub enum RequestRefusal {
     TooLarge,
     /// The body is in a coding that is not taken, or is not what its coding says.
     Encoding,
+    /// The body is of a type that this path does not take.
+    MediaType,
     /// The body broke off.
     Broken,
     /// The query asks for what there is not.
@@ -30,7 +32,7 @@ pub enum RequestRefusal {
 }
 
 impl RequestRefusal {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Path,
         Self::Method,
         Self::Host,
@@ -40,6 +42,7 @@ impl RequestRefusal {
         Self::Busy,
         Self::TooLarge,
         Self::Encoding,
+        Self::MediaType,
         Self::Broken,
         Self::Query,
     ];
@@ -57,6 +60,7 @@ impl RequestRefusal {
             Self::Busy => "busy",
             Self::TooLarge => "too_large",
             Self::Encoding => "encoding",
+            Self::MediaType => "media_type",
             Self::Broken => "broken",
             Self::Query => "query",
         }

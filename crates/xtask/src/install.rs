@@ -20,6 +20,8 @@ pub(crate) enum Need {
     Newer,
     /// Python's `prometheus_client`, by pip into the target folder.
     PrometheusClient,
+    /// OpenTelemetry's SDK for Python with its exporter over HTTP, by pip into the target folder.
+    OpenTelemetry,
     /// `../shared/conformance`, the one thing whose absence CI forgives.
     Conformance,
 }
@@ -37,6 +39,26 @@ pub(crate) const PROMTOOL: Need = Need::Program { name: "promtool", package: "pr
 
 /// The version of Python's client library that reads our expositions; it needs no other package.
 const PROMETHEUS_CLIENT_VERSION: &str = "0.26.0";
+
+/// OpenTelemetry's SDK for Python, its exporter over HTTP, and all that they need.
+const OPENTELEMETRY: [&str; 16] = [
+    "opentelemetry-exporter-otlp-proto-http==1.45.2",
+    "opentelemetry-exporter-otlp-proto-common==1.45.2",
+    "opentelemetry-exporter-otlp-common==0.66b2",
+    "opentelemetry-exporter-http-transport==0.66b2",
+    "opentelemetry-proto==1.45.2",
+    "opentelemetry-sdk==1.45.2",
+    "opentelemetry-api==1.45.2",
+    "opentelemetry-semantic-conventions==0.66b2",
+    "protobuf==7.36.2",
+    "googleapis-common-protos==1.76.0",
+    "requests==2.34.2",
+    "urllib3==2.8.0",
+    "idna==3.20",
+    "charset-normalizer==3.5.3",
+    "certifi==2026.10.19.post1",
+    "typing-extensions==4.16.0",
+];
 
 /// Installs what is missing among `needs`, where this machine allows it. What still lacks
 /// afterwards is found by [`lacking`], so nothing is returned.
@@ -61,6 +83,13 @@ pub(crate) fn install(tree: &Tree, needs: &[Need]) {
         npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(tree.e2e());
         let _ = shell::run(npm);
     }
+    if needs.contains(&Need::OpenTelemetry) && which("pip3").is_some() && !has_opentelemetry(tree) {
+        let mut pip = tree.command("pip3");
+        pip.args(["install", "--quiet", "--no-deps", "--upgrade", "--target"])
+            .arg(tree.python_otel())
+            .args(OPENTELEMETRY);
+        let _ = shell::run(pip);
+    }
     if needs.contains(&Need::PrometheusClient)
         && which("pip3").is_some()
         && !has_prometheus_client(tree)
@@ -80,6 +109,7 @@ pub(crate) fn lacking(tree: &Tree, need: Need) -> Option<String> {
         Need::NodeModules => node_modules_fresh(tree),
         Need::Newer => true,
         Need::PrometheusClient => has_prometheus_client(tree),
+        Need::OpenTelemetry => has_opentelemetry(tree),
         Need::Conformance => tree.conformance().is_dir(),
     };
     (!met).then(|| match need {
@@ -91,6 +121,7 @@ pub(crate) fn lacking(tree: &Tree, need: Need) -> Option<String> {
         Need::PrometheusClient => {
             format!("pip could not install prometheus_client {PROMETHEUS_CLIENT_VERSION}")
         }
+        Need::OpenTelemetry => format!("pip could not install {}", OPENTELEMETRY[0]),
         Need::Conformance => "../shared/conformance is absent".to_owned(),
     })
 }
@@ -132,6 +163,15 @@ fn privilege() -> Option<&'static [&'static str]> {
 fn has_prometheus_client(tree: &Tree) -> bool {
     let about = format!("prometheus_client-{PROMETHEUS_CLIENT_VERSION}.dist-info");
     tree.python().join(about).is_dir()
+}
+
+/// Whether pip put each of those versions into the target folder.
+fn has_opentelemetry(tree: &Tree) -> bool {
+    OPENTELEMETRY.iter().all(|pinned| {
+        let (name, version) = pinned.split_once("==").unwrap_or((pinned, ""));
+        let about = format!("{}-{version}.dist-info", name.replace('-', "_"));
+        tree.python_otel().join(about).is_dir()
+    })
 }
 
 /// Whether `npm ci` ran since the lock file changed. npm leaves a lock file of its own behind.

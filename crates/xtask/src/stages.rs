@@ -84,6 +84,12 @@ pub(crate) const ALL: &[Stage] = &[
         run: formats,
     },
     Stage {
+        name: "clients",
+        about: "real clients against the aggregator: what is scraped is what they counted",
+        needs: &[NODE, NPM, Need::NodeModules, PYTHON, PIP, Need::OpenTelemetry],
+        run: clients,
+    },
+    Stage {
         name: "naughty",
         about: "the strings of ../shared/conformance as label values",
         needs: &[NODE, PROMETHEUS, PROMTOOL, Need::Conformance],
@@ -122,7 +128,10 @@ fn clippy(tree: &Tree) -> Result<(), Failure> {
     for feature in core_features(tree) {
         deny_warnings(tree, &format!("-p lastmile --all-targets --features {feature}"))?;
     }
-    deny_warnings(tree, "--manifest-path fuzz/Cargo.toml --all-targets --no-default-features")
+    deny_warnings(
+        tree,
+        "--manifest-path fuzz/Cargo.toml --all-targets --no-default-features --features otlp",
+    )
 }
 
 fn deny_warnings(tree: &Tree, selection: &str) -> Result<(), Failure> {
@@ -154,7 +163,8 @@ fn docs(tree: &Tree) -> Result<(), Failure> {
 
 /// The targets are plain functions there; libFuzzer, which needs nightly, is left out.
 fn fuzz_seeds(tree: &Tree) -> Result<(), Failure> {
-    shell::run(tree.cargo_locked("test --manifest-path fuzz/Cargo.toml --no-default-features"))
+    let test = "test --manifest-path fuzz/Cargo.toml --no-default-features --features otlp";
+    shell::run(tree.cargo_locked(test))
 }
 
 fn benches(tree: &Tree) -> Result<(), Failure> {
@@ -173,6 +183,10 @@ fn conformance(tree: &Tree) -> Result<(), Failure> {
 
 fn formats(tree: &Tree) -> Result<(), Failure> {
     node_tests(tree, "formats", &[])
+}
+
+fn clients(tree: &Tree) -> Result<(), Failure> {
+    node_tests(tree, "clients", &[])
 }
 
 fn naughty(tree: &Tree) -> Result<(), Failure> {
@@ -204,7 +218,8 @@ fn node_tests(tree: &Tree, folder: &str, options: &[&str]) -> Result<(), Failure
         .env("E2E_DEMO", tree.binary("lastmile-demo"))
         .env("E2E_REGISTRY", tree.binary("embed-registry"))
         .env("E2E_CONFORMANCE", tree.conformance())
-        .env("E2E_PYTHONPATH", tree.python());
+        .env("E2E_PYTHONPATH", tree.python())
+        .env("E2E_OTEL_PYTHONPATH", tree.python_otel());
     for suite in newer::SUITES {
         let program = newer::prometheus(tree, suite);
         if program.is_file() {

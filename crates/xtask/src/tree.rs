@@ -42,6 +42,11 @@ impl Tree {
         self.target.join("python")
     }
 
+    /// Where pip puts OpenTelemetry's SDK for Python, and all that it needs.
+    pub(crate) fn python_otel(&self) -> PathBuf {
+        self.target.join("python-otel")
+    }
+
     /// Public test data beside the repository, which is not part of it and may be absent.
     pub(crate) fn conformance(&self) -> PathBuf {
         self.root.join("../shared/conformance")

@@ -65,6 +65,10 @@ struct Flags {
     #[arg(long, value_name = "SIZE", env = "LASTMILE_LIMITS_IDS_BYTES", hide_env = true)]
     limits_ids_bytes: Option<String>,
 
+    /// Keep the last totals of clients that push totals (OTLP) in at most this much [default: 16MiB]
+    #[arg(long, value_name = "SIZE", env = "LASTMILE_LIMITS_STREAMS_BYTES", hide_env = true)]
+    limits_streams_bytes: Option<String>,
+
     /// Show a new series at 0 first to: readers (scrapers), everyone, or nobody: off [default: readers]
     #[arg(long, value_name = "WHO", env = "LASTMILE_HOLD", hide_env = true)]
     hold: Option<String>,
@@ -180,6 +184,7 @@ const FILE_HELP: &str = r#"A file for --config, in which every key is optional:
   series_per_family = 10000
   new_series_per_second = 10            # of one client; any number without this
   ids_bytes = "32MiB"
+  streams_bytes = "16MiB"
 
   [[family]]
   name = "page_views_total"
@@ -205,6 +210,7 @@ pub(crate) struct Args {
     pub(crate) limits_series_per_family: Option<Given>,
     pub(crate) limits_new_series_per_second: Option<Given>,
     pub(crate) limits_ids_bytes: Option<Given>,
+    pub(crate) limits_streams_bytes: Option<Given>,
     pub(crate) hold: Option<Given>,
     pub(crate) log: Option<Given>,
     pub(crate) access: Access,
@@ -264,6 +270,7 @@ impl Args {
                 flags.limits_new_series_per_second,
             ),
             limits_ids_bytes: given("limits_ids_bytes", flags.limits_ids_bytes),
+            limits_streams_bytes: given("limits_streams_bytes", flags.limits_streams_bytes),
             hold: given("hold", flags.hold),
             log: given("log", flags.log),
             access: Access {

@@ -68,6 +68,7 @@ impl Config {
         let limits_new_series =
             args.limits_new_series_per_second.and_then(|given| count(&given, &mut faults));
         let limits_ids = args.limits_ids_bytes.and_then(|given| size(&given, &mut faults));
+        let limits_streams = args.limits_streams_bytes.and_then(|given| size(&given, &mut faults));
         let file_hold = file.hold.and_then(|given| hold(&given, &mut faults));
         let hold = args.hold.and_then(|given| hold(&given, &mut faults)).or(file_hold);
         let aggregator = schema.build().and_then(|schema| {
@@ -83,6 +84,9 @@ impl Config {
             }
             if let Some(bytes) = limits_ids {
                 limits = limits.ids_bytes(bytes);
+            }
+            if let Some(bytes) = limits_streams {
+                limits = limits.streams_bytes(bytes);
             }
             if let Some(hold) = hold {
                 limits = limits.hold(hold);

@@ -125,7 +125,7 @@ fn announce(config: &Config, public: SocketAddr, private: SocketAddr) {
          public  http://{public}\n\
          private http://{private}/metrics\n\
          Pages send to http://{public}/lm (lm1) or http://{public}/record (prometheus-user-metrics),\n\
-         or Prometheus text that adds to http://{public}/metrics.\n",
+         Prometheus text that adds to http://{public}/metrics, or OTLP to http://{public}/v1/metrics.\n",
         env!("CARGO_PKG_VERSION"),
         config.n_families,
     );

@@ -59,9 +59,9 @@ impl std::error::Error for DecodeError {}
 pub enum DecodeReason {
     /// The text is not UTF-8.
     InvalidUtf8,
-    /// The text is not JSON, or no Prometheus text.
+    /// The text is not JSON, no Prometheus text, or no request of OTLP.
     Syntax,
-    /// More than 32 arrays and objects stand inside one another.
+    /// More than 32 arrays and objects stand inside one another, or 100 groups of protobuf.
     TooDeep,
     /// The body has 2^30 bytes or more.
     TooLarge,
@@ -81,10 +81,12 @@ pub enum DecodeReason {
     Empty,
     /// `lm1`: there are more than 16 lines. Prometheus text: there are more than 262,144 with samples.
     TooManyLines,
+    /// OTLP: there are more than 262,144 data points, 2,097,152 buckets, or 1,048,576 attributes of one resource.
+    TooManyPoints,
 }
 
 impl DecodeReason {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::InvalidUtf8,
         Self::Syntax,
         Self::TooDeep,
@@ -97,6 +99,7 @@ impl DecodeReason {
         Self::DuplicateKey,
         Self::Empty,
         Self::TooManyLines,
+        Self::TooManyPoints,
     ];
 
     /// The value of the label `reason`.
@@ -115,6 +118,7 @@ impl DecodeReason {
             Self::DuplicateKey => "duplicate_key",
             Self::Empty => "empty",
             Self::TooManyLines => "too_many_lines",
+            Self::TooManyPoints => "too_many_points",
         }
     }
 
@@ -132,6 +136,7 @@ impl DecodeReason {
             Self::DuplicateKey => "a key stands twice",
             Self::Empty => "there is nothing in it",
             Self::TooManyLines => "there are more than 16 lines",
+            Self::TooManyPoints => "there are too many data points",
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Why samples of a body are refused, in more words than a count: a second look at a body, for whoever
 //! has to find out what a client does wrong.
 
+use super::number::Number;
+#[cfg(feature = "otlp")]
+use super::otlp;
 use super::samples::Samples;
 use super::{Counts, Format, Refusal, Source, lm1, prom_text, record};
 use crate::store::{Catalog, FamilyState, Text};
@@ -49,6 +52,13 @@ pub(crate) fn explain(
                 samples.begin(catalog, source);
                 let labels = source.labels_value();
                 let _ = prom_text::decode(catalog, body, labels, samples, &mut counts);
+                samples.note_entries(catalog, body);
+            }
+            #[cfg(feature = "otlp")]
+            Format::OtlpJson | Format::OtlpProtobuf => {
+                samples.begin(catalog, source);
+                let encoding = otlp::Encoding::of(format);
+                let _ = otlp::decode(catalog, None, encoding, body, samples, &mut counts);
                 samples.note_entries(catalog, body);
             }
             Format::Lm1 => {
@@ -166,7 +176,8 @@ impl Samples {
             let entry = self.entries[i];
             let (family, at) = (catalog.family(entry.family), entry.values_at as usize);
             if let Err(why) = self.check_values(family, body, at) {
-                self.note_values(family, body, at, why, u64::from(entry.n_numbers));
+                let n = Number::n_samples(self.numbers_of(&entry));
+                self.note_values(family, body, at, why, n);
             }
         }
     }

@@ -1,9 +1,13 @@
 //! Bytes to samples, or a reason with a position: one decoder a file over one pull parser.
 
+mod counted;
 mod error;
 mod explain;
 pub(crate) mod json;
 mod lm1;
+mod number;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod prom_text;
 mod record;
 mod report;
@@ -13,14 +17,17 @@ mod swar;
 
 pub use error::{DecodeError, DecodeReason};
 pub(crate) use explain::explain;
+pub(crate) use number::Number;
 pub(crate) use report::Counts;
 pub use report::{LineError, PushReport, Refusal};
-pub(crate) use samples::{Entry, Folded, Number, Samples};
+pub(crate) use samples::{Entry, Folded, Samples};
 pub use source::{Headers, Source};
 
 use crate::dedup::{Claim, Ids};
 use crate::store::{BODY_BYTES_END, Catalog, Store};
 use crate::time::Ticks;
+#[cfg(feature = "otlp")]
+use crate::totals::Totals;
 
 /// The format of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +47,32 @@ pub enum Format {
     /// exact; others go where their upper bound does. Count and sum are always exact. Timestamps, exemplars and
     /// `_created` are passed over.
     PromText,
+    /// OpenTelemetry's metrics as JSON: what `@opentelemetry/exporter-metrics-otlp-http` sends to `POST /v1/metrics`.
+    ///
+    /// A data point is a sample. Its metric is the family of the same name, that of the name which Prometheus gives it
+    /// (`app.loads` is `app_loads_total`), or the one that names it by [`Family::otel`](crate::Family::otel). A label has
+    /// the value of the attribute of its name (`service_name` of `service.name`) of the point, else of the resource;
+    /// attributes that are not declared are passed over. Increments add, at any age. Of totals the rise since the
+    /// stream's last point is added; see [`Limits::streams_bytes`](crate::Limits::streams_bytes). Sums that go up and
+    /// down are gauges. A histogram's counts go where their upper bounds do, as of [`PromText`](Self::PromText), and
+    /// exponential ones fill native buckets exactly.
+    #[cfg(feature = "otlp")]
+    OtlpJson,
+    /// The same as protobuf: what `@opentelemetry/exporter-metrics-otlp-proto` and most other SDKs send.
+    #[cfg(feature = "otlp")]
+    OtlpProtobuf,
 }
 
 impl Format {
-    pub(crate) const ALL: [Self; 3] = [Self::Lm1, Self::Record, Self::PromText];
+    pub(crate) const ALL: [Self; if cfg!(feature = "otlp") { 5 } else { 3 }] = [
+        Self::Lm1,
+        Self::Record,
+        Self::PromText,
+        #[cfg(feature = "otlp")]
+        Self::OtlpJson,
+        #[cfg(feature = "otlp")]
+        Self::OtlpProtobuf,
+    ];
 
     /// The value of the label `format`.
     #[must_use]
@@ -52,23 +81,55 @@ impl Format {
             Self::Lm1 => "lm1",
             Self::Record => "record",
             Self::PromText => "prom_text",
+            #[cfg(feature = "otlp")]
+            Self::OtlpJson => "otlp_json",
+            #[cfg(feature = "otlp")]
+            Self::OtlpProtobuf => "otlp_protobuf",
         }
     }
 }
 
+/// What pushes go to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Into<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) ids: &'a Ids,
+    #[cfg(feature = "otlp")]
+    pub(crate) totals: &'a Totals,
+}
+
+/// When a push came, by the aggregator's time and by the wall clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrived {
+    pub(crate) ticks: Ticks,
+    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "totals ask for it"))]
+    pub(crate) wall_ms: u64,
+}
+
 /// Decodes a body and counts what it brought. Lines of `lm1` that fail are in the report.
 pub(crate) fn push(
-    store: &Store,
-    ids: &Ids,
+    into: Into<'_>,
     format: Format,
     body: &[u8],
     source: &Source<'_>,
-    now: Ticks,
+    arrived: Arrived,
 ) -> Result<PushReport, DecodeError> {
     if body.len() >= BODY_BYTES_END {
         return Err(DecodeError::new(DecodeReason::TooLarge, BODY_BYTES_END, ""));
     }
-    let intake = Intake { store, ids, catalog: &store.lease(), body, source, now };
+    let intake = Intake {
+        store: into.store,
+        ids: into.ids,
+        #[cfg(feature = "otlp")]
+        totals: into.totals,
+        catalog: &into.store.lease(),
+        body,
+        source,
+        now: arrived.ticks,
+        #[cfg(feature = "otlp")]
+        wall_ms: arrived.wall_ms,
+    };
+    let (ids, now) = (intake.ids, intake.now);
     Samples::with(|samples| {
         let mut report = PushReport::default();
         match format {
@@ -82,6 +143,10 @@ pub(crate) fn push(
                 intake.finish_batch(claim, samples, counts, &mut report);
             }
             Format::PromText => prom_text::push(&intake, samples, &mut report)?,
+            #[cfg(feature = "otlp")]
+            Format::OtlpJson | Format::OtlpProtobuf => {
+                otlp::push(&intake, otlp::Encoding::of(format), samples, &mut report)?;
+            }
         }
         Ok(report)
     })
@@ -91,10 +156,14 @@ pub(crate) fn push(
 struct Intake<'a> {
     store: &'a Store,
     ids: &'a Ids,
+    #[cfg(feature = "otlp")]
+    totals: &'a Totals,
     catalog: &'a Catalog,
     body: &'a [u8],
     source: &'a Source<'a>,
     now: Ticks,
+    #[cfg(feature = "otlp")]
+    wall_ms: u64,
 }
 
 impl Intake<'_> {
@@ -108,14 +177,16 @@ impl Intake<'_> {
     ) {
         match claim {
             None | Some(Claim::New) => {
+                #[cfg(feature = "otlp")]
+                otlp::settle(self, samples, &mut counts, report);
                 let arrival = self.store.arrival(self.source, self.now);
                 self.store.apply(self.catalog, samples, self.body, &arrival, &mut counts);
                 report.batch(&counts, claim.is_some());
             }
-            Some(Claim::Duplicate) => report.duplicate(counts.total() + samples.n_numbers()),
+            Some(Claim::Duplicate) => report.duplicate(counts.total() + samples.n_samples()),
             Some(Claim::Conflict) => {
                 let mut conflict = Counts::default();
-                conflict.refuse(Refusal::IdConflict, counts.total() + samples.n_numbers());
+                conflict.refuse(Refusal::IdConflict, counts.total() + samples.n_samples());
                 report.batch(&conflict, true);
             }
         }
@@ -136,6 +207,11 @@ pub(crate) fn decode(
         Format::Lm1 => lm1::line(&catalog, body, 0, body.len(), samples, &mut counts).map(drop),
         Format::Record => record::decode(&catalog, body, samples, &mut counts),
         Format::PromText => prom_text::decode(&catalog, body, &[], samples, &mut counts),
+        #[cfg(feature = "otlp")]
+        Format::OtlpJson | Format::OtlpProtobuf => {
+            let encoding = otlp::Encoding::of(format);
+            otlp::decode(&catalog, None, encoding, body, samples, &mut counts)
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use super::error::{DecodeError, DecodeReason};
 use super::json::{Json, RawStr};
+use super::number::Number;
 use super::report::{Counts, Refusal};
-use super::samples::{Number, Samples};
+use super::samples::Samples;
 use crate::schema::Kind;
 use crate::store::{Catalog, Text};
 

@@ -121,7 +121,7 @@ impl Counts {
 
 /// What became of a push that decoded: how many samples were counted, and why others were not.
 ///
-/// A sample is one increment, or one element of a list of observations; in Prometheus text, one line. Those accepted and those
+/// A sample is one increment, or one element of a list of observations; in Prometheus text one line, in OTLP one data point. Those accepted and those
 /// refused are together all that was sent, but for batches that were counted before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PushReport {
@@ -131,6 +131,8 @@ pub struct PushReport {
     duplicate_batches: u32,
     duplicate_samples: u64,
     failed: Vec<LineError>,
+    #[cfg(feature = "otlp")]
+    baselines: u64,
 }
 
 impl PushReport {
@@ -190,6 +192,17 @@ impl PushReport {
         self.batches += 1;
         self.duplicate_batches += 1;
         self.duplicate_samples += n_samples;
+    }
+
+    /// Takes in totals that added nothing, as it is not known what of them was counted before.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn baseline(&mut self, n: u64) {
+        self.baselines += n;
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(crate) fn baselines(&self) -> u64 {
+        self.baselines
     }
 
     pub(crate) fn batches_without_id(&self) -> u32 {

@@ -5,10 +5,11 @@ use std::cell::Cell;
 
 use super::explain::Note;
 use super::json::{RawStr, unescape};
+use super::number::Number;
 use super::prom_text::Histograms;
 use super::report::{Counts, Refusal};
 use super::source::Source;
-use crate::schema::{Kind, LABELS_MAX, OTHER, UNKNOWN, ValueFrom, is_template, template_into};
+use crate::schema::{LABELS_MAX, OTHER, UNKNOWN, ValueFrom, is_template, template_into};
 use crate::store::{Catalog, FamilyState, Key, Seen, Target, Text, Texts, same};
 
 /// The samples of one series.
@@ -25,55 +26,6 @@ pub(crate) struct Entry {
     pub(crate) next: u32,
     /// The row that it may belong to.
     pub(crate) row: u32,
-}
-
-/// One value, and how often it came: the pair's count times the weight. Before it is checked it may
-/// also stand for an element that was none.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Number {
-    pub(crate) value: f64,
-    pub(crate) n: u64,
-}
-
-impl Number {
-    /// An element that is not a number. No JSON number is a NaN.
-    pub(crate) const NOT_A_NUMBER: Self = Self { value: f64::NAN, n: 1 };
-
-    /// An element whose count is not one.
-    pub(crate) const BAD_COUNT: Self = Self { value: 0.0, n: 0 };
-
-    /// The first number of a checked entry that a client counted into buckets itself: the sum of what it
-    /// observed. The others are upper edges of buckets, and how much is in each.
-    pub(crate) const fn sum(sum: f64) -> Self {
-        Self { value: sum, n: 0 }
-    }
-
-    /// Splits the numbers of a checked entry that a client counted into buckets itself into the sum and the
-    /// buckets. An observation that was checked came at least once, so no other entry begins like one.
-    #[inline]
-    pub(crate) fn split_counted(numbers: &[Self]) -> Option<(f64, &[Self])> {
-        match numbers {
-            [Self { value, n: 0 }, buckets @ ..] => Some((*value, buckets)),
-            _ => None,
-        }
-    }
-
-    #[inline]
-    fn check(&self, family: &FamilyState) -> Result<(), Refusal> {
-        if self.n == 0 {
-            return Err(Refusal::BadCount);
-        }
-        if self.value.is_nan() {
-            return Err(Refusal::NotANumber);
-        }
-        if !self.value.is_finite() {
-            return Err(Refusal::NotFinite);
-        }
-        // A counter grows by the weighted value; an observation is counted `n` times instead.
-        let v =
-            if family.kind() == Kind::Counter { self.value * self.n as f64 } else { self.value };
-        family.check_value(v)
-    }
 }
 
 /// A value that became `other` before its series was looked for.
@@ -105,6 +57,9 @@ pub(crate) struct Samples {
     other: Option<Text>,
     /// Histograms of Prometheus text whose lines are still coming.
     pub(crate) histograms: Histograms,
+    /// A request of OpenTelemetry that is being read.
+    #[cfg(feature = "otlp")]
+    pub(crate) otlp: super::otlp::Doc,
     /// What the server sets on labels, in the order of [`Catalog::served`].
     served: Vec<Text>,
     /// Why samples are refused, where a body is looked at once more to tell.
@@ -133,6 +88,8 @@ impl Samples {
         self.arena.clear();
         self.other = None;
         self.served.clear();
+        #[cfg(feature = "otlp")]
+        self.otlp.clear();
         self.clear_entries();
     }
 
@@ -207,6 +164,17 @@ impl Samples {
             + self.entries.capacity() * size_of::<Entry>()
             + self.folded.capacity() * size_of::<Folded>()
             + self.histograms.kept_bytes()
+            + self.kept_otlp_bytes()
+    }
+
+    #[cfg(feature = "otlp")]
+    fn kept_otlp_bytes(&self) -> usize {
+        self.otlp.kept_bytes()
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    fn kept_otlp_bytes(&self) -> usize {
+        0
     }
 
     /// The text of a JSON string: in place if it has no escapes, decoded into the arena otherwise.
@@ -313,9 +281,13 @@ impl Samples {
         }
     }
 
-    /// Samples of all entries.
-    pub(crate) fn n_numbers(&self) -> u64 {
-        self.entries.iter().map(|entry| u64::from(entry.n_numbers)).sum()
+    /// Samples of all entries, and those that wait to become some.
+    pub(crate) fn n_samples(&self) -> u64 {
+        let entries = self.entries.iter().map(|entry| Number::n_samples(self.numbers_of(entry)));
+        let entries: u64 = entries.sum();
+        #[cfg(feature = "otlp")]
+        let entries = entries + self.otlp.n_pending();
+        entries
     }
 
     /// The values of an entry.

@@ -43,6 +43,7 @@ pub(super) fn families(families: &[Family]) -> Vec<Fault> {
             faults.push(family.fault(field, why));
         };
         name(family, &mut fault);
+        otel(families, family, &mut fault);
         for why in clashes {
             fault("name", why);
         }
@@ -68,6 +69,21 @@ fn name(family: &Family, fault: &mut impl FnMut(&str, String)) {
         }
         if !ends_in_unit(&family.name, family.kind, unit) {
             fault("unit", format!("the name must end in `_{unit}` (before `_total`)"));
+        }
+    }
+}
+
+/// A name of OpenTelemetry is one family's.
+fn otel(families: &[Family], family: &Family, fault: &mut impl FnMut(&str, String)) {
+    let Some(otel) = &family.otel else { return };
+    if otel.is_empty() {
+        fault("otel", "is empty".to_owned());
+    }
+    for other in families.iter().filter(|other| !std::ptr::eq(*other, family)) {
+        if other.otel.as_ref() == Some(otel) {
+            fault("otel", format!("`{otel}` is what family `{}` has too", other.name));
+        } else if other.name == *otel {
+            fault("otel", format!("`{otel}` is the name of another family"));
         }
     }
 }

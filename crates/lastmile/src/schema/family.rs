@@ -108,6 +108,7 @@ pub struct Family {
     pub(crate) ttl: Option<Duration>,
     pub(crate) resolution: Option<f64>,
     pub(crate) le_style: LeStyle,
+    pub(crate) otel: Option<String>,
     pub(crate) host_only: bool,
     pub(crate) place: Option<Place>,
 }
@@ -128,6 +129,7 @@ impl Family {
             ttl: None,
             resolution: None,
             le_style: LeStyle::Canonical,
+            otel: None,
             host_only: false,
             place: None,
         }
@@ -244,6 +246,22 @@ impl Family {
     #[must_use]
     pub fn resolution(mut self, resolution: f64) -> Self {
         self.resolution = Some(resolution);
+        self
+    }
+
+    /// What OpenTelemetry calls it, where that is neither the family's name nor what Prometheus makes the name of:
+    /// `app_loads_total` is the family of `app.loads` in any case. No two families may have one, nor is it the name of
+    /// another family.
+    ///
+    /// ```
+    /// use lastmile::{Family, Schema};
+    ///
+    /// let family = Family::counter("loads_total").otel("myapp.page.loads");
+    /// assert!(Schema::builder().family(family).build().is_ok());
+    /// ```
+    #[must_use]
+    pub fn otel(mut self, name: impl Into<String>) -> Self {
+        self.otel = Some(name.into());
         self
     }
 

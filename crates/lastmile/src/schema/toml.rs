@@ -126,6 +126,7 @@ impl Reader<'_> {
                     family.combine = self.one_of(field, value, &WORDS);
                 }
                 "ttl" => family.ttl = self.duration(field, value),
+                "otel" => family.otel = self.text(field, value),
                 "host_only" => family.host_only = self.boolean(field, value).unwrap_or(false),
                 other => self.fault(key.span(), other, "is not a field of a family"),
             }
@@ -247,6 +248,11 @@ impl Reader<'_> {
                 "ids_bytes" => {
                     if let Some(bytes) = self.bytes(&field, value) {
                         self.into.limits = limits.ids_bytes(bytes);
+                    }
+                }
+                "streams_bytes" => {
+                    if let Some(bytes) = self.bytes(&field, value) {
+                        self.into.limits = limits.streams_bytes(bytes);
                     }
                 }
                 "series_per_family" => {

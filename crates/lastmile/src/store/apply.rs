@@ -70,7 +70,7 @@ fn count_known(
                     now,
                 ));
         if is_known {
-            accepted += u64::from(entry.n_numbers);
+            accepted += Number::n_samples(numbers);
         } else {
             misses.push(i);
         }
@@ -181,7 +181,7 @@ impl Store {
         counts: &mut Counts,
     ) {
         for (key, numbers) in missed {
-            let n = numbers.len() as u64;
+            let n = Number::n_samples(numbers);
             let hashes = key.value_hashes();
             match key.family.fold_unlisted(&key, &hashes) {
                 Ok(unlisted) => {
@@ -209,7 +209,7 @@ impl Store {
         let mut hashes = ValueHashes::default();
         let mut admission = family.incarnation().admission.lock();
         for (key, numbers) in missed {
-            let n = numbers.len() as u64;
+            let n = Number::n_samples(numbers);
             hashes.set(&key);
             let admitted = self.admit(&mut admission, &key, &hashes, arrival, &mut rows);
             match (admitted, rows.held()) {
@@ -232,16 +232,17 @@ impl Store {
 /// came stands again, to be asked for a place.
 #[inline(never)]
 fn settle_folded(catalog: &Catalog, samples: &mut Samples, misses: &[u32]) {
-    let Samples { folded, entries, values, .. } = samples;
+    let Samples { folded, entries, values, numbers, .. } = samples;
     let mut folded = folded.iter().peekable();
     while let Some(Folded { entry, .. }) = folded.peek() {
         let family = entries[*entry as usize].family;
         let mut overflow = [0; LABELS_MAX];
         let is_of_family = |folded: &&Folded| entries[folded.entry as usize].family == family;
         while let Some(Folded { entry, label, value }) = folded.next_if(is_of_family) {
-            let Entry { values_at, n_numbers, .. } = entries[*entry as usize];
+            let Entry { values_at, numbers_at, n_numbers, .. } = entries[*entry as usize];
             if misses.binary_search(entry).is_err() {
-                overflow[*label as usize] += u64::from(n_numbers);
+                let numbers = &numbers[numbers_at as usize..][..n_numbers as usize];
+                overflow[*label as usize] += Number::n_samples(numbers);
             } else {
                 values[(values_at + label) as usize] = *value;
             }

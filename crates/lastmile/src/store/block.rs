@@ -378,8 +378,8 @@ impl Block {
     /// Counts observations in row `i` of a histogram's block.
     #[inline]
     pub(super) fn observe(&mut self, i: usize, family: &FamilyState, numbers: &[Number]) {
-        if let Some((sum, buckets)) = Number::split_counted(numbers) {
-            return self.observe_counted(i, family, sum, buckets);
+        if let Some((sum, finest, buckets)) = Number::split_counted(numbers) {
+            return self.observe_counted(i, family, sum, finest, buckets);
         }
         let cells = self.cells_mut(i);
         for number in numbers {
@@ -396,11 +396,19 @@ impl Block {
     /// Adds what a client counted into buckets itself: each count goes where its bucket's upper edge does, which
     /// is exact where the bounds are the same.
     #[inline(never)]
-    fn observe_counted(&mut self, i: usize, family: &FamilyState, sum: f64, buckets: &[Number]) {
+    fn observe_counted(
+        &mut self,
+        i: usize,
+        family: &FamilyState,
+        sum: f64,
+        finest: i8,
+        buckets: &[Number],
+    ) {
         let counts = buckets.iter().map(|bucket| (bucket.value, bucket.n)).filter(|(_, n)| *n > 0);
         histogram::add_counted(self.cells_mut(i), family.bounds(), sum, counts.clone());
         if let Some(declared) = family.native() {
             let cells = self.native_cells_mut(i);
+            native::limit_resolution(cells, declared.schema, finest);
             for (edge, n) in counts {
                 // Nothing above the largest observation that the family takes was counted.
                 native::observe(cells, declared.schema, edge.min(family.max()), n);

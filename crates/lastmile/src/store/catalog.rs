@@ -14,6 +14,9 @@ use crate::sync::{CachePadded, Mutex, lane, yield_now};
 pub(crate) struct Catalog {
     families: Vec<Arc<FamilyState>>,
     by_name: HashMap<Box<[u8]>, u32, Seed>,
+    /// Those that say what OpenTelemetry calls them, by that.
+    #[cfg(feature = "otlp")]
+    by_otel: HashMap<Box<[u8]>, u32, Seed>,
     /// What the server sets on labels, each once.
     served: Vec<ValueFrom>,
     /// By family, each label that the server sets and where in `served` its value comes from.
@@ -33,6 +36,8 @@ pub(crate) struct Target<'a> {
 impl Catalog {
     /// Of these families, in the order of exposition.
     pub(super) fn new(families: Vec<Arc<FamilyState>>, seed: Seed) -> Self {
+        #[cfg(feature = "otlp")]
+        let mut by_otel = HashMap::with_hasher(seed.clone());
         let mut by_name = HashMap::with_hasher(seed);
         let mut served: Vec<ValueFrom> = Vec::new();
         let mut served_of = Vec::with_capacity(families.len());
@@ -40,6 +45,10 @@ impl Catalog {
             let declared = family.declared();
             if !declared.host_only {
                 by_name.insert(declared.name().as_bytes().into(), position as u32);
+                #[cfg(feature = "otlp")]
+                if let Some(otel) = &declared.otel {
+                    by_otel.insert(otel.as_bytes().into(), position as u32);
+                }
             }
             let mut of_family = Vec::new();
             for (i, label) in declared.labels().iter().enumerate() {
@@ -52,7 +61,14 @@ impl Catalog {
             }
             served_of.push(of_family);
         }
-        Self { families, by_name, served, served_of }
+        Self {
+            families,
+            by_name,
+            #[cfg(feature = "otlp")]
+            by_otel,
+            served,
+            served_of,
+        }
     }
 
     /// The family at a position.
@@ -64,9 +80,20 @@ impl Catalog {
     /// The family of a name that clients may use.
     #[inline]
     pub(crate) fn target(&self, name: &[u8]) -> Option<Target<'_>> {
-        let position = *self.by_name.get(name)?;
+        Some(self.at(*self.by_name.get(name)?))
+    }
+
+    /// The family that says that OpenTelemetry calls it so.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn otel_target(&self, name: &[u8]) -> Option<Target<'_>> {
+        Some(self.at(*self.by_otel.get(name)?))
+    }
+
+    /// The family at a position, to be written to.
+    #[inline]
+    pub(crate) fn at(&self, position: u32) -> Target<'_> {
         let (family, served) = (self.family(position), &self.served_of[position as usize]);
-        Some(Target { position, family, served })
+        Target { position, family, served }
     }
 
     /// The family of a name, whoever may use it. Looks at one after the other.

@@ -16,8 +16,8 @@ pub(crate) struct Text {
 /// The text stands in the arena, not in the body.
 const IN_ARENA: u32 = 1 << 31;
 
-/// The text holds a quote, a backslash or a line feed. Only decoded text can: JSON has none of them
-/// unescaped in a string.
+/// The text holds a quote, a backslash or a line feed. Only decoded text can, and that of protobuf: JSON has none of
+/// them unescaped in a string.
 const SPECIAL: u32 = 1 << 30;
 
 /// Bodies are shorter than this, so that offsets leave room for the flags.
@@ -36,6 +36,18 @@ impl Text {
         let special = memchr::memchr3(b'"', b'\\', b'\n', &arena[start..]).is_some();
         let flags = IN_ARENA | if special { SPECIAL } else { 0 };
         Self { start: start as u32, len_flags: (arena.len() - start) as u32 | flags }
+    }
+
+    /// The same text where that of a body may hold what is escaped where it is exposed.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn marked(mut self, body: &[u8]) -> Self {
+        if self.len_flags & IN_ARENA == 0 {
+            let text = &body[self.start as usize..][..self.len()];
+            if memchr::memchr3(b'"', b'\\', b'\n', text).is_some() {
+                self.len_flags |= SPECIAL;
+            }
+        }
+        self
     }
 
     /// Puts a value behind the others of an arena.

@@ -226,6 +226,17 @@ fn observe_outside(word: &mut u64, counts: &mut [u64], idx: i32, n: u64) {
     *word = window.word();
 }
 
+/// Makes buckets no finer than `finest`, of a row of a family that declares this schema: what was counted into buckets
+/// of that resolution elsewhere then falls into one each.
+pub(crate) fn limit_resolution(cells: &mut [u64], schema: i8, finest: i8) {
+    let ([word, _], counts) = split(cells);
+    let mut window = Window::from_word(*word);
+    while schema - window.halvings as i8 > finest {
+        window.halve(counts);
+    }
+    *word = window.word();
+}
+
 /// Adds another row's observations, exactly, at the coarser of their resolutions or one that holds both. The
 /// families declare the same.
 pub(crate) fn merge(cells: &mut [u64], other: &[u64]) {

@@ -1,5 +1,6 @@
 //! Golden files: `tests/data/NAME.schema.toml` (or `.json`, as `prometheus-user-metrics` has them) and
-//! `NAME.push.json` (`/record`), `NAME.push.lm1` or `NAME.push.txt` (`/metrics`), or several in this order, give
+//! `NAME.push.json` (`/record`), `NAME.push.lm1`, `NAME.push.txt` (`/metrics`) or `NAME.push.otlp.json`, or several in
+//! this order, give
 //! `NAME.prom`.
 //! `UPDATE_EXPECT=1` writes what is exposed now.
 
@@ -22,7 +23,11 @@ fn golden_files() {
         .collect();
     names.sort();
     assert!(names.len() >= 8, "{names:?}");
-    for name in names.iter().filter(|name| *name != "summaries" || has_summaries()) {
+    for name in names.iter().filter(|name| match name.as_str() {
+        "summaries" => has_summaries(),
+        "otlp" => cfg!(feature = "otlp"),
+        _ => true,
+    }) {
         check(&folder, name);
     }
 }
@@ -37,6 +42,8 @@ fn check(folder: &Path, name: &str) {
     let agg = Aggregator::new(schema.clone(), schema.limits().clone(), start()).unwrap();
     let ends =
         [(Format::Record, "push.json"), (Format::Lm1, "push.lm1"), (Format::PromText, "push.txt")];
+    #[cfg(feature = "otlp")]
+    let ends = [&ends[..], &[(Format::OtlpJson, "push.otlp.json")]].concat();
     for (format, end) in ends {
         if let Some(body) = read(end) {
             let report = agg.push(format, body.as_bytes(), &Source::default(), start());

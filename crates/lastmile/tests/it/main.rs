@@ -13,6 +13,10 @@ mod json_suite;
 mod laws;
 mod model;
 mod oracle;
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(feature = "otlp")]
+mod otlp_proto;
 #[cfg(feature = "protobuf")]
 mod protobuf;
 mod pushes;

@@ -54,6 +54,13 @@ fn op(schema: &TestSchema) -> impl Strategy<Value = Op> + use<> {
         pushes::lm1(&schema.families).prop_map(|body| Push(Format::Lm1, body)),
         pushes::prom_text(&schema.families).prop_map(|body| Push(Format::PromText, body)),
     ];
+    #[cfg(feature = "otlp")]
+    let push = prop_oneof![
+        3 => push,
+        2 => pushes::otlp(&schema.families).prop_map(|(is_json, body)| {
+            Push(if is_json { Format::OtlpJson } else { Format::OtlpProtobuf }, body)
+        }),
+    ];
     let families = schema.families.clone();
     let bind = (0..families.len(), vec(any::<Index>(), 2..3)).prop_map(move |(f, picks)| {
         let labels =

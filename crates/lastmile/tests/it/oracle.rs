@@ -60,6 +60,11 @@ impl Pair {
             Format::Lm1 => self.twin.push_lm1(body),
             Format::Record => self.twin.push_record(body),
             Format::PromText => self.twin.push_prom_text(body),
+            #[cfg(feature = "otlp")]
+            Format::OtlpJson | Format::OtlpProtobuf => {
+                let is_json = format == Format::OtlpJson;
+                self.twin.push_otlp(is_json, body, self.now.wall_ms())
+            }
             _ => unreachable!("no other format in this part"),
         };
         if let Err(why) = agree(&ours, &twins, body) {
@@ -190,7 +195,12 @@ impl Pair {
                 vec![("family".to_owned(), family.clone()), ("label".to_owned(), label.clone())];
             wanted.insert(("lastmile_overflow_total".to_owned(), labels), n);
         }
+        if self.twin.baselines > 0 {
+            let series = ("lastmile_cumulative_baseline_total".to_owned(), vec![]);
+            wanted.insert(series, self.twin.baselines);
+        }
         let compared = [
+            "lastmile_cumulative_baseline_total",
             "lastmile_pushes_total",
             "lastmile_samples_total",
             "lastmile_refused_total",

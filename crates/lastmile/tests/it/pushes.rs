@@ -2,8 +2,12 @@
 //! are built as JSON texts, so that duplicate keys, spellings of numbers and broken bytes are in
 //! reach.
 
+#[cfg(feature = "otlp")]
+mod otlp;
 mod prom_text;
 
+#[cfg(feature = "otlp")]
+pub(crate) use otlp::{both as otlp_both, otlp};
 pub(crate) use prom_text::prom_text;
 
 use proptest::collection::vec;

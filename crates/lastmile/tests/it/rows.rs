@@ -1,6 +1,9 @@
 //! The table of bad input: what is sent, and exactly what becomes of it. Tests and fuzz targets
 //! share it. Every row runs on [`crate::schemas::everything`].
 
+#[cfg(feature = "otlp")]
+#[path = "rows/otlp.rs"]
+mod otlp;
 #[path = "rows/prom_text.rs"]
 mod prom_text;
 
@@ -80,6 +83,8 @@ pub(crate) fn rows(huge: usize) -> Vec<Row> {
     lm1_values(&mut rows);
     lm1_lines(&mut rows, huge);
     prom_text::rows(&mut rows, huge);
+    #[cfg(feature = "otlp")]
+    otlp::rows(&mut rows, huge);
     rows.0
 }
 

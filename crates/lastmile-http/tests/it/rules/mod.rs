@@ -6,6 +6,8 @@ mod bodies;
 mod cors;
 mod formats;
 mod gates;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod page_loads;
 mod privates;
 mod routes;

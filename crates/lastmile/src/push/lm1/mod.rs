@@ -8,8 +8,9 @@ mod key;
 
 use super::error::{DecodeError, DecodeReason};
 use super::json::{Json, RawStr};
+use super::number::Number;
 use super::report::{Counts, PushReport, Refusal};
-use super::samples::{Number, Samples};
+use super::samples::Samples;
 use super::{Format, Intake};
 use crate::schema::Kind;
 use crate::store::{Catalog, Text};

@@ -15,8 +15,9 @@ pub(crate) use histograms::Histograms;
 use scan::{Scan, read_float};
 
 use super::error::{DecodeError, DecodeReason};
+use super::number::Number;
 use super::report::{Counts, PushReport, Refusal};
-use super::samples::{Number, Samples};
+use super::samples::Samples;
 use super::{Format, Intake};
 use crate::schema::Kind;
 use crate::store::{Catalog, FamilyState, Target, Text};

@@ -3,6 +3,8 @@
 
 mod declared;
 mod native;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod prom_text;
 mod pushes;
 
@@ -106,6 +108,14 @@ pub(crate) struct Twin {
     pub(crate) overflow: BTreeMap<(String, String), u64>,
     /// The content that each id of a batch named first.
     ids: BTreeMap<String, String>,
+    /// What each stream of totals stood at.
+    #[cfg(feature = "otlp")]
+    streams: BTreeMap<String, otlp::StreamState>,
+    /// Totals that added nothing.
+    pub(crate) baselines: u64,
+    /// When the process began.
+    #[cfg(feature = "otlp")]
+    began_ms: u64,
     /// Batches that were applied.
     batch: u64,
     /// Whether so much time went by that what was observed may be out of every window.
@@ -119,6 +129,11 @@ impl Twin {
             series_per_family,
             overflow: BTreeMap::new(),
             ids: BTreeMap::new(),
+            #[cfg(feature = "otlp")]
+            streams: BTreeMap::new(),
+            baselines: 0,
+            #[cfg(feature = "otlp")]
+            began_ms: crate::oracle::start().wall_ms(),
             batch: 0,
             waited: false,
         }
@@ -265,7 +280,7 @@ impl Twin {
     /// The row that a sample with these labels belongs to, after every limit. What the host sends waits
     /// for nothing.
     fn row(&mut self, f: usize, labels: &[String], from_host: bool) -> RowMut<'_> {
-        let Twin { families, series_per_family, overflow, batch, ids: _, waited: _ } = self;
+        let Twin { families, series_per_family, overflow, batch, .. } = self;
         let FamilyState { family, series, places, waiting, reserved } = &mut families[f];
         let mut key = labels.to_vec();
         let mut folded = BTreeSet::new();

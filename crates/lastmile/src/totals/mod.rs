@@ -1,0 +1,346 @@
+//! Totals that clients push, and how much they rose since they were pushed last.
+//!
+//! A *stream* is what one client counts under one name since one moment; its points are totals. What a push adds is
+//! the rise since the point before, so that point is kept here: a few words for each stream, in memory that is bounded
+//! and found by a keyed hash of 128 bits of all that names the stream.
+//!
+//! **Never above the truth.** Of a stream that is not known nobody can tell what was counted before, by the process
+//! before this one or before its state went. So its first point counts in full only if it began after this process did
+//! and after every stream whose state went; else it is a *baseline*, which adds nothing. When streams begin is their
+//! own clock's word, which is only trusted as far as the age that the point itself gives the stream agrees.
+//!
+//! **Fair shares.** When memory is full the stream of the longest lane goes that was silent for longest: lanes are
+//! sources, as those of batch ids are. A lane does not push out what is alive in itself: who comes when all places
+//! are taken by streams that still push waits, uncounted, until one falls silent, as rotating through more streams than
+//! there are places would make all of them baselines, always.
+//!
+//! ```text
+//! shard × 16:  table ── id → index ──► entries  [id 16][start 8][time 8][words 16][tick 4][links 8][lane 4]
+//!              lane × 64: first ⇄ … ⇄ last      the longest silent first
+//! ```
+
+mod rise;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use rise::{Amount, Buckets, Counted, Rise};
+
+use std::hash::{BuildHasher, Hash};
+
+use hashbrown::HashTable;
+
+use crate::push::Source;
+use crate::sync::{AtomicU64, CachePadded, Mutex, Ordering, RandomState};
+use crate::time::{TICKS_PER_SEC, Ticks};
+
+/// Locks that streams are spread over.
+const SHARDS: usize = 16;
+
+/// Queues that sources are spread over, in each shard.
+const LANES: usize = 64;
+
+/// What a stream takes besides its words: its entry, its place in a table that is at worst 7/16 full, its place among
+/// the free ones, and what an allocation costs.
+const STREAM_BYTES: usize = size_of::<Entry>() + 12 + 4 + 16;
+
+/// A stream that was silent for so long gives its place to another of its own lane: three times the longest interval
+/// that SDKs push at unless told otherwise.
+/// Source: opentelemetry-specification, specification/metrics/sdk.md, "Periodic exporting MetricReader": 60,000 ms.
+const SILENT: Ticks = 180 * TICKS_PER_SEC;
+
+/// How far ahead of ours a client's clock may be. A stream that begins later than that may be any age.
+const AHEAD_NS_MAX: u64 = 300 * 1_000_000_000;
+
+/// No entry.
+const NONE: u32 = u32::MAX;
+
+/// Which stream a point is of, and when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stream {
+    pub(crate) id: u128,
+    /// When it began, in nanoseconds since the Unix epoch by the client's clock; 0 if that is not known.
+    pub(crate) start_ns: u64,
+    /// The moment of the point, by the same clock; 0 if that is not known.
+    pub(crate) time_ns: u64,
+}
+
+/// What is known of a stream when another point of it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Last<'a> {
+    /// The words of the point before, and whether this one is of a later moment.
+    Known { words: &'a [u64], is_later: bool },
+    /// The stream began with nothing, and nothing of it was counted.
+    Nothing,
+    /// What of it was counted is not known.
+    Unknown,
+    /// A point of a later moment was counted.
+    Newer,
+}
+
+/// Who sends, and when it came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender {
+    lane: usize,
+    now: Ticks,
+    wall_ns: u64,
+}
+
+/// The streams of one aggregator.
+#[derive(Debug)]
+pub(crate) struct Totals {
+    keys: [RandomState; 2],
+    shards: [CachePadded<Mutex<Shard>>; SHARDS],
+    shard_bytes: usize,
+    /// When this process began, as streams tell it.
+    began_ns: u64,
+    n_forgotten: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    table: HashTable<u32>,
+    entries: Vec<Entry>,
+    free: Vec<u32>,
+    lanes: Vec<Lane>,
+    bytes: usize,
+    /// The latest start of a stream whose state went.
+    floor_ns: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    id: u128,
+    start_ns: u64,
+    time_ns: u64,
+    words: Box<[u64]>,
+    tick: Ticks,
+    before: u32,
+    behind: u32,
+    lane: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Lane {
+    first: u32,
+    last: u32,
+    len: u32,
+}
+
+impl Lane {
+    const EMPTY: Self = Self { first: NONE, last: NONE, len: 0 };
+}
+
+impl Totals {
+    /// Room for streams in so many bytes, of a process that began at this moment.
+    pub(crate) fn new(bytes: u64, began_ms: u64) -> Self {
+        Self {
+            keys: [RandomState::new(), RandomState::new()],
+            shards: std::array::from_fn(|_| CachePadded::default()),
+            shard_bytes: usize::try_from(bytes).unwrap_or(usize::MAX) / SHARDS,
+            began_ns: began_ms.saturating_mul(1_000_000),
+            n_forgotten: AtomicU64::new(0),
+        }
+    }
+
+    /// The keyed hash of something that names a stream.
+    pub(crate) fn hash(&self, name: impl Hash) -> u128 {
+        let [high, low] = &self.keys;
+        u128::from(high.hash_one(&name)) << 64 | u128::from(low.hash_one(&name))
+    }
+
+    /// Who sends a push that came at this moment.
+    pub(crate) fn sender(&self, source: &Source<'_>, now: Ticks, wall_ms: u64) -> Sender {
+        let [key, _] = &self.keys;
+        let hash = match source.addr_value() {
+            Some(addr) => key.hash_one(Source::prefix_of(addr)),
+            None => key.hash_one(source.origin_value()),
+        };
+        let wall_ns = wall_ms.saturating_mul(1_000_000);
+        Sender { lane: hash as usize % LANES, now, wall_ns }
+    }
+
+    /// A point of a stream came, whose total these words are: tells `rise` what is known of the stream, and keeps the
+    /// words unless a later point is known.
+    pub(crate) fn advance<R>(
+        &self,
+        stream: &Stream,
+        sender: Sender,
+        words: &[u64],
+        rise: impl FnOnce(Last<'_>) -> R,
+    ) -> R {
+        let mut shard = self.shards[(stream.id >> 64) as usize % SHARDS].0.lock();
+        let shard = &mut *shard;
+        if shard.lanes.is_empty() {
+            shard.lanes = vec![Lane::EMPTY; LANES];
+        }
+        let mut n_forgotten = 0;
+        let entries = &shard.entries;
+        let known = shard.table.find(stream.id as u64, |i| entries[*i as usize].id == stream.id);
+        let risen = if let Some(&i) = known {
+            shard.known(i, stream, sender, words, self.shard_bytes, &mut n_forgotten, rise)
+        } else {
+            let began = self.began_ns.max(shard.floor_ns);
+            let is_whole = stream.is_younger_than(began, self.began_ns, sender.wall_ns);
+            let has_room = shard.insert(stream, sender, words, self.shard_bytes, &mut n_forgotten);
+            rise(if has_room && is_whole { Last::Nothing } else { Last::Unknown })
+        };
+        if n_forgotten > 0 {
+            self.n_forgotten.fetch_add(n_forgotten, Ordering::Relaxed);
+        }
+        risen
+    }
+
+    /// Streams whose state went for want of memory, since this was last asked.
+    pub(crate) fn take_forgotten(&self) -> u64 {
+        self.n_forgotten.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Stream {
+    /// Whether it began after `floor_ns`, by its own clock, and after `began_ns` by the age that its point gives it.
+    fn is_younger_than(&self, floor_ns: u64, began_ns: u64, wall_ns: u64) -> bool {
+        let Some(age) = self.time_ns.checked_sub(self.start_ns) else { return false };
+        self.start_ns > floor_ns
+            && self.start_ns <= wall_ns.saturating_add(AHEAD_NS_MAX)
+            && wall_ns.saturating_sub(age) > began_ns
+    }
+}
+
+impl Shard {
+    /// Another point of the stream at `i`.
+    #[expect(clippy::too_many_arguments, reason = "one call, of what is at hand there")]
+    fn known<R>(
+        &mut self,
+        i: u32,
+        stream: &Stream,
+        sender: Sender,
+        words: &[u64],
+        bytes_max: usize,
+        n_forgotten: &mut u64,
+        rise: impl FnOnce(Last<'_>) -> R,
+    ) -> R {
+        let entry = &mut self.entries[i as usize];
+        if stream.time_ns != 0 && stream.time_ns < entry.time_ns {
+            return rise(Last::Newer);
+        }
+        let is_later = stream.time_ns == 0 || stream.time_ns > entry.time_ns;
+        let risen = rise(Last::Known { words: &entry.words, is_later });
+        if entry.words.len() == words.len() {
+            entry.words.copy_from_slice(words);
+            entry.time_ns = stream.time_ns;
+            entry.tick = entry.tick.max(sender.now);
+            let lane = entry.lane;
+            self.unlink(i);
+            self.link(i, lane);
+        } else {
+            self.remove(i);
+            if !self.insert(stream, sender, words, bytes_max, n_forgotten) {
+                // It comes back as one that is not known.
+                self.floor_ns = self.floor_ns.max(stream.start_ns);
+                *n_forgotten += 1;
+            }
+        }
+        risen
+    }
+
+    /// Adds a stream, if there is room or another goes for it.
+    fn insert(
+        &mut self,
+        stream: &Stream,
+        sender: Sender,
+        words: &[u64],
+        bytes_max: usize,
+        n_forgotten: &mut u64,
+    ) -> bool {
+        let bytes = STREAM_BYTES + size_of_val(words);
+        if bytes > bytes_max {
+            return false;
+        }
+        while self.bytes + bytes > bytes_max {
+            let Some(i) = self.goes_for(sender) else { return false };
+            self.floor_ns = self.floor_ns.max(self.entries[i as usize].start_ns);
+            self.remove(i);
+            *n_forgotten += 1;
+        }
+        self.bytes += bytes;
+        let entry = Entry {
+            id: stream.id,
+            start_ns: stream.start_ns,
+            time_ns: stream.time_ns,
+            words: words.into(),
+            tick: sender.now,
+            before: NONE,
+            behind: NONE,
+            lane: sender.lane as u32,
+        };
+        let i = match self.free.pop() {
+            Some(i) => {
+                self.entries[i as usize] = entry;
+                i
+            }
+            None => {
+                self.entries.push(entry);
+                self.entries.len() as u32 - 1
+            }
+        };
+        self.link(i, sender.lane as u32);
+        let entries = &self.entries;
+        self.table.insert_unique(stream.id as u64, i, |i| entries[*i as usize].id as u64);
+        true
+    }
+
+    /// The stream that goes for one of this sender, if any may.
+    fn goes_for(&self, sender: Sender) -> Option<u32> {
+        let own = self.lanes[sender.lane];
+        let longest = self.lanes.iter().max_by_key(|lane| lane.len)?;
+        if longest.len > own.len + 1 {
+            return Some(longest.first);
+        }
+        // The lanes are even, and this one is as long as any.
+        let silent = |lane: &Lane| {
+            let entry = self.entries.get(lane.first as usize)?;
+            (sender.now.saturating_sub(entry.tick) >= SILENT).then_some(lane.first)
+        };
+        silent(&own)
+            .or_else(|| self.lanes.iter().filter(|lane| lane.len >= own.len).find_map(silent))
+    }
+
+    fn remove(&mut self, i: u32) {
+        self.unlink(i);
+        let entry = &mut self.entries[i as usize];
+        let words = std::mem::take(&mut entry.words);
+        self.bytes -= STREAM_BYTES + size_of_val(&*words);
+        let id = entry.id;
+        if let Ok(place) = self.table.find_entry(id as u64, |other| *other == i) {
+            place.remove();
+        }
+        self.free.push(i);
+    }
+
+    /// Puts a stream at the end of a lane.
+    fn link(&mut self, i: u32, lane: u32) {
+        let queue = &mut self.lanes[lane as usize];
+        let before = std::mem::replace(&mut queue.last, i);
+        queue.len += 1;
+        match self.entries.get_mut(before as usize) {
+            Some(entry) => entry.behind = i,
+            None => queue.first = i,
+        }
+        let entry = &mut self.entries[i as usize];
+        (entry.before, entry.behind, entry.lane) = (before, NONE, lane);
+    }
+
+    fn unlink(&mut self, i: u32) {
+        let Entry { before, behind, lane, .. } = self.entries[i as usize];
+        let queue = &mut self.lanes[lane as usize];
+        queue.len -= 1;
+        match self.entries.get_mut(before as usize) {
+            Some(entry) => entry.behind = behind,
+            None => queue.first = behind,
+        }
+        match self.entries.get_mut(behind as usize) {
+            Some(entry) => entry.before = before,
+            None => queue.last = before,
+        }
+    }
+}

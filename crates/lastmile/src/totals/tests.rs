@@ -1,0 +1,98 @@
+use super::*;
+
+/// Room for so many streams of numbers in each shard.
+fn totals(n: usize) -> Totals {
+    Totals::new((n * SHARDS * (STREAM_BYTES + 16)) as u64, 1_000)
+}
+
+fn sender(totals: &Totals, last: u8, now: Ticks) -> Sender {
+    let source = Source::default().addr([10, 0, 0, last].into());
+    totals.sender(&source, now, 2_000 + u64::from(now) * 100)
+}
+
+/// Stream `i` of the first shard stands at `n`: what that adds, if anybody can tell.
+fn point(totals: &Totals, i: u128, sender: Sender, n: i64) -> Option<f64> {
+    let stream = Stream { id: i, start_ns: 1_500_000_000, time_ns: 2_000_000_000 };
+    let amount = Amount::Whole(n);
+    match totals.advance(&stream, sender, &amount.words(), |last| amount.rise(last)) {
+        Rise::By(rise) => Some(rise),
+        Rise::Baseline => None,
+    }
+}
+
+fn n_streams(totals: &Totals) -> usize {
+    totals.shards.iter().map(|shard| shard.0.lock().table.len()).sum()
+}
+
+#[test]
+fn the_longest_silent_of_the_longest_lane_goes() {
+    let totals = totals(10);
+    let (flood, good) = (sender(&totals, 1, 0), sender(&totals, 2, 0));
+    assert_ne!(flood.lane, good.lane, "or the test says nothing");
+    assert_eq!(point(&totals, 100, good, 5), Some(5.0));
+    for i in 0..9 {
+        assert_eq!(point(&totals, i, flood, 1), Some(1.0));
+    }
+    assert_eq!((n_streams(&totals), totals.take_forgotten()), (10, 0));
+    // A source that is not alone in being alive takes nothing from itself.
+    assert_eq!(point(&totals, 9, flood, 1), None, "it waits");
+    assert_eq!(point(&totals, 0, flood, 3), Some(2.0), "all others go on");
+    assert_eq!(point(&totals, 101, good, 5), Some(5.0), "another takes its share");
+    assert_eq!((n_streams(&totals), totals.take_forgotten()), (10, 1));
+    assert_eq!(point(&totals, 1, flood, 9), None, "the longest silent went");
+    assert_eq!(point(&totals, 2, flood, 9), Some(8.0));
+    // Whoever comes after silence gets a place, and what began before what went is a baseline.
+    let later = sender(&totals, 1, SILENT);
+    assert_eq!(point(&totals, 9, later, 4), None);
+    assert_eq!(point(&totals, 9, later, 6), Some(2.0));
+    assert_eq!((n_streams(&totals), totals.take_forgotten()), (10, 1));
+}
+
+#[test]
+fn bytes_are_bounded_whatever_comes() {
+    let totals = Totals::new(64 << 10, 0);
+    for i in 0..20_000_u64 {
+        let stream = Stream { id: totals.hash(i % 7_001), start_ns: 1, time_ns: i };
+        let words = vec![i; (i * 7 % 40) as usize];
+        let source = Source::default().addr([10, 0, (i % 7) as u8, 1].into());
+        let sender = totals.sender(&source, i as Ticks, i);
+        totals.advance(&stream, sender, &words, |_| ());
+    }
+    let mut n = 0;
+    for shard in &totals.shards {
+        let shard = shard.0.lock();
+        let live = shard.table.iter().map(|i| &shard.entries[*i as usize]);
+        let bytes: usize = live.map(|entry| STREAM_BYTES + size_of_val(&*entry.words)).sum();
+        assert_eq!(bytes, shard.bytes);
+        assert!(bytes <= (64 << 10) / SHARDS);
+        let linked: u32 = shard.lanes.iter().map(|lane| lane.len).sum();
+        assert_eq!(linked as usize, shard.table.len());
+        assert!(shard.entries.len() < 60, "places are used again");
+        n += shard.table.len();
+    }
+    assert!(n > 100, "{n}");
+}
+
+#[test]
+fn a_total_that_grows_keeps_its_place_in_line() {
+    let totals = totals(4);
+    let sender = sender(&totals, 1, 0);
+    let stream = |time_ns| Stream { id: 5, start_ns: 1_500_000_000, time_ns };
+    let last = |time_ns, words: &[u64]| {
+        totals.advance(&stream(time_ns), sender, words, |last| match last {
+            Last::Known { words, .. } => words.len(),
+            Last::Nothing => 100,
+            Last::Unknown => 200,
+            Last::Newer => 300,
+        })
+    };
+    let seen = [
+        last(2_000_000_000, &[1, 2]),
+        last(2_000_000_001, &[1, 2, 3]),
+        last(2_000_000_000, &[1]),
+        last(2_000_000_002, &[1; 9_999]),
+        last(2_000_000_003, &[1]),
+    ];
+    assert_eq!(seen, [100, 2, 300, 3, 200], "one that outgrew all memory is not known any more");
+    assert_eq!(totals.take_forgotten(), 1);
+}
