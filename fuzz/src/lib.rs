@@ -35,4 +35,4 @@ mod pushing;
 mod replay;
 
 pub use escaping::exposition;
-pub use pushing::{lm1, prom_text, record};
+pub use pushing::{lm1, prom_text, record, reports};

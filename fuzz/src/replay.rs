@@ -57,6 +57,11 @@ fn prom_text() {
 }
 
 #[test]
+fn reports() {
+    replay("reports", crate::reports, 80);
+}
+
+#[test]
 fn exposition() {
     replay("exposition", crate::exposition, 8);
 }

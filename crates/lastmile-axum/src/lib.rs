@@ -66,6 +66,8 @@ use lastmile_http::Service;
 
 pub use endpoint::Endpoint;
 pub use measure::measure;
+#[cfg(feature = "reports")]
+pub use push::Reports;
 pub use push::{Lm1, PromText, Push, PushFormat, Record};
 
 /// The routes of `service` at their own paths, to `merge` or to `nest` under any path.

@@ -10,6 +10,7 @@
 //! | `/lm` | public | `POST`, `OPTIONS` | an `lm1` push |
 //! | `/record` | public | `POST`, `OPTIONS` | a `prometheus-user-metrics` push |
 //! | `/metrics`, `/metrics/`, `/metrics/<label>/<value>/…` | public | `POST`, `OPTIONS` | a push of Prometheus text that adds, see below |
+//! | `/reports` | public | `POST`, `OPTIONS` | what browsers report by themselves, with the feature `reports`; see below |
 //! | `/metrics` | private | `GET`, `HEAD` | the aggregate, in the format that the scraper likes best, streamed |
 //! | `/healthz` | private | `GET`, `HEAD` | 200 |
 //! | `/debug/refusals` | private | `GET`, `HEAD` | the last refusals as JSON, see below |
@@ -87,6 +88,27 @@
 //! with `/metrics/job` is a Pushgateway's, whose pushes do not add: 404. Where both sides share a listener,
 //! `GET /metrics` is the scrape and `POST /metrics` the push.
 //!
+//! # What browsers report by themselves
+//! With the feature `reports`, `POST /reports` takes reports of the Reporting API (`application/reports+json`) and the
+//! older ones of CSP (`application/csp-report`) into the families `browser_…` of the default schema; see
+//! `lastmile::Format::Reports`. A browser sends them when a site's answers ask it to:
+//!
+//! ```text
+//! Reporting-Endpoints: default="https://rum.example/reports"
+//! Content-Security-Policy: default-src 'self'; report-to default; report-uri https://rum.example/reports
+//! Report-To: {"group":"nel","max_age":86400,"endpoints":[{"url":"https://rum.example/reports"}]}
+//! NEL: {"report_to":"nel","max_age":86400,"include_subdomains":true,"success_fraction":0.01,"failure_fraction":1}
+//! ```
+//!
+//! The first line alone brings deprecations, interventions, crashes and violations of permissions policies; the second
+//! adds violations of CSP, from browsers without the Reporting API too (`report-uri`). The last two are Network Error
+//! Logging, which Chromium and its kin alone have, and which still needs the older `Report-To`: DNS, TCP, TLS and HTTP
+//! errors of this site's requests, also of users who never got as far as the page, and with `success_fraction` a sample
+//! of what went well to compare them with. All of it needs https, on both sides. The collector should be another host
+//! than the site: a host that is down takes no report about it. Other origins are asked for first (a preflight with
+//! `content-type`), which is answered; where [`PublicOptions::origins`] are listed, the site's must be. Browsers send
+//! after about a minute, and again after any answer but 2xx.
+//!
 //! # What a scrape is answered
 //! | asked for | answer |
 //! |---|---|
@@ -118,6 +140,7 @@
 //! `tower`. [`Service::take`] takes a push on a path of the host's own and gives its report.
 //!
 //! # Features
+//! - `reports`, not by default: `POST /reports`.
 //! - `protobuf`, not by default: offers delimited protobuf, the one format that has native histograms and
 //!   start times.
 //!

@@ -1,5 +1,7 @@
 //! A push on its way through the limits, each before the next costs more.
 
+#[cfg(feature = "reports")]
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -141,6 +143,11 @@ impl Arrival {
         }
         if admitted.client.by_proxy {
             source = source.headers(&headers);
+        }
+        #[cfg(feature = "reports")]
+        if format == Format::Reports {
+            // Keys of the standard library's maps are random in each thread, and no two are the same.
+            source = source.seed(RandomState::new().hash_one(0));
         }
         let pushed = aggregator.push(format, body, &source, now);
         // Each line of `lm1` costs as much as a request of its own, also where none of them decoded.

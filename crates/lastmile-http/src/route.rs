@@ -22,12 +22,14 @@ pub(crate) enum Route {
 
 impl Route {
     /// Each path as an adapter routes it, and what it means.
-    pub(crate) const ALL: [(&'static str, Self); 9] = [
+    pub(crate) const ALL: [(&'static str, Self); 9 + cfg!(feature = "reports") as usize] = [
         ("/lm", Self::Push(Format::Lm1)),
         ("/record", Self::Push(Format::Record)),
         ("/metrics", Self::Push(Format::PromText)),
         (path::BEHIND, Self::Push(Format::PromText)),
         ("/metrics/{*labels}", Self::Push(Format::PromText)),
+        #[cfg(feature = "reports")]
+        ("/reports", Self::Push(Format::Reports)),
         ("/metrics", Self::Metrics),
         ("/debug/refusals", Self::Refusals),
         ("/healthz", Self::Healthy),

@@ -107,6 +107,7 @@
 //! - `tls`, not by default: `serve_tls`, over rustls. It brings no cryptography: the caller's
 //!   `rustls::ServerConfig` has its own provider, such as `ring`.
 //! - `protobuf`, not by default: offers delimited protobuf to scrapers; see [`lastmile_http`].
+//! - `reports`, not by default: takes what browsers report by themselves; see [`lastmile_http`].
 
 mod endpoint;
 mod serve;

@@ -132,6 +132,12 @@ impl Ids {
         shard.claim(id, content, lane, now, self.ids_per_shard, &self.window)
     }
 
+    /// A hash of a body that nobody outside can know.
+    #[cfg(feature = "reports")]
+    pub(crate) fn content_hash(&self, content: &[u8]) -> u64 {
+        self.content_key.hash_one(content)
+    }
+
     /// The lane of a source: by the part of its address that stands for one client, else by its origin.
     fn lane(&self, source: &Source<'_>) -> usize {
         let [key, _] = &self.keys;

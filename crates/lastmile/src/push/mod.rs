@@ -7,6 +7,8 @@ mod lm1;
 mod prom_text;
 mod record;
 mod report;
+#[cfg(feature = "reports")]
+mod reports;
 mod samples;
 mod source;
 mod swar;
@@ -40,10 +42,26 @@ pub enum Format {
     /// exact; others go where their upper bound does. Count and sum are always exact. Timestamps, exemplars and
     /// `_created` are passed over.
     PromText,
+    /// What browsers report by themselves to `POST /reports`: `application/reports+json` of the Reporting API, and the
+    /// older `application/csp-report`. They count in the families `browser_…` of the default schema, by words of
+    /// closed or bounded labels; one that is not listed is `other`, and no URL, user agent or address is looked at.
+    ///
+    /// A report is a sample, a network error another for its time. One of a type that is not known is refused as
+    /// [`UnknownReport`](Refusal::UnknownReport). A network error counts as often as `1/sampling_fraction` says, the
+    /// fraction taken for 0.001 at least; what is between two whole numbers becomes one of them, with the right mean,
+    /// as [`Source::seed`] decides.
+    #[cfg(feature = "reports")]
+    Reports,
 }
 
 impl Format {
-    pub(crate) const ALL: [Self; 3] = [Self::Lm1, Self::Record, Self::PromText];
+    pub(crate) const ALL: [Self; 3 + cfg!(feature = "reports") as usize] = [
+        Self::Lm1,
+        Self::Record,
+        Self::PromText,
+        #[cfg(feature = "reports")]
+        Self::Reports,
+    ];
 
     /// The value of the label `format`.
     #[must_use]
@@ -52,6 +70,8 @@ impl Format {
             Self::Lm1 => "lm1",
             Self::Record => "record",
             Self::PromText => "prom_text",
+            #[cfg(feature = "reports")]
+            Self::Reports => "reports",
         }
     }
 }
@@ -82,6 +102,8 @@ pub(crate) fn push(
                 intake.finish_batch(claim, samples, counts, &mut report);
             }
             Format::PromText => prom_text::push(&intake, samples, &mut report)?,
+            #[cfg(feature = "reports")]
+            Format::Reports => reports::push(&intake, samples, &mut report)?,
         }
         Ok(report)
     })
@@ -136,6 +158,8 @@ pub(crate) fn decode(
         Format::Lm1 => lm1::line(&catalog, body, 0, body.len(), samples, &mut counts).map(drop),
         Format::Record => record::decode(&catalog, body, samples, &mut counts),
         Format::PromText => prom_text::decode(&catalog, body, &[], samples, &mut counts),
+        #[cfg(feature = "reports")]
+        Format::Reports => reports::decode(&catalog, body, &mut || 0, samples, &mut counts),
     }
 }
 

@@ -38,10 +38,12 @@ pub enum Refusal {
     BadCount,
     /// The batch's id was seen before with other content.
     IdConflict,
+    /// A browser's report is of a type that is not known.
+    UnknownReport,
 }
 
 impl Refusal {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::UnknownFamily,
         Self::TypeMismatch,
         Self::UnknownLabel,
@@ -57,6 +59,7 @@ impl Refusal {
         Self::BadWeight,
         Self::BadCount,
         Self::IdConflict,
+        Self::UnknownReport,
     ];
 
     /// The value of the label `reason`.
@@ -78,6 +81,7 @@ impl Refusal {
             Self::BadWeight => "bad_weight",
             Self::BadCount => "bad_count",
             Self::IdConflict => "id_conflict",
+            Self::UnknownReport => "unknown_report",
         }
     }
 }

@@ -3,8 +3,10 @@
 //! reach.
 
 mod prom_text;
+mod reports;
 
 pub(crate) use prom_text::prom_text;
+pub(crate) use reports::reports;
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -8,6 +8,8 @@ mod formats;
 mod gates;
 mod page_loads;
 mod privates;
+#[cfg(feature = "reports")]
+mod reports;
 mod routes;
 mod scrapes;
 pub(crate) mod server;

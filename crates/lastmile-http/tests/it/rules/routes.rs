@@ -12,15 +12,14 @@ fn each_side_has_its_own_paths() {
     let public = Service::public(agg.clone());
     let private = Service::private(agg.clone());
     let both = Service::public_and_private(agg);
-    assert_eq!(
-        public.paths().collect::<Vec<_>>(),
-        ["/lm", "/record", "/metrics", "/metrics/", "/metrics/{*labels}"]
-    );
+    let mut pushes = vec!["/lm", "/record", "/metrics", "/metrics/", "/metrics/{*labels}"];
+    pushes.extend(cfg!(feature = "reports").then_some("/reports"));
+    assert_eq!(public.paths().collect::<Vec<_>>(), pushes);
     assert_eq!(
         private.paths().collect::<Vec<_>>(),
         ["/metrics", "/debug/refusals", "/healthz", "/readyz"]
     );
-    assert_eq!(both.paths().count(), 8, "`/metrics` once");
+    assert_eq!(both.paths().count(), pushes.len() + 3, "`/metrics` once");
 
     let [public, private, both] = [public, private, both].map(Server::start);
     for path in ["/lm", "/record"] {

@@ -5,12 +5,14 @@ mod declared;
 mod native;
 mod prom_text;
 mod pushes;
+mod reports;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use declared::{Combine, Family, Kind, Label, Open, Policy};
 use declared::{OTHER, check_bounds, label_values};
 pub(crate) use native::Native;
+pub(crate) use reports::SEED;
 
 use crate::exact::Exact;
 
