@@ -11,6 +11,7 @@
 //! | `/record` | public | `POST`, `OPTIONS` | a `prometheus-user-metrics` push |
 //! | `/metrics`, `/metrics/`, `/metrics/<label>/<value>/…` | public | `POST`, `OPTIONS` | a push of Prometheus text that adds, see below |
 //! | `/reports` | public | `POST`, `OPTIONS` | what browsers report by themselves, with the feature `reports`; see below |
+//! | `/lm/ws` | public | `GET` | a WebSocket of `lm1` lines, with the feature `ws`; see below |
 //! | `/metrics` | private | `GET`, `HEAD` | the aggregate, in the format that the scraper likes best, streamed |
 //! | `/healthz` | private | `GET`, `HEAD` | 200 |
 //! | `/debug/refusals` | private | `GET`, `HEAD` | the last refusals as JSON, see below |
@@ -109,6 +110,34 @@
 //! `content-type`), which is answered; where [`PublicOptions::origins`] are listed, the site's must be. Browsers send
 //! after about a minute, and again after any answer but 2xx.
 //!
+//! # Over a WebSocket
+//! With the feature `ws`, `GET /lm/ws` takes what `/lm` takes, for clients that stay. A message is text, of at most
+//! 64 KiB and 16 lines, and each has one answer, in its order:
+//!
+//! | answer | when |
+//! |---|---|
+//! | `{"ack":["33bp7n0hkb…","…"]}` | these batches need not be sent again: they were counted, now or before, or are refused for good; a batch without an id is counted too |
+//! | `{"ack":[…],"failed":[{"line":2,"offset":57,"reason":"syntax","detail":"…"}]}` | these lines did not decode; of lines that all failed the first is told |
+//! | `{"ack":[],"retry_after":3}` | the client sends more than its rate, a token a line: nothing of the message was counted, send it again after so many seconds |
+//!
+//! Origin, key (`?key=`, as a page can set no header) and rate are asked for before the upgrade, and there are at most
+//! so many sockets, in all and of one client (`PublicOptions::sockets`): 403, 401, 429 and 503, which a page sees as
+//! a close with 1006; 426 answers who asks for no WebSocket. A message is not read before the answers to those before
+//! it went out, so a client that does not read is not read. Who is silent for 30 s is sent a ping, and is given up
+//! after as much again (`PublicOptions::socket_ping`). What came of a message is taken from the bytes that all bodies
+//! in flight share. There is no compression, as a message that is compressed is small to send and large to take.
+//!
+//! | closed with | when |
+//! |---|---|
+//! | 1001 | the host stops (`Service::close_sockets`): what was read is counted and answered |
+//! | 1002, 1007 | what came is no WebSocket, or text that is no UTF-8 |
+//! | 1003, 1009 | a binary message; one of more than 64 KiB |
+//! | 1013 | the bytes in flight leave it no room |
+//!
+//! A silent socket takes less than 8 KiB in `lastmile_hyper::serve` and less than 13 KiB in `axum::serve`, over TCP.
+//! Whoever serves the connections has to give them away, as hyper's `with_upgrades` does, and
+//! `Service::set_sockets` says what runs them; the adapters do both.
+//!
 //! # What a scrape is answered
 //! | asked for | answer |
 //! |---|---|
@@ -141,6 +170,7 @@
 //!
 //! # Features
 //! - `reports`, not by default: `POST /reports`.
+//! - `ws`, not by default: `GET /lm/ws`. It brings `tungstenite` for the frames.
 //! - `protobuf`, not by default: offers delimited protobuf, the one format that has native histograms and
 //!   start times.
 //!
@@ -180,6 +210,8 @@ mod report;
 mod route;
 mod scrape;
 mod service;
+#[cfg(feature = "ws")]
+mod socket;
 
 pub use body::ResponseBody;
 pub use clock::Clock;

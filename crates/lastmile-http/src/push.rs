@@ -10,7 +10,7 @@ use http::HeaderMap;
 use http::header::ORIGIN;
 use http::request::Parts;
 use http_body::Body;
-use lastmile::{Aggregator, Format, Headers, PushReport, Source, Timestamp};
+use lastmile::{Aggregator, DecodeError, Format, Headers, PushReport, Source, Timestamp};
 
 use crate::gate::{Admitted, Gate};
 use crate::inflate::Coding;
@@ -75,7 +75,8 @@ impl Door<'_> {
         }
         // A body may take long to come; what is in it counts from when it was there.
         let arrived = now.after(started.elapsed());
-        let arrival = Arrival { format, coding, bytes_max, admitted, now: arrived };
+        let plain = Plain { format, admitted, tells_ids: false, now: arrived };
+        let arrival = Arrival { coding, bytes_max, plain };
         match offload.filter(|_| is_large) {
             None => arrival.apply(aggregator, &rules.gate, headers, labels, body.bytes()),
             Some(spawn) => {
@@ -98,12 +99,20 @@ impl Door<'_> {
 /// A body that is there.
 #[derive(Clone, Copy)]
 struct Arrival {
-    format: Format,
     coding: Coding,
     /// Most bytes that it may be inflated to.
     bytes_max: usize,
-    admitted: Admitted,
-    now: Timestamp,
+    plain: Plain,
+}
+
+/// A body that is there and not compressed, or not any more.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain {
+    pub(crate) format: Format,
+    pub(crate) admitted: Admitted,
+    /// Whether the report is to name the batches.
+    pub(crate) tells_ids: bool,
+    pub(crate) now: Timestamp,
 }
 
 impl Arrival {
@@ -115,7 +124,7 @@ impl Arrival {
         labels: &[(String, String)],
         body: &[u8],
     ) -> Result<PushReport, Problem> {
-        let Self { format, coding, bytes_max, admitted, now } = self;
+        let Self { coding, bytes_max, plain } = self;
         let inflated;
         let body = match coding {
             Coding::Identity => body,
@@ -126,6 +135,22 @@ impl Arrival {
                 &inflated
             }
         };
+        let pushed = plain.apply(aggregator, gate, request, labels, body);
+        pushed.map_err(|error| Problem::undecodable(&error))
+    }
+}
+
+impl Plain {
+    /// Decodes and applies it, and charges what it turned out to hold.
+    pub(crate) fn apply(
+        self,
+        aggregator: &Aggregator,
+        gate: &Gate,
+        request: &HeaderMap,
+        labels: &[(String, String)],
+        body: &[u8],
+    ) -> Result<PushReport, DecodeError> {
+        let Self { format, admitted, tells_ids, now } = self;
         let headers = Texts(request);
         let labels: Vec<_> = labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let mut source = Source::default().labels(&labels);
@@ -149,6 +174,9 @@ impl Arrival {
             // Keys of the standard library's maps are random in each thread, and no two are the same.
             source = source.seed(RandomState::new().hash_one(0));
         }
+        if tells_ids {
+            source = source.tell_ids();
+        }
         let pushed = aggregator.push(format, body, &source, now);
         // Each line of `lm1` costs as much as a request of its own, also where none of them decoded.
         let n_lines = match &pushed {
@@ -160,7 +188,7 @@ impl Arrival {
         };
         let further = n_lines.saturating_sub(1) as u32;
         gate.charge(request, admitted.client, further, now);
-        pushed.map_err(|error| Problem::undecodable(&error))
+        pushed
     }
 }
 

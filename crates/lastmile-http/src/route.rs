@@ -14,6 +14,9 @@ pub(crate) enum Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Push(Format),
+    /// A WebSocket of lines of `lm1`.
+    #[cfg(feature = "ws")]
+    Socket,
     Metrics,
     Refusals,
     Healthy,
@@ -22,7 +25,8 @@ pub(crate) enum Route {
 
 impl Route {
     /// Each path as an adapter routes it, and what it means.
-    pub(crate) const ALL: [(&'static str, Self); 9 + cfg!(feature = "reports") as usize] = [
+    pub(crate) const ALL: [(&'static str, Self);
+        9 + cfg!(feature = "reports") as usize + cfg!(feature = "ws") as usize] = [
         ("/lm", Self::Push(Format::Lm1)),
         ("/record", Self::Push(Format::Record)),
         ("/metrics", Self::Push(Format::PromText)),
@@ -30,6 +34,8 @@ impl Route {
         ("/metrics/{*labels}", Self::Push(Format::PromText)),
         #[cfg(feature = "reports")]
         ("/reports", Self::Push(Format::Reports)),
+        #[cfg(feature = "ws")]
+        ("/lm/ws", Self::Socket),
         ("/metrics", Self::Metrics),
         ("/debug/refusals", Self::Refusals),
         ("/healthz", Self::Healthy),
@@ -46,11 +52,17 @@ impl Route {
     pub(crate) fn side(self) -> Side {
         match self {
             Self::Push(_) => Side::Public,
+            #[cfg(feature = "ws")]
+            Self::Socket => Side::Public,
             Self::Metrics | Self::Refusals | Self::Healthy | Self::Ready => Side::Private,
         }
     }
 
     pub(crate) fn takes(self, method: &Method) -> bool {
+        #[cfg(feature = "ws")]
+        if self == Self::Socket {
+            return method == Method::GET;
+        }
         match self.side() {
             Side::Public => method == Method::POST || method == Method::OPTIONS,
             Side::Private => method == Method::GET || method == Method::HEAD,
@@ -59,6 +71,10 @@ impl Route {
 
     /// The value of `Allow`.
     pub(crate) fn allow(self) -> &'static str {
+        #[cfg(feature = "ws")]
+        if self == Self::Socket {
+            return "GET";
+        }
         match self.side() {
             Side::Public => "POST, OPTIONS",
             Side::Private => "GET, HEAD",

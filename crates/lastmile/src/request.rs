@@ -27,10 +27,12 @@ pub enum RequestRefusal {
     Broken,
     /// The query asks for what there is not.
     Query,
+    /// The request is to become a WebSocket and does not say so in the way of RFC 6455.
+    Upgrade,
 }
 
 impl RequestRefusal {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Path,
         Self::Method,
         Self::Host,
@@ -42,6 +44,7 @@ impl RequestRefusal {
         Self::Encoding,
         Self::Broken,
         Self::Query,
+        Self::Upgrade,
     ];
 
     /// The value of the label `reason`.
@@ -59,6 +62,7 @@ impl RequestRefusal {
             Self::Encoding => "encoding",
             Self::Broken => "broken",
             Self::Query => "query",
+            Self::Upgrade => "upgrade",
         }
     }
 }

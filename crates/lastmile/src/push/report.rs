@@ -135,6 +135,7 @@ pub struct PushReport {
     duplicate_batches: u32,
     duplicate_samples: u64,
     failed: Vec<LineError>,
+    ids: Vec<String>,
 }
 
 impl PushReport {
@@ -173,6 +174,12 @@ impl PushReport {
         self.duplicate_samples
     }
 
+    /// The ids that batches of `lm1` brought, in their order, of those that need not be sent again: they were counted,
+    /// now or before, or are refused for good. None unless [`Source::tell_ids`](crate::Source::tell_ids) asked.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter().map(String::as_str)
+    }
+
     /// Lines of an `lm1` body that did not decode while others did.
     #[must_use]
     pub fn failed_lines(&self) -> &[LineError] {
@@ -198,6 +205,11 @@ impl PushReport {
 
     pub(crate) fn batches_without_id(&self) -> u32 {
         self.batches_without_id
+    }
+
+    /// Notes the id of a batch, which is ASCII.
+    pub(crate) fn note_id(&mut self, id: &[u8]) {
+        self.ids.push(String::from_utf8_lossy(id).into_owned());
     }
 
     pub(crate) fn fail_line(&mut self, line: usize, error: DecodeError) {

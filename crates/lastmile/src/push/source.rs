@@ -45,6 +45,7 @@ pub struct Source<'a> {
     headers: Option<&'a dyn Headers>,
     labels: &'a [(&'a str, &'a str)],
     seed: Option<u64>,
+    tell_ids: bool,
 }
 
 impl Source<'_> {
@@ -136,6 +137,14 @@ impl<'a> Source<'a> {
         self.seed
     }
 
+    /// Asks the report to name the batches that need not be sent again; see
+    /// [`PushReport::ids`](crate::PushReport::ids). For a client that is told of each by its id, as over a WebSocket.
+    #[must_use]
+    pub fn tell_ids(mut self) -> Self {
+        self.tell_ids = true;
+        self
+    }
+
     /// What [`labels`](Self::labels) set.
     #[must_use]
     pub fn labels_value(&self) -> &'a [(&'a str, &'a str)] {
@@ -190,6 +199,10 @@ impl fmt::Debug for Source<'_> {
 const KEY_BYTES_MIN: usize = 16;
 
 impl Source<'_> {
+    pub(crate) fn wants_ids(&self) -> bool {
+        self.tell_ids
+    }
+
     /// The name that the request's key gives its batch, if it is one that no other request has.
     pub(crate) fn batch_key(&self) -> Option<&[u8]> {
         self.idempotency_key.map(str::as_bytes).filter(|key| key.len() >= KEY_BYTES_MIN)

@@ -13,4 +13,6 @@ mod reports;
 mod routes;
 mod scrapes;
 pub(crate) mod server;
+#[cfg(feature = "ws")]
+mod sockets;
 mod texts;

@@ -14,6 +14,7 @@ fn each_side_has_its_own_paths() {
     let both = Service::public_and_private(agg);
     let mut pushes = vec!["/lm", "/record", "/metrics", "/metrics/", "/metrics/{*labels}"];
     pushes.extend(cfg!(feature = "reports").then_some("/reports"));
+    pushes.extend(cfg!(feature = "ws").then_some("/lm/ws"));
     assert_eq!(public.paths().collect::<Vec<_>>(), pushes);
     assert_eq!(
         private.paths().collect::<Vec<_>>(),
@@ -49,6 +50,7 @@ fn other_paths_are_not_there() {
         "/LM",
         "//lm",
         "/lm/x",
+        "/lm/ws/",
         "/%6cm",
         "/record.json",
         "/metric",
