@@ -43,4 +43,4 @@ mod replay;
 pub use escaping::exposition;
 #[cfg(feature = "otlp")]
 pub use otlp::{otlp_json, otlp_protobuf};
-pub use pushing::{lm1, prom_text, record};
+pub use pushing::{lm1, prom_text, record, reports};

@@ -1,4 +1,4 @@
-//! Any body, as `/record`, as `/lm` and as `/metrics`.
+//! Any body, as `/record`, as `/lm`, as `/metrics` and as `/reports`.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use lastmile::{Aggregator, DecodeError, Format, PushReport, Source};
 use crate::expo::{self, Exposition};
 use crate::oracle::{Pair, is_own, start};
 use crate::schemas::everything;
-use crate::twin::Policy;
+use crate::twin::{Policy, SEED};
 
 /// A body of `POST /record`.
 ///
@@ -65,6 +65,14 @@ pub fn prom_text(body: &[u8]) {
         };
         assert_eq!(samples(&text(&second)), samples(&all));
     }
+}
+
+/// A body of `POST /reports`.
+///
+/// # Panics
+/// If anything about it is not as the twin says, or a law is broken.
+pub fn reports(body: &[u8]) {
+    push(Format::Reports, body);
 }
 
 pub(crate) fn push(format: Format, body: &[u8]) {
@@ -132,7 +140,7 @@ fn squeezed(format: Format, body: &[u8], accepted: [u64; 2], roomy: Exposition) 
     let agg = Aggregator::new(schema.core(), schema.limits(), start());
     let agg = agg.expect("there is room for what is reserved");
     for accepted in accepted {
-        let report = agg.push(format, body, &Source::default(), start());
+        let report = agg.push(format, body, &Source::default().seed(SEED), start());
         assert_eq!(report.map_or(0, |report| report.accepted()), accepted);
     }
     let mut text = Vec::new();

@@ -69,6 +69,11 @@ fn otlp_protobuf() {
 }
 
 #[test]
+fn reports() {
+    replay("reports", crate::reports, 80);
+}
+
+#[test]
 fn exposition() {
     replay("exposition", crate::exposition, 8);
 }

@@ -45,6 +45,10 @@
 //! # }
 //! ```
 //!
+//! # Features
+//! - `protobuf`, `reports` and `ws`, none by default: see [`lastmile_http`]. WebSockets outlive a graceful shutdown of
+//!   `axum::serve`, which does not know of them: close them with `Service::close_sockets` before.
+//!
 //! # What `axum::serve` does not do
 //! The limits on bodies, rates and origins are the service's own and hold wherever it is mounted. Those of
 //! connections are not: [`axum::serve`](fn@axum::serve) has no time-out for a head that does not end, a body that
@@ -66,6 +70,8 @@ use lastmile_http::Service;
 
 pub use endpoint::Endpoint;
 pub use measure::measure;
+#[cfg(feature = "reports")]
+pub use push::Reports;
 pub use push::{Lm1, PromText, Push, PushFormat, Record};
 
 /// The routes of `service` at their own paths, to `merge` or to `nest` under any path.

@@ -76,6 +76,19 @@ pub enum Record {}
 #[derive(Clone, Copy, Debug)]
 pub enum PromText {}
 
+/// What browsers report by themselves; see [`Format::Reports`].
+#[cfg(feature = "reports")]
+#[derive(Clone, Copy, Debug)]
+pub enum Reports {}
+
+#[cfg(feature = "reports")]
+impl PushFormat for Reports {
+    const FORMAT: Format = Format::Reports;
+}
+
+#[cfg(feature = "reports")]
+impl sealed::Sealed for Reports {}
+
 impl PushFormat for Lm1 {
     const FORMAT: Format = Format::Lm1;
 }

@@ -163,7 +163,7 @@ impl<D: Buf> Intake<D> {
 
 /// Makes room for `more` bytes, and for as many again as there are then, but for no more than may come: a
 /// body that is held for long, one byte before its end, is to take no more memory than it has bytes.
-fn grow(joined: &mut Vec<u8>, more: usize, bytes_max: usize) {
+pub(crate) fn grow(joined: &mut Vec<u8>, more: usize, bytes_max: usize) {
     let needed = joined.len() + more;
     if needed > joined.capacity() {
         joined.reserve_exact(needed.saturating_mul(2).min(bytes_max) - joined.len());

@@ -39,6 +39,20 @@ impl Object {
         self
     }
 
+    #[cfg(feature = "ws")]
+    pub(crate) fn strings<'a>(mut self, name: &str, values: impl Iterator<Item = &'a str>) -> Self {
+        self.name(name);
+        self.0.push('[');
+        for (i, value) in values.enumerate() {
+            if i > 0 {
+                self.0.push(',');
+            }
+            push_string(&mut self.0, value);
+        }
+        self.0.push(']');
+        self
+    }
+
     pub(crate) fn finish(mut self) -> String {
         self.0.push('}');
         self.0

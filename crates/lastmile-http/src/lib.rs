@@ -11,6 +11,8 @@
 //! | `/record` | public | `POST`, `OPTIONS` | a `prometheus-user-metrics` push |
 //! | `/metrics`, `/metrics/`, `/metrics/<label>/<value>/…` | public | `POST`, `OPTIONS` | a push of Prometheus text that adds, see below |
 //! | `/v1/metrics` | public | `POST`, `OPTIONS` | a push of OpenTelemetry's metrics, with the feature `otlp`, see below |
+//! | `/reports` | public | `POST`, `OPTIONS` | what browsers report by themselves, with the feature `reports`; see below |
+//! | `/lm/ws` | public | `GET` | a WebSocket of `lm1` lines, with the feature `ws`; see below |
 //! | `/metrics` | private | `GET`, `HEAD` | the aggregate, in the format that the scraper likes best, streamed |
 //! | `/healthz` | private | `GET`, `HEAD` | 200 |
 //! | `/debug/refusals` | private | `GET`, `HEAD` | the last refusals as JSON, see below |
@@ -98,6 +100,55 @@
 //! why nothing else is answered to what may succeed later. Another type is 415, and that, 404 and 405 are problems.
 //! `Prefer` is not asked.
 //!
+//! # What browsers report by themselves
+//! With the feature `reports`, `POST /reports` takes reports of the Reporting API (`application/reports+json`) and the
+//! older ones of CSP (`application/csp-report`) into the families `browser_…` of the default schema; see
+//! `lastmile::Format::Reports`. A browser sends them when a site's answers ask it to:
+//!
+//! ```text
+//! Reporting-Endpoints: default="https://rum.example/reports"
+//! Content-Security-Policy: default-src 'self'; report-to default; report-uri https://rum.example/reports
+//! Report-To: {"group":"nel","max_age":86400,"endpoints":[{"url":"https://rum.example/reports"}]}
+//! NEL: {"report_to":"nel","max_age":86400,"include_subdomains":true,"success_fraction":0.01,"failure_fraction":1}
+//! ```
+//!
+//! The first line alone brings deprecations, interventions, crashes and violations of permissions policies; the second
+//! adds violations of CSP, from browsers without the Reporting API too (`report-uri`). The last two are Network Error
+//! Logging, which Chromium and its kin alone have, and which still needs the older `Report-To`: DNS, TCP, TLS and HTTP
+//! errors of this site's requests, also of users who never got as far as the page, and with `success_fraction` a sample
+//! of what went well to compare them with. All of it needs https, on both sides. The collector should be another host
+//! than the site: a host that is down takes no report about it. Other origins are asked for first (a preflight with
+//! `content-type`), which is answered; where [`PublicOptions::origins`] are listed, the site's must be. Browsers send
+//! after about a minute, and again after any answer but 2xx.
+//!
+//! # Over a WebSocket
+//! With the feature `ws`, `GET /lm/ws` takes what `/lm` takes, for clients that stay. A message is text, of at most
+//! 64 KiB and 16 lines, and each has one answer, in its order:
+//!
+//! | answer | when |
+//! |---|---|
+//! | `{"ack":["33bp7n0hkb…","…"]}` | these batches need not be sent again: they were counted, now or before, or are refused for good; a batch without an id is counted too |
+//! | `{"ack":[…],"failed":[{"line":2,"offset":57,"reason":"syntax","detail":"…"}]}` | these lines did not decode; of lines that all failed the first is told |
+//! | `{"ack":[],"retry_after":3}` | the client sends more than its rate, a token a line: nothing of the message was counted, send it again after so many seconds |
+//!
+//! Origin, key (`?key=`, as a page can set no header) and rate are asked for before the upgrade, and there are at most
+//! so many sockets, in all and of one client (`PublicOptions::sockets`): 403, 401, 429 and 503, which a page sees as
+//! a close with 1006; 426 answers who asks for no WebSocket. A message is not read before the answers to those before
+//! it went out, so a client that does not read is not read. Who is silent for 30 s is sent a ping, and is given up
+//! after as much again (`PublicOptions::socket_ping`). What came of a message is taken from the bytes that all bodies
+//! in flight share. There is no compression, as a message that is compressed is small to send and large to take.
+//!
+//! | closed with | when |
+//! |---|---|
+//! | 1001 | the host stops (`Service::close_sockets`): what was read is counted and answered |
+//! | 1002, 1007 | what came is no WebSocket, or text that is no UTF-8 |
+//! | 1003, 1009 | a binary message; one of more than 64 KiB |
+//! | 1013 | the bytes in flight leave it no room |
+//!
+//! A silent socket takes less than 8 KiB in `lastmile_hyper::serve` and less than 13 KiB in `axum::serve`, over TCP.
+//! Whoever serves the connections has to give them away, as hyper's `with_upgrades` does, and
+//! `Service::set_sockets` says what runs them; the adapters do both.
+//!
 //! # What a scrape is answered
 //! | asked for | answer |
 //! |---|---|
@@ -130,6 +181,8 @@
 //!
 //! # Features
 //! - `otlp`, not by default: takes OpenTelemetry's metrics.
+//! - `reports`, not by default: `POST /reports`.
+//! - `ws`, not by default: `GET /lm/ws`. It brings `tungstenite` for the frames.
 //! - `protobuf`, not by default: offers delimited protobuf, the one format that has native histograms and
 //!   start times.
 //!
@@ -171,6 +224,8 @@ mod report;
 mod route;
 mod scrape;
 mod service;
+#[cfg(feature = "ws")]
+mod socket;
 
 pub use body::ResponseBody;
 pub use clock::Clock;

@@ -1,5 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "ws")]
+use std::time::Duration;
 
 use lastmile::Format;
 
@@ -8,9 +10,21 @@ use crate::error::{Error, Faults};
 use crate::gate::{self, Gate, Keys, Origins, Rate, RateBy};
 use crate::intake::Caps;
 use crate::route::{Route, Side};
+#[cfg(feature = "ws")]
+use crate::socket::Seats;
 
 /// What all bodies in flight of one listener share: a thousand pushes of half the size that they may have.
 const BYTES_IN_FLIGHT: usize = 32 << 20;
+
+/// WebSockets in all, and of one client: half of the connections that `lastmile-hyper` has by default, so that there
+/// is room for requests whoever opens sockets.
+#[cfg(feature = "ws")]
+const SOCKETS: (usize, usize) = (2_048, 512);
+
+/// Less than the minute after which proxies take a silent connection for dead (nginx' `proxy_read_timeout`, AWS' idle
+/// timeout).
+#[cfg(feature = "ws")]
+const SOCKET_PING: Duration = Duration::from_secs(30);
 
 /// Who may push to the public side, and how much. Nothing is restricted but sizes unless a method says so.
 ///
@@ -38,6 +52,10 @@ pub struct PublicOptions {
     caps: Caps,
     text_caps: Option<Caps>,
     bytes_in_flight: usize,
+    #[cfg(feature = "ws")]
+    sockets: (usize, usize),
+    #[cfg(feature = "ws")]
+    socket_ping: Duration,
 }
 
 impl PublicOptions {
@@ -55,6 +73,10 @@ impl PublicOptions {
             caps: Caps::default(),
             text_caps: None,
             bytes_in_flight: BYTES_IN_FLIGHT,
+            #[cfg(feature = "ws")]
+            sockets: SOCKETS,
+            #[cfg(feature = "ws")]
+            socket_ping: SOCKET_PING,
         }
     }
 
@@ -139,6 +161,24 @@ impl PublicOptions {
         self
     }
 
+    /// Most WebSockets at once, and most of one client by its address prefix; 503 and 429 beyond, before the upgrade.
+    /// 2,048 and 512 unless this is called: 16 MiB, as a silent one takes less than 8 KiB over TCP.
+    #[cfg(feature = "ws")]
+    #[must_use]
+    pub fn sockets(mut self, all: usize, of_client: usize) -> Self {
+        self.sockets = (all, of_client);
+        self
+    }
+
+    /// Silence after which a WebSocket's peer is sent a ping; after as much again it is given up. 30 s unless this is
+    /// called. A peer that does not read its answers is given up after the same time.
+    #[cfg(feature = "ws")]
+    #[must_use]
+    pub fn socket_ping(mut self, interval: Duration) -> Self {
+        self.socket_ping = interval;
+        self
+    }
+
     /// Whether all of it can be meant.
     ///
     /// # Errors
@@ -188,7 +228,21 @@ impl PublicOptions {
         }
         let gate = Gate { origins, keys, proxies, rate: self.rate.map(Into::into) };
         let budget = Arc::new(budget(self.bytes_in_flight, [self.caps, text_caps]));
-        faults.none_or(PublicRules { routes, gate, caps: self.caps, text_caps, budget })
+        #[cfg(feature = "ws")]
+        if self.socket_ping.is_zero() {
+            faults.push("socket_ping", "is no time, after which every peer would be given up");
+        }
+        faults.none_or(PublicRules {
+            routes,
+            gate,
+            caps: self.caps,
+            text_caps,
+            budget,
+            #[cfg(feature = "ws")]
+            seats: Arc::new(Seats::new(self.sockets.0, self.sockets.1)),
+            #[cfg(feature = "ws")]
+            socket_ping: self.socket_ping,
+        })
     }
 }
 
@@ -223,6 +277,10 @@ pub(crate) struct PublicRules {
     caps: Caps,
     text_caps: Caps,
     pub(crate) budget: Arc<Budget>,
+    #[cfg(feature = "ws")]
+    pub(crate) seats: Arc<Seats>,
+    #[cfg(feature = "ws")]
+    pub(crate) socket_ping: Duration,
 }
 
 impl PublicRules {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+#[cfg(feature = "ws")]
+use http::header::UPGRADE;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use lastmile::{DecodeError, Format, RequestRefusal};
@@ -116,6 +118,28 @@ impl Problem {
         let detail = "Too much is on its way in; send again later. Nothing was counted.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", RequestRefusal::Busy, detail)
             .with(RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    #[cfg(feature = "ws")]
+    pub(crate) fn no_websocket() -> Self {
+        let detail = "This path takes WebSockets only: send Upgrade: websocket, Sec-WebSocket-Version: 13 and a key of 16 bytes.";
+        Self::new(StatusCode::UPGRADE_REQUIRED, "upgrade", RequestRefusal::Upgrade, detail)
+            // Source: RFC 9110, §15.5.22 and §7.6.1; RFC 6455, §4.4.
+            .with(UPGRADE, HeaderValue::from_static("websocket"))
+    }
+
+    /// Whoever serves the connections gives none away.
+    #[cfg(feature = "ws")]
+    pub(crate) fn no_upgrades() -> Self {
+        let detail = "This server has no WebSockets. Send to /lm.";
+        Self::new(StatusCode::NOT_IMPLEMENTED, "upgrade", RequestRefusal::Upgrade, detail)
+    }
+
+    #[cfg(feature = "ws")]
+    pub(crate) fn too_many_sockets() -> Self {
+        let detail = "This client has as many WebSockets as it may; close one, or send to /lm.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "sockets", RequestRefusal::Busy, detail)
+            .with(RETRY_AFTER, HeaderValue::from_static("60"))
     }
 
     pub(crate) fn unknown_coding() -> Self {

@@ -1,5 +1,7 @@
 //! A push on its way through the limits, each before the next costs more.
 
+#[cfg(feature = "reports")]
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +10,7 @@ use http::HeaderMap;
 use http::header::ORIGIN;
 use http::request::Parts;
 use http_body::Body;
-use lastmile::{Aggregator, Format, Headers, PushReport, Source, Timestamp};
+use lastmile::{Aggregator, DecodeError, Format, Headers, PushReport, Source, Timestamp};
 
 use crate::gate::{Admitted, Gate};
 use crate::inflate::Coding;
@@ -80,7 +82,8 @@ impl Door<'_> {
         if is_large && !share.take_up_to(body.bytes().len().saturating_add(inflated)) {
             return Err(Problem::busy());
         }
-        let arrival = Arrival { format, deflated, admitted, now: arrived };
+        let plain = Plain { format, admitted, tells_ids: false, now: arrived };
+        let arrival = Arrival { deflated, plain };
         match offload.filter(|_| is_large) {
             None => arrival.apply(aggregator, &rules.gate, headers, labels, body.bytes()),
             Some(spawn) => {
@@ -119,11 +122,19 @@ impl Deflated {
 /// A body that is there.
 #[derive(Clone, Copy)]
 struct Arrival {
-    format: Format,
     /// Unless it is inflated.
     deflated: Option<Deflated>,
-    admitted: Admitted,
-    now: Timestamp,
+    plain: Plain,
+}
+
+/// A body that is there and not compressed, or not any more.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain {
+    pub(crate) format: Format,
+    pub(crate) admitted: Admitted,
+    /// Whether the report is to name the batches.
+    pub(crate) tells_ids: bool,
+    pub(crate) now: Timestamp,
 }
 
 impl Arrival {
@@ -135,7 +146,7 @@ impl Arrival {
         labels: &[(String, String)],
         body: &[u8],
     ) -> Result<PushReport, Problem> {
-        let Self { format, deflated, admitted, now } = self;
+        let Self { deflated, plain } = self;
         let inflated;
         let body = match deflated {
             None => body,
@@ -144,6 +155,22 @@ impl Arrival {
                 &inflated
             }
         };
+        let pushed = plain.apply(aggregator, gate, request, labels, body);
+        pushed.map_err(|error| Problem::undecodable(&error))
+    }
+}
+
+impl Plain {
+    /// Decodes and applies it, and charges what it turned out to hold.
+    pub(crate) fn apply(
+        self,
+        aggregator: &Aggregator,
+        gate: &Gate,
+        request: &HeaderMap,
+        labels: &[(String, String)],
+        body: &[u8],
+    ) -> Result<PushReport, DecodeError> {
+        let Self { format, admitted, tells_ids, now } = self;
         let headers = Texts(request);
         let labels: Vec<_> = labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let mut source = Source::default().labels(&labels);
@@ -162,6 +189,14 @@ impl Arrival {
         if admitted.client.by_proxy {
             source = source.headers(&headers);
         }
+        #[cfg(feature = "reports")]
+        if format == Format::Reports {
+            // Keys of the standard library's maps are random in each thread, and no two are the same.
+            source = source.seed(RandomState::new().hash_one(0));
+        }
+        if tells_ids {
+            source = source.tell_ids();
+        }
         let pushed = aggregator.push(format, body, &source, now);
         // Each line of `lm1` costs as much as a request of its own, also where none of them decoded.
         let n_lines = match &pushed {
@@ -173,7 +208,7 @@ impl Arrival {
         };
         let further = n_lines.saturating_sub(1) as u32;
         gate.charge(request, admitted.client, further, now);
-        pushed.map_err(|error| Problem::undecodable(&error))
+        pushed
     }
 }
 

@@ -2,7 +2,7 @@
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use lastmile::{Format, PushReport};
+use lastmile::{DecodeError, Format, PushReport};
 
 use crate::body::ResponseBody;
 use crate::json::Object;
@@ -84,15 +84,17 @@ fn json(report: &PushReport) -> String {
     if report.failed_lines().is_empty() {
         return json.finish();
     }
-    let failed = report.failed_lines().iter().map(|failed| {
-        let error = failed.error();
-        Object::new()
-            .number("line", failed.line() as u64)
-            .number("offset", error.offset() as u64)
-            .string("reason", error.reason().as_str())
-            .string("detail", &error.to_string())
-    });
+    let failed = report.failed_lines().iter().map(|line| failed(line.line(), line.error()));
     json.array("failed", failed).finish()
+}
+
+/// A line that did not decode, counted from 1.
+pub(crate) fn failed(line: usize, error: DecodeError) -> Object {
+    Object::new()
+        .number("line", line as u64)
+        .number("offset", error.offset() as u64)
+        .string("reason", error.reason().as_str())
+        .string("detail", &error.to_string())
 }
 
 #[cfg(test)]

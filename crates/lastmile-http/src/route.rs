@@ -18,6 +18,9 @@ pub(crate) enum Route {
     /// A push whose format its `Content-Type` says.
     #[cfg(feature = "otlp")]
     Otlp,
+    /// A WebSocket of lines of `lm1`.
+    #[cfg(feature = "ws")]
+    Socket,
     Metrics,
     Refusals,
     Healthy,
@@ -26,7 +29,10 @@ pub(crate) enum Route {
 
 impl Route {
     /// Each path as an adapter routes it, and what it means.
-    pub(crate) const ALL: [(&'static str, Self); if cfg!(feature = "otlp") { 10 } else { 9 }] = [
+    pub(crate) const ALL: [(&'static str, Self);
+        9 + cfg!(feature = "otlp") as usize
+            + cfg!(feature = "reports") as usize
+            + cfg!(feature = "ws") as usize] = [
         ("/lm", Self::Push(Format::Lm1)),
         ("/record", Self::Push(Format::Record)),
         ("/metrics", Self::Push(Format::PromText)),
@@ -34,6 +40,10 @@ impl Route {
         ("/metrics/{*labels}", Self::Push(Format::PromText)),
         #[cfg(feature = "otlp")]
         ("/v1/metrics", Self::Otlp),
+        #[cfg(feature = "reports")]
+        ("/reports", Self::Push(Format::Reports)),
+        #[cfg(feature = "ws")]
+        ("/lm/ws", Self::Socket),
         ("/metrics", Self::Metrics),
         ("/debug/refusals", Self::Refusals),
         ("/healthz", Self::Healthy),
@@ -52,6 +62,8 @@ impl Route {
             Self::Push(_) => Side::Public,
             #[cfg(feature = "otlp")]
             Self::Otlp => Side::Public,
+            #[cfg(feature = "ws")]
+            Self::Socket => Side::Public,
             Self::Metrics | Self::Refusals | Self::Healthy | Self::Ready => Side::Private,
         }
     }
@@ -67,6 +79,10 @@ impl Route {
     }
 
     pub(crate) fn takes(self, method: &Method) -> bool {
+        #[cfg(feature = "ws")]
+        if self == Self::Socket {
+            return method == Method::GET;
+        }
         match self.side() {
             Side::Public => method == Method::POST || method == Method::OPTIONS,
             Side::Private => method == Method::GET || method == Method::HEAD,
@@ -75,6 +91,10 @@ impl Route {
 
     /// The value of `Allow`.
     pub(crate) fn allow(self) -> &'static str {
+        #[cfg(feature = "ws")]
+        if self == Self::Socket {
+            return "GET";
+        }
         match self.side() {
             Side::Public => "POST, OPTIONS",
             Side::Private => "GET, HEAD",

@@ -2,6 +2,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+#[cfg(feature = "ws")]
+use std::{pin::Pin, time::Duration};
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use http::request::Parts;
@@ -20,6 +22,8 @@ use crate::problem::Problem;
 use crate::push::Door;
 use crate::pushed::Pushed;
 use crate::route::{Found, Route, Side};
+#[cfg(feature = "ws")]
+use crate::socket;
 use crate::{path, refusals, scrape};
 
 /// One listener's routes over one [`Aggregator`]. Clones share everything, readiness too.
@@ -37,6 +41,8 @@ struct Shared {
     private: Option<PrivateRules>,
     ready: AtomicBool,
     offload: OnceLock<Spawn>,
+    #[cfg(feature = "ws")]
+    sockets: OnceLock<socket::Runtime>,
 }
 
 struct Public {
@@ -104,7 +110,17 @@ impl Service {
             Public { rules: Arc::new(rules), cors }
         });
         let (ready, offload) = (AtomicBool::new(true), OnceLock::new());
-        Self { shared: Arc::new(Shared { aggregator, public, private, ready, offload }) }
+        Self {
+            shared: Arc::new(Shared {
+                aggregator,
+                public,
+                private,
+                ready,
+                offload,
+                #[cfg(feature = "ws")]
+                sockets: OnceLock::new(),
+            }),
+        }
     }
 
     /// What `/readyz` answers from now on: 200, as at first, or 503. Pushes are taken either way.
@@ -118,6 +134,39 @@ impl Service {
     /// first call counts; the adapters make it.
     pub fn set_offload(&self, spawn: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) {
         self.shared.offload.get_or_init(|| Box::new(spawn));
+    }
+
+    /// How to run a WebSocket for as long as it lives, and how to sleep, such as `tokio::spawn` and
+    /// `tokio::time::sleep`. Without it `/lm/ws` answers 501, as it does where the server keeps its connections to
+    /// itself. The first call counts; the adapters make it.
+    #[cfg(feature = "ws")]
+    pub fn set_sockets(
+        &self,
+        spawn: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,
+        sleep: impl Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync + 'static,
+    ) {
+        self.shared
+            .sockets
+            .get_or_init(|| socket::Runtime { spawn: Arc::new(spawn), sleep: Arc::new(sleep) });
+    }
+
+    /// Closes all WebSockets with 1001, takes no more, and waits so long for their peers to close too; how many did
+    /// not. What was read of them is counted and answered first. For a host that stops, before its server does.
+    #[cfg(feature = "ws")]
+    pub async fn close_sockets(&self, grace: Duration) -> usize {
+        match &self.shared.public {
+            Some(public) => {
+                socket::close(&public.rules.seats, self.shared.sockets.get(), grace).await
+            }
+            None => 0,
+        }
+    }
+
+    /// WebSockets that are open.
+    #[cfg(feature = "ws")]
+    #[must_use]
+    pub fn n_sockets(&self) -> usize {
+        self.shared.public.as_ref().map_or(0, |public| public.rules.seats.n_taken())
     }
 
     /// The paths that [`handle`](Self::handle) knows, each once, for an adapter to route. `{*labels}` at the end of one
@@ -146,8 +195,16 @@ impl Service {
         now: Timestamp,
     ) -> Response<ResponseBody> {
         let Shared { public, private, .. } = &*self.shared;
-        let (head, body) = request.into_parts();
+        #[cfg_attr(not(feature = "ws"), allow(unused_mut))]
+        let (mut head, body) = request.into_parts();
         match (self.shared.find(&head), public, private) {
+            #[cfg(feature = "ws")]
+            (Some(found @ Found { route: Route::Socket, .. }), Some(public), _) => {
+                match self.shared.socket(public, found, &mut head, peer, now) {
+                    Ok(response) => response,
+                    Err(problem) => self.shared.refuse(problem, &head, None, Some(public)),
+                }
+            }
             (Some(found), Some(public), _) if found.route.side() == Side::Public => {
                 match enter(public, found, &head) {
                     Ok(Entered::Preflight) => preflight(found.allow, public.cors(&head)),
@@ -285,6 +342,25 @@ impl Shared {
             }
             Err(problem) => Err(refuse(problem)),
         }
+    }
+
+    /// Takes a WebSocket, from the method on.
+    #[cfg(feature = "ws")]
+    fn socket(
+        &self,
+        public: &Public,
+        found: Found,
+        head: &mut Parts,
+        peer: Option<SocketAddr>,
+        now: Timestamp,
+    ) -> Result<Response<ResponseBody>, Problem> {
+        if !found.route.takes(&head.method) {
+            return Err(Problem::method_not_allowed(found.allow));
+        }
+        if !public.rules.gate.allows_origin(&head.headers) {
+            return Err(Problem::origin_not_listed());
+        }
+        socket::accept((&self.aggregator, &public.rules), self.sockets.get(), head, peer, now)
     }
 
     /// Answers on the private side.

@@ -28,6 +28,11 @@ impl Endpoint {
     #[must_use]
     pub fn new(service: Service) -> Self {
         service.set_offload(|work| drop(tokio::task::spawn_blocking(work)));
+        #[cfg(feature = "ws")]
+        service.set_sockets(
+            |socket| drop(tokio::spawn(socket)),
+            |time| Box::pin(tokio::time::sleep(time)),
+        );
         Self { service, clock: Clock::new(), peer: None }
     }
 }

@@ -29,10 +29,12 @@ pub enum RequestRefusal {
     Broken,
     /// The query asks for what there is not.
     Query,
+    /// The request is to become a WebSocket and does not say so in the way of RFC 6455.
+    Upgrade,
 }
 
 impl RequestRefusal {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Path,
         Self::Method,
         Self::Host,
@@ -45,6 +47,7 @@ impl RequestRefusal {
         Self::MediaType,
         Self::Broken,
         Self::Query,
+        Self::Upgrade,
     ];
 
     /// The value of the label `reason`.
@@ -63,6 +66,7 @@ impl RequestRefusal {
             Self::MediaType => "media_type",
             Self::Broken => "broken",
             Self::Query => "query",
+            Self::Upgrade => "upgrade",
         }
     }
 }

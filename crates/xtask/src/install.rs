@@ -28,6 +28,7 @@ pub(crate) enum Need {
 
 pub(crate) const NODE: Need = Need::Program { name: "node", package: "nodejs" };
 pub(crate) const NPM: Need = Need::Program { name: "npm", package: "npm" };
+pub(crate) const OPENSSL: Need = Need::Program { name: "openssl", package: "openssl" };
 pub(crate) const CHROMIUM: Need = Need::Program { name: "chromium", package: "chromium" };
 pub(crate) const PROMETHEUS: Need = Need::Program { name: "prometheus", package: "prometheus" };
 pub(crate) const VALGRIND: Need = Need::Program { name: "valgrind", package: "valgrind" };

@@ -50,6 +50,11 @@ pub(crate) const ALL: &[Proof] = &[
         run: overload,
     },
     Proof {
+        name: "sockets",
+        about: "what each of 2,000 silent WebSockets takes of memory, through both adapters",
+        run: sockets,
+    },
+    Proof {
         name: "store-peers",
         about: "the store beside other libraries in process, as a table; `-- --rounds N` (3)",
         run: store_peers,
@@ -166,6 +171,14 @@ fn store(tree: &Tree, options: &ProofOptions) -> Result<(), Failure> {
 /// The same program is small in the stage `tests`.
 fn overload(tree: &Tree, options: &ProofOptions) -> Result<(), Failure> {
     let mut command = tree.cargo("test --release -p lastmile-aggregator --test overload -- --full");
+    command.args(&options.rest);
+    shell::run(command)
+}
+
+/// The same program is small in the stage `tests`.
+fn sockets(tree: &Tree, options: &ProofOptions) -> Result<(), Failure> {
+    let mut command =
+        tree.cargo("test --release -p lastmile-hyper --features ws --test sockets -- --full");
     command.args(&options.rest);
     shell::run(command)
 }

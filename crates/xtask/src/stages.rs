@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::install::{
-    CHROMIUM, NODE, NPM, Need, PIP, PROMETHEUS, PROMTOOL, PYTHON, VICTORIA_METRICS, newer,
+    CHROMIUM, NODE, NPM, Need, OPENSSL, PIP, PROMETHEUS, PROMTOOL, PYTHON, VICTORIA_METRICS, newer,
 };
 use crate::models;
 use crate::shell::{self, Failure};
@@ -103,8 +103,8 @@ pub(crate) const ALL: &[Stage] = &[
     },
     Stage {
         name: "browser",
-        about: "page to PromQL, in a real Chromium with a real Prometheus",
-        needs: &[NODE, NPM, Need::NodeModules, PROMETHEUS, CHROMIUM],
+        about: "page to PromQL, in a real Chromium with a real Prometheus; its own reports, its WebSockets",
+        needs: &[NODE, NPM, Need::NodeModules, PROMETHEUS, CHROMIUM, OPENSSL],
         run: browser,
     },
 ];

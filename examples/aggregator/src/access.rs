@@ -18,6 +18,8 @@ pub(crate) struct Access {
     pub(crate) bytes_in_flight: Option<Given>,
     pub(crate) connections: Option<Given>,
     pub(crate) connections_per_client: Option<Given>,
+    pub(crate) sockets: Option<Given>,
+    pub(crate) sockets_per_client: Option<Given>,
     pub(crate) private_connections: Option<Given>,
     pub(crate) private_hosts: Vec<Given>,
     pub(crate) private_token: Option<Given>,
@@ -38,6 +40,8 @@ impl Access {
             bytes_in_flight: self.bytes_in_flight.or(other.bytes_in_flight),
             connections: self.connections.or(other.connections),
             connections_per_client: self.connections_per_client.or(other.connections_per_client),
+            sockets: self.sockets.or(other.sockets),
+            sockets_per_client: self.sockets_per_client.or(other.sockets_per_client),
             private_connections: self.private_connections.or(other.private_connections),
             private_hosts: list(self.private_hosts, other.private_hosts),
             private_token: self.private_token.or(other.private_token),
@@ -106,6 +110,13 @@ impl Access {
                 Err(error) => told(given, &error, faults),
             }
         }
+        let all = self.sockets.as_ref().and_then(|given| at_least_one(given, faults));
+        let of_client =
+            self.sockets_per_client.as_ref().and_then(|given| at_least_one(given, faults));
+        if all.is_some() || of_client.is_some() {
+            let all = all.unwrap_or(SOCKETS);
+            options = options.sockets(all, of_client.unwrap_or(all.div_ceil(4)));
+        }
         options
     }
 
@@ -146,14 +157,7 @@ impl Access {
     /// What a connection of the public side may do, and of the private one.
     pub(crate) fn limits(&self, faults: &mut Faults) -> (ServeLimits, ServeLimits) {
         let (mut public, mut private) = (ServeLimits::public(), ServeLimits::private());
-        let mut number = |given: &Option<Given>| {
-            let given = given.as_ref()?;
-            let number = count(given, faults)?;
-            if number == 0 {
-                faults.push(&given.place, "must be at least 1");
-            }
-            Some(number as usize)
-        };
+        let mut number = |given: &Option<Given>| at_least_one(given.as_ref()?, faults);
         if let Some(most) = number(&self.connections) {
             public = public.connections(most).connections_per_prefix(most.div_ceil(4));
         }
@@ -165,6 +169,18 @@ impl Access {
         }
         (public, private)
     }
+}
+
+/// WebSockets in all, if only those of one client are given: as many as the library's own default.
+const SOCKETS: usize = 2_048;
+
+/// A number of connections.
+fn at_least_one(given: &Given, faults: &mut Faults) -> Option<usize> {
+    let number = count(given, faults)?;
+    if number == 0 {
+        faults.push(&given.place, "must be at least 1");
+    }
+    Some(number as usize)
 }
 
 /// Those that are right, and a fault for each other.

@@ -109,6 +109,14 @@ struct Flags {
     #[arg(long, value_name = "N", env = "LASTMILE_CONNECTIONS_PER_CLIENT", hide_env = true)]
     connections_per_client: Option<String>,
 
+    /// Have at most this many WebSockets open [default: 2048]
+    #[arg(long, value_name = "N", env = "LASTMILE_SOCKETS", hide_env = true)]
+    sockets: Option<String>,
+
+    /// And this many from one address; behind a proxy all come from its own [default: a quarter]
+    #[arg(long, value_name = "N", env = "LASTMILE_SOCKETS_PER_CLIENT", hide_env = true)]
+    sockets_per_client: Option<String>,
+
     /// Have at most this many connections on the private side, and half as many from one address [default: 256]
     #[arg(long, value_name = "N", env = "LASTMILE_PRIVATE_CONNECTIONS", hide_env = true)]
     private_connections: Option<String>,
@@ -173,6 +181,8 @@ const FILE_HELP: &str = r#"A file for --config, in which every key is optional:
   bytes_in_flight = "32MiB"
   connections = 4096
   connections_per_client = 1024         # a quarter without this; behind a proxy as many
+  sockets = 2048                        # WebSockets, which are connections too
+  sockets_per_client = 512              # a quarter without this
   private_connections = 256
   private_hosts = ["lastmile", "*.svc.cluster.local"]
   private_token = "s3cr3t"
@@ -285,6 +295,8 @@ impl Args {
                     "connections_per_client",
                     flags.connections_per_client,
                 ),
+                sockets: given("sockets", flags.sockets),
+                sockets_per_client: given("sockets_per_client", flags.sockets_per_client),
                 private_connections: given("private_connections", flags.private_connections),
                 private_hosts: list("private_hosts", flags.private_hosts),
                 private_token: given("private_token", flags.private_token),

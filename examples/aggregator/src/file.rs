@@ -9,7 +9,7 @@ use crate::access::Access;
 use crate::fault::{Faults, Given, Place};
 
 /// The keys that are read here; the library leaves them alone and reports every other unknown one.
-pub(crate) const KEYS: [&str; 19] = [
+pub(crate) const KEYS: [&str; 21] = [
     "public",
     "private",
     "schema",
@@ -24,6 +24,8 @@ pub(crate) const KEYS: [&str; 19] = [
     "bytes_in_flight",
     "connections",
     "connections_per_client",
+    "sockets",
+    "sockets_per_client",
     "private_connections",
     "private_hosts",
     "private_token",
@@ -80,6 +82,8 @@ impl File {
                 "bytes_in_flight" => access.bytes_in_flight = reader.string(value),
                 "connections" => access.connections = reader.number(value),
                 "connections_per_client" => access.connections_per_client = reader.number(value),
+                "sockets" => access.sockets = reader.number(value),
+                "sockets_per_client" => access.sockets_per_client = reader.number(value),
                 "private_connections" => access.private_connections = reader.number(value),
                 "private_hosts" => access.private_hosts = reader.strings(value),
                 "private_token" => access.private_token = reader.string(value),

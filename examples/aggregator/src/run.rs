@@ -17,6 +17,9 @@ use crate::signals::Signals;
 /// How long requests in flight may take once a signal has come.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long WebSockets may take to close.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// How often the aggregator is told the time.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -55,7 +58,7 @@ async fn serve_both(config: Config) -> Result<(), Failure> {
             "whoever reaches {private_at} reads the aggregate; ask for a token with --private-token"
         );
     }
-    let pushes = Endpoint::new(public_service);
+    let pushes = Endpoint::new(public_service.clone());
     let public = serve(public_listener, pushes, config.public_limits);
     let scrapes = Endpoint::new(private_service.clone());
     let private = serve(private_listener, scrapes, config.private_limits);
@@ -67,7 +70,12 @@ async fn serve_both(config: Config) -> Result<(), Failure> {
     // The private side stays until the public one is done, so that `/readyz` can say why.
     let done = async {
         let begin = Instant::now();
-        let broken_off = public.stop(GRACE).await;
+        // Browsers close in their turn at once; who does not is not waited for.
+        let n_left = public_service.close_sockets(CLOSING).await;
+        if n_left > 0 {
+            tracing::debug!(n_left, "sockets whose peers did not close");
+        }
+        let broken_off = public.stop(GRACE.saturating_sub(begin.elapsed())).await;
         let broken_off = broken_off + private.stop(GRACE.saturating_sub(begin.elapsed())).await;
         tracing::debug!(public = ?public.counts(), private = ?private.counts(), "connections");
         broken_off

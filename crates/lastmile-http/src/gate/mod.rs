@@ -69,10 +69,24 @@ impl Gate {
             Some(self.keys.find(headers, query).ok_or(Denied::Key)?)
         };
         let client = Client::of(headers, peer, &self.proxies);
-        if let Some((by, buckets)) = &self.rate {
-            buckets.take(sender(*by, headers, client), now.mono()).map_err(Denied::Rate)?;
-        }
+        self.take(headers, client, now).map_err(Denied::Rate)?;
         Ok(Admitted { client, key })
+    }
+
+    /// Takes a token of a client's rate.
+    ///
+    /// # Errors
+    /// The seconds after which there is one again.
+    pub(crate) fn take(
+        &self,
+        headers: &HeaderMap,
+        client: Client,
+        now: Timestamp,
+    ) -> Result<(), u64> {
+        match &self.rate {
+            Some((by, buckets)) => buckets.take(sender(*by, headers, client), now.mono()),
+            None => Ok(()),
+        }
     }
 
     /// Charges what a body turned out to hold beyond its first batch.

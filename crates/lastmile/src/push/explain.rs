@@ -61,6 +61,13 @@ pub(crate) fn explain(
                 let _ = otlp::decode(catalog, None, encoding, body, samples, &mut counts);
                 samples.note_entries(catalog, body);
             }
+            #[cfg(feature = "reports")]
+            Format::Reports => {
+                samples.begin(catalog, source);
+                // How much a report weighs is no reason to refuse it.
+                let _ = super::reports::decode(catalog, body, &mut || 0, samples, &mut counts);
+                samples.note_entries(catalog, body);
+            }
             Format::Lm1 => {
                 for (_, start, end) in lm1::lines(body) {
                     samples.begin(catalog, source);

@@ -11,6 +11,8 @@ mod otlp;
 mod prom_text;
 mod record;
 mod report;
+#[cfg(feature = "reports")]
+mod reports;
 mod samples;
 mod source;
 mod swar;
@@ -61,10 +63,21 @@ pub enum Format {
     /// The same as protobuf: what `@opentelemetry/exporter-metrics-otlp-proto` and most other SDKs send.
     #[cfg(feature = "otlp")]
     OtlpProtobuf,
+    /// What browsers report by themselves to `POST /reports`: `application/reports+json` of the Reporting API, and the
+    /// older `application/csp-report`. They count in the families `browser_…` of the default schema, by words of
+    /// closed or bounded labels; one that is not listed is `other`, and no URL, user agent or address is looked at.
+    ///
+    /// A report is a sample, a network error another for its time. One of a type that is not known is refused as
+    /// [`UnknownReport`](Refusal::UnknownReport). A network error counts as often as `1/sampling_fraction` says, the
+    /// fraction taken for 0.001 at least; what is between two whole numbers becomes one of them, with the right mean,
+    /// as [`Source::seed`] decides.
+    #[cfg(feature = "reports")]
+    Reports,
 }
 
 impl Format {
-    pub(crate) const ALL: [Self; if cfg!(feature = "otlp") { 5 } else { 3 }] = [
+    pub(crate) const ALL: [Self;
+        3 + 2 * cfg!(feature = "otlp") as usize + cfg!(feature = "reports") as usize] = [
         Self::Lm1,
         Self::Record,
         Self::PromText,
@@ -72,6 +85,8 @@ impl Format {
         Self::OtlpJson,
         #[cfg(feature = "otlp")]
         Self::OtlpProtobuf,
+        #[cfg(feature = "reports")]
+        Self::Reports,
     ];
 
     /// The value of the label `format`.
@@ -85,6 +100,8 @@ impl Format {
             Self::OtlpJson => "otlp_json",
             #[cfg(feature = "otlp")]
             Self::OtlpProtobuf => "otlp_protobuf",
+            #[cfg(feature = "reports")]
+            Self::Reports => "reports",
         }
     }
 }
@@ -147,6 +164,8 @@ pub(crate) fn push(
             Format::OtlpJson | Format::OtlpProtobuf => {
                 otlp::push(&intake, otlp::Encoding::of(format), samples, &mut report)?;
             }
+            #[cfg(feature = "reports")]
+            Format::Reports => reports::push(&intake, samples, &mut report)?,
         }
         Ok(report)
     })
@@ -212,6 +231,8 @@ pub(crate) fn decode(
             let encoding = otlp::Encoding::of(format);
             otlp::decode(&catalog, None, encoding, body, samples, &mut counts)
         }
+        #[cfg(feature = "reports")]
+        Format::Reports => reports::decode(&catalog, body, &mut || 0, samples, &mut counts),
     }
 }
 

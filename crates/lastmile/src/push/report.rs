@@ -38,10 +38,12 @@ pub enum Refusal {
     BadCount,
     /// The batch's id was seen before with other content.
     IdConflict,
+    /// A browser's report is of a type that is not known.
+    UnknownReport,
 }
 
 impl Refusal {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::UnknownFamily,
         Self::TypeMismatch,
         Self::UnknownLabel,
@@ -57,6 +59,7 @@ impl Refusal {
         Self::BadWeight,
         Self::BadCount,
         Self::IdConflict,
+        Self::UnknownReport,
     ];
 
     /// The value of the label `reason`.
@@ -78,6 +81,7 @@ impl Refusal {
             Self::BadWeight => "bad_weight",
             Self::BadCount => "bad_count",
             Self::IdConflict => "id_conflict",
+            Self::UnknownReport => "unknown_report",
         }
     }
 }
@@ -133,6 +137,7 @@ pub struct PushReport {
     failed: Vec<LineError>,
     #[cfg(feature = "otlp")]
     baselines: u64,
+    ids: Vec<String>,
 }
 
 impl PushReport {
@@ -171,6 +176,12 @@ impl PushReport {
         self.duplicate_samples
     }
 
+    /// The ids that batches of `lm1` brought, in their order, of those that need not be sent again: they were counted,
+    /// now or before, or are refused for good. None unless [`Source::tell_ids`](crate::Source::tell_ids) asked.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter().map(String::as_str)
+    }
+
     /// Lines of an `lm1` body that did not decode while others did.
     #[must_use]
     pub fn failed_lines(&self) -> &[LineError] {
@@ -207,6 +218,11 @@ impl PushReport {
 
     pub(crate) fn batches_without_id(&self) -> u32 {
         self.batches_without_id
+    }
+
+    /// Notes the id of a batch, which is ASCII.
+    pub(crate) fn note_id(&mut self, id: &[u8]) {
+        self.ids.push(String::from_utf8_lossy(id).into_owned());
     }
 
     pub(crate) fn fail_line(&mut self, line: usize, error: DecodeError) {

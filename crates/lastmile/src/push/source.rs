@@ -44,6 +44,8 @@ pub struct Source<'a> {
     idempotency_key: Option<&'a str>,
     headers: Option<&'a dyn Headers>,
     labels: &'a [(&'a str, &'a str)],
+    seed: Option<u64>,
+    tell_ids: bool,
 }
 
 impl Source<'_> {
@@ -120,6 +122,29 @@ impl<'a> Source<'a> {
         self
     }
 
+    /// A number that no other push has and no client can guess, for what is rounded at random: how many requests a
+    /// browser's report stands for, of which 2.5 becomes 2 or 3. Without one it is a keyed hash of the body, so that
+    /// the mean is right over bodies that differ; a body that comes twice is rounded in the same way.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// What [`seed`](Self::seed) set.
+    #[must_use]
+    pub fn seed_value(&self) -> Option<u64> {
+        self.seed
+    }
+
+    /// Asks the report to name the batches that need not be sent again; see
+    /// [`PushReport::ids`](crate::PushReport::ids). For a client that is told of each by its id, as over a WebSocket.
+    #[must_use]
+    pub fn tell_ids(mut self) -> Self {
+        self.tell_ids = true;
+        self
+    }
+
     /// What [`labels`](Self::labels) set.
     #[must_use]
     pub fn labels_value(&self) -> &'a [(&'a str, &'a str)] {
@@ -174,6 +199,10 @@ impl fmt::Debug for Source<'_> {
 const KEY_BYTES_MIN: usize = 16;
 
 impl Source<'_> {
+    pub(crate) fn wants_ids(&self) -> bool {
+        self.tell_ids
+    }
+
     /// The name that the request's key gives its batch, if it is one that no other request has.
     pub(crate) fn batch_key(&self) -> Option<&[u8]> {
         self.idempotency_key.map(str::as_bytes).filter(|key| key.len() >= KEY_BYTES_MIN)

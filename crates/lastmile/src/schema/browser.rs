@@ -137,11 +137,15 @@ fn third_parties() -> Vec<Family> {
 }
 
 /// Names of the values are those of the Reporting API, Network Error Logging and CSP.
-/// Source: w3c/reporting, w3c/network-error-logging §5 (phases and types), CSP3 §6 (directives).
+/// Source: w3c/reporting, w3c/network-error-logging §5 (phases and types), CSP3 §6 (directives); and the types that
+/// Chromium has beyond those, `kErrorTypes` of net/network_error_logging/network_error_logging_service.cc.
 fn reports() -> Vec<Family> {
     let phase = || Label::closed("phase", ["dns", "connection", "application"]);
     vec![
-        counter("browser_network_errors_total", "Network errors that browsers reported (NEL).")
+        counter(
+            "browser_network_errors_total",
+            "Requests that failed, as browsers reported them (NEL), each as many as it was sampled from; type ok did not fail.",
+        )
             .label(phase())
             .label(Label::closed(
                 "type",
@@ -150,6 +154,7 @@ fn reports() -> Vec<Family> {
                     "dns.unreachable",
                     "dns.name_not_resolved",
                     "dns.failed",
+                    "dns.timed_out",
                     "dns.address_changed",
                     "tcp.timed_out",
                     "tcp.closed",
@@ -168,22 +173,33 @@ fn reports() -> Vec<Family> {
                     "tls.cert.revoked",
                     "tls.cert.pinned_key_not_in_cert_chain",
                     "tls.protocol.error",
+                    "tls.unrecognized_name_alert",
                     "tls.failed",
+                    "h2.ping_failed",
+                    "h2.protocol.error",
+                    "h3.protocol.error",
                     "http.error",
                     "http.protocol.error",
                     "http.response.invalid",
                     "http.response.invalid.empty",
+                    "http.response.invalid.content_length_mismatch",
+                    "http.response.invalid.incomplete_chunked_encoding",
+                    "http.response.headers.multiple_content_disposition",
+                    "http.response.headers.multiple_content_length",
                     "http.response.redirect_loop",
                     "http.failed",
                     "abandoned",
                     "unknown",
                 ],
             )),
-        timing("browser_network_error_seconds", "Time until a reported network error came about.")
+        timing(
+            "browser_network_error_seconds",
+            "Time from the start of a request until it failed, as browsers reported it (NEL), as many as it was sampled from.",
+        )
             .label(phase()),
         counter(
             "browser_csp_violations_total",
-            "Content Security Policy violations that browsers reported.",
+            "Content Security Policy violations that browsers reported, by effective directive.",
         )
         .label(Label::closed(
             "directive",
@@ -212,11 +228,14 @@ fn reports() -> Vec<Family> {
             ],
         ))
         .label(Label::closed("disposition", ["enforce", "report"])),
-        counter("browser_crashes_total", "Crashes of pages that browsers reported.")
+        counter(
+            "browser_crashes_total",
+            "Crashes of pages that browsers reported, by reason; most have none and are other.",
+        )
             .label(Label::closed("reason", ["oom", "unresponsive"])),
         counter(
             "browser_reports_total",
-            "Other reports of browsers, by type and what they are about.",
+            "Other reports of browsers, by type and what they are about: the id of a deprecation or intervention, a policy, a kind of violation.",
         )
         .label(Label::closed(
             "type",
@@ -226,9 +245,12 @@ fn reports() -> Vec<Family> {
                 "coep",
                 "coop",
                 "permissions-policy-violation",
+                "potential-permissions-policy-violation",
                 "document-policy-violation",
+                "integrity-violation",
             ],
         ))
-        .label(Label::open("id", 50)),
+        // A word or two: `UnloadHandler`, `worker initialization`; never a URL or a sentence.
+        .label(Label::open("id", 50).pattern("[A-Za-z][A-Za-z0-9 _.-]{0,63}")),
     ]
 }

@@ -64,6 +64,7 @@ fn main() {
 
     native_histograms(now);
     prom_text(now);
+    reports(now);
     for (schema, body) in seeds {
         let agg = aggregator(schema, now);
         allocates_nothing(&body, || {
@@ -129,6 +130,17 @@ fn prom_text(now: Timestamp) {
     allocates_nothing("Prometheus text", || {
         let report = agg.push(Format::PromText, &body, &Source::default(), now).unwrap();
         assert_eq!((report.accepted(), report.n_refused()), (22, 8));
+    });
+}
+
+/// What browsers report, of known types and another.
+fn reports(now: Timestamp) {
+    let body = br#"[{"age":73,"body":{"elapsed_time":12,"phase":"connection","sampling_fraction":0.3,"type":"tcp.refused"},"type":"network-error","url":"https://app.example/","user_agent":"Mozilla/5.0"},
+        {"body":{"id":"Unload\u0048andler"},"type":"deprecation"},{"body":{},"type":"crash"},{"body":{},"type":"x"}]"#;
+    let agg = aggregator(Schema::builder().browser(), now);
+    allocates_nothing("reports of browsers", || {
+        let report = agg.push(Format::Reports, body, &Source::default(), now).unwrap();
+        assert_eq!((report.accepted(), report.n_refused()), (4, 1));
     });
 }
 

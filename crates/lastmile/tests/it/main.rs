@@ -22,6 +22,7 @@ mod protobuf;
 mod pushes;
 mod readers;
 mod recent;
+mod reports;
 mod rows;
 mod schemas;
 mod setup;

@@ -53,6 +53,7 @@ fn op(schema: &TestSchema) -> impl Strategy<Value = Op> + use<> {
         pushes::record(&schema.families).prop_map(|body| Push(Format::Record, body)),
         pushes::lm1(&schema.families).prop_map(|body| Push(Format::Lm1, body)),
         pushes::prom_text(&schema.families).prop_map(|body| Push(Format::PromText, body)),
+        pushes::reports().prop_map(|body| Push(Format::Reports, body)),
     ];
     #[cfg(feature = "otlp")]
     let push = prop_oneof![

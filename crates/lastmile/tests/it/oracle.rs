@@ -10,7 +10,7 @@ use lastmile::{
 
 use crate::expo::{self, Exposition, Series};
 use crate::schemas::TestSchema;
-use crate::twin::{Faults, Kind, Report, Twin, Value};
+use crate::twin::{Faults, Kind, Report, SEED, Twin, Value};
 
 pub(crate) struct Pair {
     pub(crate) agg: Aggregator,
@@ -55,7 +55,7 @@ impl Pair {
     /// # Panics
     /// If they disagree on the report.
     pub(crate) fn push(&mut self, format: Format, body: &[u8]) -> Result<PushReport, DecodeError> {
-        let ours = self.agg.push(format, body, &Source::default(), self.now);
+        let ours = self.agg.push(format, body, &Source::default().seed(SEED), self.now);
         let twins = match format {
             Format::Lm1 => self.twin.push_lm1(body),
             Format::Record => self.twin.push_record(body),
@@ -65,6 +65,7 @@ impl Pair {
                 let is_json = format == Format::OtlpJson;
                 self.twin.push_otlp(is_json, body, self.now.wall_ms())
             }
+            Format::Reports => self.twin.push_reports(body),
             _ => unreachable!("no other format in this part"),
         };
         if let Err(why) = agree(&ours, &twins, body) {

@@ -5,10 +5,12 @@
 #[cfg(feature = "otlp")]
 mod otlp;
 mod prom_text;
+mod reports;
 
 #[cfg(feature = "otlp")]
 pub(crate) use otlp::{both as otlp_both, otlp};
 pub(crate) use prom_text::prom_text;
+pub(crate) use reports::reports;
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -6,6 +6,8 @@
 mod otlp;
 #[path = "rows/prom_text.rs"]
 mod prom_text;
+#[path = "rows/reports.rs"]
+mod reports;
 
 use std::ops::RangeInclusive;
 
@@ -56,6 +58,7 @@ impl Rows {
             "missing_label" => &[("missing_label", 1)],
             "label_value" => &[("label_value", 1)],
             "label_too_long" => &[("label_too_long", 1)],
+            "unknown_report" => &[("unknown_report", 1)],
             _ => panic!("{name}: no such reason: {reason}"),
         };
         self.decoded(name, format, body, 0, once);
@@ -85,6 +88,7 @@ pub(crate) fn rows(huge: usize) -> Vec<Row> {
     prom_text::rows(&mut rows, huge);
     #[cfg(feature = "otlp")]
     otlp::rows(&mut rows, huge);
+    reports::rows(&mut rows, huge);
     rows.0
 }
 

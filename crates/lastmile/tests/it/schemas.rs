@@ -261,6 +261,53 @@ pub(crate) fn has_summaries() -> bool {
     Schema::builder().family(lastmile::Family::summary("s")).build().is_ok()
 }
 
+/// The families of what browsers report, with few values.
+fn browsers() -> Vec<Family> {
+    vec![
+        family(
+            "browser_network_errors_total",
+            Kind::Counter,
+            vec![closed("phase", &["dns"]), closed("type", &["ok", "tcp.refused"])],
+        ),
+        family(
+            "browser_network_error_seconds",
+            histogram(&[0.1, 1.0]),
+            vec![closed("phase", &["dns"])],
+        ),
+        family(
+            "browser_csp_violations_total",
+            Kind::Counter,
+            vec![closed("directive", &["img-src"]), closed("disposition", &["enforce"])],
+        ),
+        family("browser_crashes_total", Kind::Counter, vec![closed("reason", &["oom"])]),
+        family(
+            "browser_reports_total",
+            Kind::Counter,
+            vec![open("id", 2), closed("type", &["deprecation", "coop"])],
+        ),
+    ]
+}
+
+fn reporting() -> TestSchema {
+    TestSchema { families: browsers(), series_per_family: 40 }
+}
+
+/// Names of browsers' reports, declared as no report is.
+fn otherwise() -> TestSchema {
+    let families = vec![
+        family("browser_network_errors_total", histogram(&[1.0]), vec![closed("phase", &["dns"])]),
+        family("browser_network_error_seconds", Kind::Counter, vec![closed("phase", &["dns"])]),
+        family("browser_csp_violations_total", Kind::Counter, vec![open("directive", 2)]),
+        family("browser_crashes_total", Kind::Gauge(Combine::Last), vec![open("reason", 2)]),
+        family(
+            "browser_reports_total",
+            Kind::Counter,
+            vec![strict("type", &["coep"]), strict("id", &["x"]), open("page", 2)],
+        ),
+    ];
+    TestSchema { families, series_per_family: 8 }
+}
+
 /// Summaries beside what could be taken for their samples.
 fn summaries() -> TestSchema {
     let families = vec![
@@ -288,6 +335,7 @@ fn natives() -> TestSchema {
 pub(crate) fn every_schema() -> Vec<TestSchema> {
     let mut schemas =
         vec![all_closed(), roomy(), all_open(), mixed(), gauges(), tiny(), rules(), natives()];
+    schemas.extend([reporting(), otherwise()]);
     schemas.extend(has_summaries().then(summaries));
     schemas
 }
@@ -379,6 +427,7 @@ pub(crate) fn everything() -> TestSchema {
         ),
         family("region_total", Kind::Counter, vec![served(open("region", 2), "eu")]),
     ];
+    families.extend(browsers());
     if has_summaries() {
         families.push(family("rolling_seconds", Kind::Summary, vec![open("page", 2)]));
     }

@@ -3,11 +3,15 @@
 
 import { once } from "node:events";
 import { createServer, request } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 
-/** Passes everything on to `target`. `requests` lists `{ method, path, status }` as they come. */
-export const startProxy = async (target) => {
+/**
+ * Passes everything on to `target`. `requests` lists `{ method, path, status }` as they come. With a certificate it
+ * is reached over TLS, as a reverse proxy in front of an aggregator is.
+ */
+export const startProxy = async (target, certificate) => {
   const requests = [];
-  const server = createServer((incoming, answer) => {
+  const take = (incoming, answer) => {
     const noted = { method: incoming.method, path: incoming.url, status: 0 };
     requests.push(noted);
     const { method, headers } = incoming;
@@ -18,11 +22,13 @@ export const startProxy = async (target) => {
     });
     passedOn.on("error", () => answer.destroy());
     incoming.pipe(passedOn);
-  });
+  };
+  const server = certificate ? createSecureServer(certificate, take) : createServer(take);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${server.address().port}`,
+    port: server.address().port,
     requests,
     stop: async () => {
       server.close();

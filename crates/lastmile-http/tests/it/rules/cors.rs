@@ -39,7 +39,8 @@ fn a_preflight_allows_what_clients_send() {
         allow: POST, OPTIONS\n\
         cross-origin-resource-policy: cross-origin\n\
         !access-control-expose-headers\n!access-control-allow-credentials\n!content-length\n!content-type\n!vary";
-    for path in ["/lm", "/record"] {
+    let reports = cfg!(feature = "reports").then_some("/reports");
+    for path in ["/lm", "/record"].into_iter().chain(reports) {
         for headers in [
             "",
             "\norigin: https://app.example\naccess-control-request-method: POST\naccess-control-request-headers: content-type",

@@ -10,7 +10,11 @@ mod gates;
 mod otlp;
 mod page_loads;
 mod privates;
+#[cfg(feature = "reports")]
+mod reports;
 mod routes;
 mod scrapes;
 pub(crate) mod server;
+#[cfg(feature = "ws")]
+mod sockets;
 mod texts;

@@ -16,6 +16,8 @@ fn each_side_has_its_own_paths() {
     if cfg!(feature = "otlp") {
         pushes.push("/v1/metrics");
     }
+    pushes.extend(cfg!(feature = "reports").then_some("/reports"));
+    pushes.extend(cfg!(feature = "ws").then_some("/lm/ws"));
     assert_eq!(public.paths().collect::<Vec<_>>(), pushes);
     assert_eq!(
         private.paths().collect::<Vec<_>>(),
@@ -51,6 +53,7 @@ fn other_paths_are_not_there() {
         "/LM",
         "//lm",
         "/lm/x",
+        "/lm/ws/",
         "/%6cm",
         "/record.json",
         "/metric",

@@ -51,6 +51,9 @@ pub(super) fn push(
         match line(catalog, body, start, end, samples, &mut counts) {
             Ok(id) => {
                 let content = body[start..end].trim_ascii();
+                if let Some(id) = id.filter(|_| source.wants_ids()) {
+                    report.note_id(samples.bytes(body, id));
+                }
                 let id = id.map(|id| (samples.bytes(body, id), 0));
                 // A line without an id of its own is named by the request's and its number.
                 let id = id.or(source.batch_key().map(|key| (key, number)));

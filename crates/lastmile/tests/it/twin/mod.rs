@@ -7,12 +7,14 @@ mod native;
 mod otlp;
 mod prom_text;
 mod pushes;
+mod reports;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use declared::{Combine, Family, Kind, Label, Open, Policy};
 use declared::{OTHER, check_bounds, label_values};
 pub(crate) use native::Native;
+pub(crate) use reports::SEED;
 
 use crate::exact::Exact;
 

@@ -212,7 +212,7 @@ impl Twin {
     }
 }
 
-fn utf8_faults(text: &[u8]) -> Faults {
+pub(super) fn utf8_faults(text: &[u8]) -> Faults {
     std::str::from_utf8(text).err().map(|_| "invalid_utf8").into_iter().collect()
 }
 
@@ -264,7 +264,7 @@ fn percent_decode(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-fn number(json: Option<&Json<'_>>) -> Result<f64, &'static str> {
+pub(super) fn number(json: Option<&Json<'_>>) -> Result<f64, &'static str> {
     let Some(Json::Number(text)) = json else {
         return Err("not_a_number");
     };
