@@ -57,6 +57,21 @@ fn prom_text() {
 }
 
 #[test]
+fn faro() {
+    replay("faro", crate::faro, 25);
+}
+
+#[test]
+fn beacon() {
+    replay("beacon", crate::beacon, 60);
+}
+
+#[test]
+fn hit() {
+    replay("hit", crate::hit, 20);
+}
+
+#[test]
 fn exposition() {
     replay("exposition", crate::exposition, 8);
 }

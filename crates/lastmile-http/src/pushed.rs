@@ -1,5 +1,5 @@
 use http::{HeaderMap, Response};
-use lastmile::PushReport;
+use lastmile::{Format, PushReport};
 
 use crate::body::ResponseBody;
 use crate::report;
@@ -14,8 +14,13 @@ pub struct Pushed {
 
 impl Pushed {
     /// `headers` are those that every public answer has.
-    pub(crate) fn new(report: PushReport, request: &HeaderMap, headers: HeaderMap) -> Self {
-        let answer = report::answer(&report, request, headers);
+    pub(crate) fn new(
+        format: Format,
+        report: PushReport,
+        request: &HeaderMap,
+        headers: HeaderMap,
+    ) -> Self {
+        let answer = report::answer(format, &report, request, headers);
         Self { report, answer }
     }
 
@@ -25,7 +30,7 @@ impl Pushed {
         &self.report
     }
 
-    /// 204, or 200 with the report where the client asked for it or where lines of it were lost.
+    /// 204, or 200 with the report where the client asked for it or where lines of it were lost; 202 for Faro.
     #[must_use]
     pub fn into_response(self) -> Response<ResponseBody> {
         self.answer

@@ -2,7 +2,7 @@
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use lastmile::PushReport;
+use lastmile::{Format, PushReport};
 
 use crate::body::ResponseBody;
 use crate::json::Object;
@@ -29,9 +29,20 @@ fn prefers_representation(request: &HeaderMap) -> bool {
         .is_some_and(|(_, value)| value.trim().trim_matches('"') == "representation")
 }
 
-/// 204, or 200 with the report where the client asked for it or where lines of it were lost.
-/// `headers` are those that every public answer has.
+/// What tells a client of this format that its push was taken, where that is neither 204 nor 200.
+/// Source: grafana/faro-web-sdk 2.12.1, transports/fetch/transport.ts, `ACCEPTED`.
+fn status_of(format: Format) -> Option<StatusCode> {
+    match format {
+        #[cfg(feature = "faro")]
+        Format::Faro => Some(StatusCode::ACCEPTED),
+        _ => None,
+    }
+}
+
+/// 204, or 200 with the report where the client asked for it or where lines of it were lost; the format's own status
+/// if it has one. `headers` are those that every public answer has.
 pub(crate) fn answer(
+    format: Format,
     report: &PushReport,
     request: &HeaderMap,
     headers: HeaderMap,
@@ -52,6 +63,9 @@ pub(crate) fn answer(
         }
     } else {
         *response.status_mut() = StatusCode::NO_CONTENT;
+    }
+    if let Some(status) = status_of(format) {
+        *response.status_mut() = status;
     }
     response
 }

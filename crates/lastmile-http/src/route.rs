@@ -1,7 +1,7 @@
 use http::Method;
 use lastmile::Format;
 
-use crate::path;
+use crate::{path, script};
 
 /// Who a route is for: whoever loads a page, or whoever runs the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,7 @@ pub(crate) enum Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Push(Format),
+    Script,
     Metrics,
     Refusals,
     Healthy,
@@ -22,12 +23,16 @@ pub(crate) enum Route {
 
 impl Route {
     /// Each path as an adapter routes it, and what it means.
-    pub(crate) const ALL: [(&'static str, Self); 9] = [
+    pub(crate) const ALL: [(&'static str, Self); 11 + cfg!(feature = "faro") as usize] = [
         ("/lm", Self::Push(Format::Lm1)),
         ("/record", Self::Push(Format::Record)),
         ("/metrics", Self::Push(Format::PromText)),
         (path::BEHIND, Self::Push(Format::PromText)),
         ("/metrics/{*labels}", Self::Push(Format::PromText)),
+        #[cfg(feature = "faro")]
+        ("/collect", Self::Push(Format::Faro)),
+        ("/lm.gif", Self::Push(Format::Hit)),
+        (script::PATH, Self::Script),
         ("/metrics", Self::Metrics),
         ("/debug/refusals", Self::Refusals),
         ("/healthz", Self::Healthy),
@@ -43,23 +48,23 @@ impl Route {
 
     pub(crate) fn side(self) -> Side {
         match self {
-            Self::Push(_) => Side::Public,
+            Self::Push(_) | Self::Script => Side::Public,
             Self::Metrics | Self::Refusals | Self::Healthy | Self::Ready => Side::Private,
         }
     }
 
     pub(crate) fn takes(self, method: &Method) -> bool {
-        match self.side() {
-            Side::Public => method == Method::POST || method == Method::OPTIONS,
-            Side::Private => method == Method::GET || method == Method::HEAD,
-        }
+        self.allow().split(", ").any(|allowed| allowed == method.as_str())
     }
 
     /// The value of `Allow`.
     pub(crate) fn allow(self) -> &'static str {
-        match self.side() {
-            Side::Public => "POST, OPTIONS",
-            Side::Private => "GET, HEAD",
+        match self {
+            #[cfg(feature = "mapping")]
+            Self::Push(Format::Beacon) => "GET, HEAD, POST, OPTIONS",
+            Self::Push(Format::Hit) | Self::Script => "GET, HEAD",
+            Self::Push(_) => "POST, OPTIONS",
+            Self::Metrics | Self::Refusals | Self::Healthy | Self::Ready => "GET, HEAD",
         }
     }
 }

@@ -122,7 +122,10 @@ fn clippy(tree: &Tree) -> Result<(), Failure> {
     for feature in core_features(tree) {
         deny_warnings(tree, &format!("-p lastmile --all-targets --features {feature}"))?;
     }
-    deny_warnings(tree, "--manifest-path fuzz/Cargo.toml --all-targets --no-default-features")
+    deny_warnings(
+        tree,
+        "--manifest-path fuzz/Cargo.toml --all-targets --no-default-features --features faro",
+    )
 }
 
 fn deny_warnings(tree: &Tree, selection: &str) -> Result<(), Failure> {
@@ -154,7 +157,11 @@ fn docs(tree: &Tree) -> Result<(), Failure> {
 
 /// The targets are plain functions there; libFuzzer, which needs nightly, is left out.
 fn fuzz_seeds(tree: &Tree) -> Result<(), Failure> {
-    shell::run(tree.cargo_locked("test --manifest-path fuzz/Cargo.toml --no-default-features"))
+    shell::run(
+        tree.cargo_locked(
+            "test --manifest-path fuzz/Cargo.toml --no-default-features --features faro",
+        ),
+    )
 }
 
 fn benches(tree: &Tree) -> Result<(), Failure> {

@@ -67,7 +67,7 @@ pub enum DecodeReason {
     TooLarge,
     /// `/record`: the outermost value is not an array.
     ExpectedArray,
-    /// `lm1`: the line is not an object.
+    /// `lm1`: the line is not an object. Faro: the body is none.
     ExpectedObject,
     /// `lm1`: `lm` is missing or not 1.
     UnsupportedVersion,
@@ -77,14 +77,16 @@ pub enum DecodeReason {
     MissingM,
     /// `lm1`: `lm`, `id`, `w` or `m` stands twice.
     DuplicateKey,
-    /// `lm1`: there is no line.
+    /// `lm1`: there is no line. A hit: there is no series. A beacon: there is nothing.
     Empty,
     /// `lm1`: there are more than 16 lines. Prometheus text: there are more than 262,144 with samples.
     TooManyLines,
+    /// A beacon: no mapping is declared for the path that it came to.
+    UnknownPath,
 }
 
 impl DecodeReason {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::InvalidUtf8,
         Self::Syntax,
         Self::TooDeep,
@@ -97,6 +99,7 @@ impl DecodeReason {
         Self::DuplicateKey,
         Self::Empty,
         Self::TooManyLines,
+        Self::UnknownPath,
     ];
 
     /// The value of the label `reason`.
@@ -115,6 +118,7 @@ impl DecodeReason {
             Self::DuplicateKey => "duplicate_key",
             Self::Empty => "empty",
             Self::TooManyLines => "too_many_lines",
+            Self::UnknownPath => "unknown_path",
         }
     }
 
@@ -132,6 +136,7 @@ impl DecodeReason {
             Self::DuplicateKey => "a key stands twice",
             Self::Empty => "there is nothing in it",
             Self::TooManyLines => "there are more than 16 lines",
+            Self::UnknownPath => "no mapping is declared for the path",
         }
     }
 }

@@ -44,6 +44,7 @@ pub struct Source<'a> {
     idempotency_key: Option<&'a str>,
     headers: Option<&'a dyn Headers>,
     labels: &'a [(&'a str, &'a str)],
+    path: Option<&'a str>,
 }
 
 impl Source<'_> {
@@ -126,6 +127,20 @@ impl<'a> Source<'a> {
         self.labels
     }
 
+    /// The path that the push came to. Only beacons have it, whose meaning depends on it: with the feature `mapping`,
+    /// those of `Format::Beacon`.
+    #[must_use]
+    pub fn path(mut self, path: &'a str) -> Self {
+        self.path = Some(path);
+        self
+    }
+
+    /// What [`path`](Self::path) set.
+    #[must_use]
+    pub fn path_value(&self) -> Option<&'a str> {
+        self.path
+    }
+
     /// The header of this name, if [`headers`](Self::headers) were given and have it.
     #[must_use]
     pub fn header_value(&self, name: &str) -> Option<&'a str> {
@@ -165,6 +180,7 @@ impl fmt::Debug for Source<'_> {
             .field("key", &self.key)
             .field("idempotency_key", &self.idempotency_key)
             .field("labels", &self.labels)
+            .field("path", &self.path)
             .finish_non_exhaustive()
     }
 }

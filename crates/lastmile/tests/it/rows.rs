@@ -1,6 +1,11 @@
 //! The table of bad input: what is sent, and exactly what becomes of it. Tests and fuzz targets
 //! share it. Every row runs on [`crate::schemas::everything`].
 
+#[path = "rows/hits.rs"]
+mod hits;
+#[cfg(feature = "faro")]
+#[path = "rows/mapped.rs"]
+mod mapped;
 #[path = "rows/prom_text.rs"]
 mod prom_text;
 
@@ -80,6 +85,9 @@ pub(crate) fn rows(huge: usize) -> Vec<Row> {
     lm1_values(&mut rows);
     lm1_lines(&mut rows, huge);
     prom_text::rows(&mut rows, huge);
+    hits::rows(&mut rows);
+    #[cfg(feature = "faro")]
+    mapped::rows(&mut rows, huge);
     rows.0
 }
 

@@ -2,13 +2,17 @@
 //! it. Each crate that serves it runs these, with an `adapter` of its own at the root of its tests.
 
 mod answers;
+#[cfg(feature = "faro")]
+mod beacons;
 mod bodies;
 mod cors;
 mod formats;
 mod gates;
+mod hits;
 mod page_loads;
 mod privates;
 mod routes;
 mod scrapes;
+mod scripts;
 pub(crate) mod server;
 mod texts;
