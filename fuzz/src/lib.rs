@@ -1,6 +1,6 @@
 //! The oracles of the fuzz targets: what holds for every input. The targets in `fuzz_targets` only
 //! call them, so that they build, and replay their seeds, on stable:
-//! `cargo test --manifest-path fuzz/Cargo.toml --no-default-features --features otlp`.
+//! `cargo test --manifest-path fuzz/Cargo.toml --no-default-features --features faro,otlp`.
 //!
 //! The twin, the strict reader and the table of bad input are those of the crate's own tests.
 
@@ -43,4 +43,4 @@ mod replay;
 pub use escaping::exposition;
 #[cfg(feature = "otlp")]
 pub use otlp::{otlp_json, otlp_protobuf};
-pub use pushing::{lm1, prom_text, record, reports};
+pub use pushing::{beacon, faro, hit, lm1, prom_text, record, reports};

@@ -1,4 +1,4 @@
-//! Any body, as `/record`, as `/lm`, as `/metrics` and as `/reports`.
+//! Any body, as `/record`, `/lm`, `/metrics`, `/collect` and `/reports`, as a beacon, and as the query of a hit.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 use lastmile::{Aggregator, DecodeError, Format, PushReport, Source};
 
 use crate::expo::{self, Exposition};
-use crate::oracle::{Pair, is_own, start};
+use crate::oracle::{Pair, is_own, source, start};
 use crate::schemas::everything;
-use crate::twin::{Policy, SEED};
+use crate::twin::Policy;
 
 /// A body of `POST /record`.
 ///
@@ -73,6 +73,42 @@ pub fn prom_text(body: &[u8]) {
 /// If anything about it is not as the twin says, or a law is broken.
 pub fn reports(body: &[u8]) {
     push(Format::Reports, body);
+}
+
+/// A body of `POST /collect`.
+///
+/// # Panics
+/// If anything about it is not as the twin says, or a law is broken.
+pub fn faro(body: &[u8]) {
+    push(Format::Faro, body);
+}
+
+/// A body that comes to a path that the schema maps.
+///
+/// # Panics
+/// If anything about it is not as the twin says, or a law is broken.
+pub fn beacon(body: &[u8]) {
+    push(Format::Beacon, body);
+}
+
+/// A query of `GET /lm.gif`.
+///
+/// # Panics
+/// If anything about it is not as the twin says, a law is broken, or it makes a series.
+pub fn hit(query: &[u8]) {
+    push(Format::Hit, query);
+
+    let agg = Aggregator::new(everything().core(), everything().limits(), start());
+    let agg = agg.expect("there is room for what is reserved");
+    let series = || {
+        let mut text = Vec::new();
+        agg.encode_to(&mut text, start()).expect("a Vec takes everything");
+        let families = users(expo::parse(&text)).into_iter();
+        families.flat_map(|f| f.samples).map(|sample| sample.series()).collect::<Vec<_>>()
+    };
+    let before = series();
+    let _ = agg.push(Format::Hit, query, &source(), start());
+    assert_eq!(series(), before);
 }
 
 pub(crate) fn push(format: Format, body: &[u8]) {
@@ -140,7 +176,7 @@ fn squeezed(format: Format, body: &[u8], accepted: [u64; 2], roomy: Exposition) 
     let agg = Aggregator::new(schema.core(), schema.limits(), start());
     let agg = agg.expect("there is room for what is reserved");
     for accepted in accepted {
-        let report = agg.push(format, body, &Source::default().seed(SEED), start());
+        let report = agg.push(format, body, &source(), start());
         assert_eq!(report.map_or(0, |report| report.accepted()), accepted);
     }
     let mut text = Vec::new();

@@ -74,6 +74,21 @@ fn reports() {
 }
 
 #[test]
+fn faro() {
+    replay("faro", crate::faro, 25);
+}
+
+#[test]
+fn beacon() {
+    replay("beacon", crate::beacon, 60);
+}
+
+#[test]
+fn hit() {
+    replay("hit", crate::hit, 20);
+}
+
+#[test]
 fn exposition() {
     replay("exposition", crate::exposition, 8);
 }

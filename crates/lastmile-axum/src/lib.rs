@@ -70,17 +70,20 @@ use lastmile_http::Service;
 
 pub use endpoint::Endpoint;
 pub use measure::measure;
+#[cfg(feature = "faro")]
+pub use push::Faro;
 #[cfg(feature = "reports")]
 pub use push::Reports;
 pub use push::{Lm1, PromText, Push, PushFormat, Record};
 
 /// The routes of `service` at their own paths, to `merge` or to `nest` under any path.
 ///
-/// Other paths stay the application's. A peer is known where the application is served with
+/// Other paths stay the application's, and so do those of mappings that a later
+/// [`reload`](lastmile::Aggregator::reload) brings, which [`Endpoint`] knows at once. A peer is known where the application is served with
 /// [`into_make_service_with_connect_info::<SocketAddr>`](Router::into_make_service_with_connect_info);
 /// without one a Prometheus that scrapes through here is shown live values, as anyone is.
 pub fn router<S: Clone + Send + Sync + 'static>(service: Service) -> Router<S> {
     let paths = service.paths();
     let endpoint = Endpoint::new(service);
-    paths.fold(Router::new(), |router, path| router.route_service(path, endpoint.clone()))
+    paths.fold(Router::new(), |router, path| router.route_service(&path, endpoint.clone()))
 }

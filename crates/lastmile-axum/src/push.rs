@@ -22,7 +22,7 @@ use crate::endpoint::translate;
 /// rejection is their problem, 400, 401, 403, 413, 415, 429 or 503, with nothing counted. Both have the service's
 /// CORS headers, which a CORS layer of the host's own replaces.
 ///
-/// `F` is the format: [`Lm1`], unless it says [`Record`] or [`PromText`].
+/// `F` is the format: [`Lm1`], unless it says [`Record`] or [`PromText`], or with the feature `faro` `Faro`.
 ///
 /// ```
 /// use axum::Router;
@@ -101,9 +101,21 @@ impl PushFormat for PromText {
     const FORMAT: Format = Format::PromText;
 }
 
+/// What Faro sends.
+#[cfg(feature = "faro")]
+#[derive(Clone, Copy, Debug)]
+pub enum Faro {}
+
+#[cfg(feature = "faro")]
+impl PushFormat for Faro {
+    const FORMAT: Format = Format::Faro;
+}
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::PromText {}
+    #[cfg(feature = "faro")]
+    impl Sealed for super::Faro {}
     impl Sealed for super::Lm1 {}
     impl Sealed for super::Record {}
 }

@@ -13,6 +13,10 @@
 //! | `/v1/metrics` | public | `POST`, `OPTIONS` | a push of OpenTelemetry's metrics, with the feature `otlp`, see below |
 //! | `/reports` | public | `POST`, `OPTIONS` | what browsers report by themselves, with the feature `reports`; see below |
 //! | `/lm/ws` | public | `GET` | a WebSocket of `lm1` lines, with the feature `ws`; see below |
+//! | `/collect` | public | `POST`, `OPTIONS` | what Faro sends, with the feature `faro`, see below |
+//! | the path of a mapping in the schema | public | `GET`, `HEAD`, `POST`, `OPTIONS` | another client's beacon, with the feature `mapping`, see below |
+//! | `/lm.gif` | public | `GET`, `HEAD` | a hit: an image of one pixel that counts, see below |
+//! | `/static/aggregatorClient.js` | public | `GET`, `HEAD` | a script for pages that have `prometheus-user-metrics`' snippet |
 //! | `/metrics` | private | `GET`, `HEAD` | the aggregate, in the format that the scraper likes best, streamed |
 //! | `/healthz` | private | `GET`, `HEAD` | 200 |
 //! | `/debug/refusals` | private | `GET`, `HEAD` | the last refusals as JSON, see below |
@@ -71,7 +75,7 @@
 //! # What a push is answered
 //! | status | when | body |
 //! |---|---|---|
-//! | 204 | the push decoded, even if samples in it were refused | none |
+//! | 204; 202 from Faro | the push decoded, even if samples in it were refused | none |
 //! | 200 | it decoded, and the request says `Prefer: return=representation` | `{"accepted":15,"refused":{"unknown_family":1}}` |
 //! | 200 | some lines of an `lm1` push decoded and others did not | the same, with `"failed":[{"line":2,"offset":57,"reason":"syntax","detail":"…"}]` |
 //! | 400 | nothing decoded, or the body broke off; nothing was counted | problem |
@@ -149,6 +153,28 @@
 //! Whoever serves the connections has to give them away, as hyper's `with_upgrades` does, and
 //! `Service::set_sockets` says what runs them; the adapters do both.
 //!
+//! # Faro and other clients' beacons
+//! With the feature `faro`, `POST /collect` is the `url` for `@grafana/faro-web-sdk`. Its web vitals, exceptions by type and
+//! events are counted in the families of the browsers' default schema; what else it sends is what the schema says with
+//! `[[faro]]` or [`SchemaBuilder::faro`](lastmile::SchemaBuilder). Faro names each request with an `Idempotency-Key`, so
+//! one that a browser repeats counts once. Its `apiKey` is a key of ours, where keys are asked for.
+//!
+//! With the feature `mapping`, the paths of the schema's `[[mapping]]` take what `web-vitals`, `perfume.js` or `boomerang`
+//! send: JSON or a form as a body, or a form as the query of a `GET`, which is answered 204. A path stands beside the
+//! others of the public side whatever [`PublicOptions::routes`] says; one that this crate has itself is a mistake in the
+//! schema. A reload may change them: [`Service::handle`] knows at once, a router that was made of
+//! [`Service::paths`] routes those that were there. Such a beacon has no id, so one that a browser repeats counts twice,
+//! unless its request has an `Idempotency-Key`.
+//!
+//! # Hits
+//! `<img src="https://…/lm.gif?m=app_opens_total;app=mail" alt="">` adds 1 to that series when the image is shown: `m` is
+//! a key of `lm1`, once or several times, and names counters alone whose labels are all closed. The image comes with
+//! `Cache-Control: no-store`, and comes also where nothing is counted: for `HEAD`, for what a browser fetches ahead of
+//! time (`Sec-Purpose: prefetch`), and for a page that may not. An image has no `Origin`, so its `Referer` must be on the
+//! list of [`PublicOptions::origins`], and **without a list no hit counts**: anyone can show anyone's browser an image. A
+//! mail, or a page that says `no-referrer`, has no `Referer`; it counts where the list has `null`. The same rule holds for
+//! beacons in a query where there is a list; without one they are taken as other pushes are, as somebody declared them.
+//!
 //! # What a scrape is answered
 //! | asked for | answer |
 //! |---|---|
@@ -180,10 +206,13 @@
 //! `tower`. [`Service::take`] takes a push on a path of the host's own and gives its report.
 //!
 //! # Features
-//! - `otlp`, not by default: takes OpenTelemetry's metrics.
-//! - `reports`, not by default: `POST /reports`.
-//! - `ws`, not by default: `GET /lm/ws`. It brings `tungstenite` for the frames.
-//! - `protobuf`, not by default: offers delimited protobuf, the one format that has native histograms and
+//! None by default.
+//! - `otlp`: takes OpenTelemetry's metrics.
+//! - `faro`: `POST /collect`.
+//! - `mapping`: paths that the schema maps.
+//! - `reports`: `POST /reports`.
+//! - `ws`: `GET /lm/ws`. It brings `tungstenite` for the frames.
+//! - `protobuf`: offers delimited protobuf, the one format that has native histograms and
 //!   start times.
 //!
 //! # Other origins
@@ -204,6 +233,7 @@ mod cors;
 mod error;
 mod gate;
 mod gzip;
+mod hit;
 mod inflate;
 mod intake;
 mod json;
@@ -223,6 +253,7 @@ mod refusals;
 mod report;
 mod route;
 mod scrape;
+mod script;
 mod service;
 #[cfg(feature = "ws")]
 mod socket;

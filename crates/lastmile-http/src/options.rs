@@ -80,7 +80,8 @@ impl PublicOptions {
         }
     }
 
-    /// These paths alone, such as `/lm`; `/metrics` is all paths of Prometheus text. Others are 404.
+    /// These paths alone, such as `/lm`; `/metrics` is all paths of Prometheus text. Others are 404, but for those that
+    /// the schema maps: who declares one wants it served.
     #[must_use]
     pub fn routes<S: Into<String>>(mut self, paths: impl IntoIterator<Item = S>) -> Self {
         self.routes = Some(paths.into_iter().map(Into::into).collect());

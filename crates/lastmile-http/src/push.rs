@@ -84,22 +84,49 @@ impl Door<'_> {
         }
         let plain = Plain { format, admitted, tells_ids: false, now: arrived };
         let arrival = Arrival { deflated, plain };
+        let path = head.uri.path();
         match offload.filter(|_| is_large) {
-            None => arrival.apply(aggregator, &rules.gate, headers, labels, body.bytes()),
+            None => arrival.apply(aggregator, &rules.gate, headers, path, labels, body.bytes()),
             Some(spawn) => {
                 let (aggregator, rules) = (aggregator.clone(), Arc::clone(rules));
                 let (headers, body) = (headers.clone(), body.into_vec());
-                let labels = labels.to_vec();
+                let (path, labels) = (path.to_owned(), labels.to_vec());
                 let share = share.into_owned(&rules.budget);
                 let work = move || {
                     let gate = &rules.gate;
-                    let report = arrival.apply(&aggregator, gate, &headers, &labels, &body);
+                    let report = arrival.apply(&aggregator, gate, &headers, &path, &labels, &body);
                     drop(share);
                     report
                 };
                 offload::run(spawn, work).await.unwrap_or_else(|| Err(Problem::busy()))
             }
         }
+    }
+
+    /// Decodes and applies what stands in the query of a request whose page may push. It is there with the head, so
+    /// nothing is waited for.
+    ///
+    /// # Errors
+    /// What to answer; nothing was counted then.
+    pub(crate) fn push_query(
+        self,
+        format: Format,
+        head: &Parts,
+        peer: Option<SocketAddr>,
+        now: Timestamp,
+    ) -> Result<PushReport, Problem> {
+        let Self { aggregator, rules, labels, .. } = self;
+        let (headers, query) = (&head.headers, head.uri.query().unwrap_or_default());
+        let admitted = rules.gate.admit(headers, head.uri.query(), peer, now);
+        let admitted = admitted.map_err(Problem::denied)?;
+        let bytes_max = rules.caps(format).sent;
+        if query.len() > bytes_max {
+            return Err(Problem::too_large(bytes_max));
+        }
+        let plain = Plain { format, admitted, tells_ids: false, now };
+        let (gate, path) = (&rules.gate, head.uri.path());
+        let pushed = plain.apply(aggregator, gate, headers, path, labels, query.as_bytes());
+        pushed.map_err(|error| Problem::undecodable(&error))
     }
 }
 
@@ -143,6 +170,7 @@ impl Arrival {
         aggregator: &Aggregator,
         gate: &Gate,
         request: &HeaderMap,
+        path: &str,
         labels: &[(String, String)],
         body: &[u8],
     ) -> Result<PushReport, Problem> {
@@ -155,7 +183,7 @@ impl Arrival {
                 &inflated
             }
         };
-        let pushed = plain.apply(aggregator, gate, request, labels, body);
+        let pushed = plain.apply(aggregator, gate, request, path, labels, body);
         pushed.map_err(|error| Problem::undecodable(&error))
     }
 }
@@ -167,6 +195,7 @@ impl Plain {
         aggregator: &Aggregator,
         gate: &Gate,
         request: &HeaderMap,
+        path: &str,
         labels: &[(String, String)],
         body: &[u8],
     ) -> Result<PushReport, DecodeError> {
@@ -174,6 +203,12 @@ impl Plain {
         let headers = Texts(request);
         let labels: Vec<_> = labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let mut source = Source::default().labels(&labels);
+        #[cfg(feature = "mapping")]
+        if format == Format::Beacon {
+            source = source.path(path);
+        }
+        #[cfg(not(feature = "mapping"))]
+        let _ = path;
         if let Some(addr) = admitted.client.addr {
             source = source.addr(addr);
         }

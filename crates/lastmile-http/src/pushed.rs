@@ -31,7 +31,7 @@ impl Pushed {
     }
 
     /// 204, or 200 with the report where the client asked for it or where lines of it were lost; of OTLP 200 and its
-    /// own response.
+    /// own response; 202 for Faro.
     #[must_use]
     pub fn into_response(self) -> Response<ResponseBody> {
         self.answer

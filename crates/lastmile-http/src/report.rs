@@ -29,8 +29,18 @@ fn prefers_representation(request: &HeaderMap) -> bool {
         .is_some_and(|(_, value)| value.trim().trim_matches('"') == "representation")
 }
 
-/// 204, or 200 with the report where the client asked for it or where lines of it were lost.
-/// `headers` are those that every public answer has.
+/// What tells a client of this format that its push was taken, where that is neither 204 nor 200.
+/// Source: grafana/faro-web-sdk 2.12.1, transports/fetch/transport.ts, `ACCEPTED`.
+fn status_of(format: Format) -> Option<StatusCode> {
+    match format {
+        #[cfg(feature = "faro")]
+        Format::Faro => Some(StatusCode::ACCEPTED),
+        _ => None,
+    }
+}
+
+/// 204, or 200 with the report where the client asked for it or where lines of it were lost; the format's own status
+/// if it has one. `headers` are those that every public answer has.
 pub(crate) fn answer(
     report: &PushReport,
     format: Format,
@@ -54,8 +64,6 @@ fn answer_of(
     if crate::otlp::is_answered(format) {
         return crate::otlp::answer(report, format, headers);
     }
-    #[cfg(not(feature = "otlp"))]
-    let _ = format;
     let preferred = prefers_representation(request);
     let has_content = preferred || !report.failed_lines().is_empty();
     let body = if has_content { ResponseBody::full(json(report)) } else { ResponseBody::empty() };
@@ -69,6 +77,9 @@ fn answer_of(
         }
     } else {
         *response.status_mut() = StatusCode::NO_CONTENT;
+    }
+    if let Some(status) = status_of(format) {
+        *response.status_mut() = status;
     }
     response
 }

@@ -1,8 +1,8 @@
 use http::{HeaderMap, Method};
 use lastmile::Format;
 
-use crate::path;
 use crate::problem::Problem;
+use crate::{path, script};
 
 /// Who a route is for: whoever loads a page, or whoever runs the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,7 @@ pub(crate) enum Route {
     /// A WebSocket of lines of `lm1`.
     #[cfg(feature = "ws")]
     Socket,
+    Script,
     Metrics,
     Refusals,
     Healthy,
@@ -30,9 +31,10 @@ pub(crate) enum Route {
 impl Route {
     /// Each path as an adapter routes it, and what it means.
     pub(crate) const ALL: [(&'static str, Self);
-        9 + cfg!(feature = "otlp") as usize
+        11 + cfg!(feature = "otlp") as usize
             + cfg!(feature = "reports") as usize
-            + cfg!(feature = "ws") as usize] = [
+            + cfg!(feature = "ws") as usize
+            + cfg!(feature = "faro") as usize] = [
         ("/lm", Self::Push(Format::Lm1)),
         ("/record", Self::Push(Format::Record)),
         ("/metrics", Self::Push(Format::PromText)),
@@ -44,6 +46,10 @@ impl Route {
         ("/reports", Self::Push(Format::Reports)),
         #[cfg(feature = "ws")]
         ("/lm/ws", Self::Socket),
+        #[cfg(feature = "faro")]
+        ("/collect", Self::Push(Format::Faro)),
+        ("/lm.gif", Self::Push(Format::Hit)),
+        (script::PATH, Self::Script),
         ("/metrics", Self::Metrics),
         ("/debug/refusals", Self::Refusals),
         ("/healthz", Self::Healthy),
@@ -59,7 +65,7 @@ impl Route {
 
     pub(crate) fn side(self) -> Side {
         match self {
-            Self::Push(_) => Side::Public,
+            Self::Push(_) | Self::Script => Side::Public,
             #[cfg(feature = "otlp")]
             Self::Otlp => Side::Public,
             #[cfg(feature = "ws")]
@@ -79,25 +85,21 @@ impl Route {
     }
 
     pub(crate) fn takes(self, method: &Method) -> bool {
-        #[cfg(feature = "ws")]
-        if self == Self::Socket {
-            return method == Method::GET;
-        }
-        match self.side() {
-            Side::Public => method == Method::POST || method == Method::OPTIONS,
-            Side::Private => method == Method::GET || method == Method::HEAD,
-        }
+        self.allow().split(", ").any(|allowed| allowed == method.as_str())
     }
 
     /// The value of `Allow`.
     pub(crate) fn allow(self) -> &'static str {
-        #[cfg(feature = "ws")]
-        if self == Self::Socket {
-            return "GET";
-        }
-        match self.side() {
-            Side::Public => "POST, OPTIONS",
-            Side::Private => "GET, HEAD",
+        match self {
+            #[cfg(feature = "mapping")]
+            Self::Push(Format::Beacon) => "GET, HEAD, POST, OPTIONS",
+            Self::Push(Format::Hit) | Self::Script => "GET, HEAD",
+            Self::Push(_) => "POST, OPTIONS",
+            #[cfg(feature = "otlp")]
+            Self::Otlp => "POST, OPTIONS",
+            #[cfg(feature = "ws")]
+            Self::Socket => "GET",
+            Self::Metrics | Self::Refusals | Self::Healthy | Self::Ready => "GET, HEAD",
         }
     }
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +25,7 @@ use crate::pushed::Pushed;
 use crate::route::{Found, Route, Side};
 #[cfg(feature = "ws")]
 use crate::socket;
-use crate::{path, refusals, scrape};
+use crate::{hit, path, refusals, scrape, script};
 
 /// One listener's routes over one [`Aggregator`]. Clones share everything, readiness too.
 ///
@@ -51,7 +52,7 @@ struct Public {
 }
 
 impl Service {
-    /// `POST /lm`, `POST /record`, `POST /metrics` and, with the feature `otlp`, `POST /v1/metrics`, for pages of any origin, with the limits that
+    /// Pushes of every format and `/static/aggregatorClient.js`, for pages of any origin, with the limits that
     /// [`PublicOptions::new`] has.
     #[must_use]
     pub fn public(aggregator: Aggregator) -> Self {
@@ -170,16 +171,18 @@ impl Service {
     }
 
     /// The paths that [`handle`](Self::handle) knows, each once, for an adapter to route. `{*labels}` at the end of one
-    /// stands for whatever comes there, slashes too.
-    pub fn paths(&self) -> impl Iterator<Item = &'static str> + use<> {
+    /// stands for whatever comes there, slashes too. Those of the schema's mappings are as they are at this moment: a
+    /// reload may change them, which `handle` knows at once, and a router that was made of them does not.
+    pub fn paths(&self) -> impl Iterator<Item = Cow<'static, str>> + use<> {
         let shared = Arc::clone(&self.shared);
         let served = move |(i, (path, route)): (usize, (&'static str, Route))| {
             let is_served =
                 |(known, route): &(&str, Route)| *known == path && shared.serves(*route);
             let is_first = !Route::ALL[..i].iter().any(is_served);
-            (is_first && shared.serves(route)).then_some(path)
+            (is_first && shared.serves(route)).then_some(Cow::Borrowed(path))
         };
-        Route::ALL.into_iter().enumerate().filter_map(served)
+        let mapped = self.shared.mapped().into_iter().map(Cow::Owned);
+        Route::ALL.into_iter().enumerate().filter_map(served).chain(mapped)
     }
 
     /// Answers one request; the path chooses the route, and the method where both sides have that path.
@@ -205,6 +208,13 @@ impl Service {
                     Err(problem) => self.shared.refuse(problem, &head, None, Some(public)),
                 }
             }
+            (Some(found @ Found { route: Route::Script, .. }), Some(public), _) => {
+                if found.route.takes(&head.method) {
+                    return script::answer(&head.method, &head.headers);
+                }
+                let problem = Problem::method_not_allowed(found.allow);
+                self.shared.refuse(problem, &head, None, Some(public))
+            }
             (Some(found), Some(public), _) if found.route.side() == Side::Public => {
                 match enter(public, found, &head) {
                     Ok(Entered::Preflight) => preflight(found.allow, public.cors(&head)),
@@ -212,6 +222,12 @@ impl Service {
                         let pushed =
                             self.shared.take(format, &labels, &head, body, peer, now).await;
                         pushed.map_or_else(|refusal| refusal, Pushed::into_response)
+                    }
+                    Ok(Entered::Query(format)) => {
+                        let shown = self.shared.take_query(public, format, &head, peer, now);
+                        shown.unwrap_or_else(|problem| {
+                            self.shared.refuse(problem, &head, Some(format), Some(public))
+                        })
                     }
                     Err(problem) => self.shared.refuse(problem, &head, None, Some(public)),
                 }
@@ -273,6 +289,8 @@ enum Entered {
     Preflight,
     /// A push of a format, with the labels that its path names.
     Push(Format, Labels),
+    /// One that stands in the query.
+    Query(Format),
 }
 
 impl Public {
@@ -288,7 +306,30 @@ impl Shared {
     fn find(&self, head: &Parts) -> Option<Found> {
         let path = head.uri.path();
         let on = |side| Route::find(path, side).filter(|route| self.serves(*route));
-        Found::new(on(Side::Public), on(Side::Private), &head.method)
+        let found = Found::new(on(Side::Public), on(Side::Private), &head.method);
+        found.or_else(|| self.find_mapped(path))
+    }
+
+    /// The same for the path of a mapping: what the schema in force says, whatever the routes are.
+    #[cfg(feature = "mapping")]
+    fn find_mapped(&self, path: &str) -> Option<Found> {
+        let route = Route::Push(Format::Beacon);
+        let is_mapped = self.public.is_some() && self.aggregator.takes_beacons(path);
+        is_mapped.then_some(Found { route, allow: route.allow() })
+    }
+
+    #[cfg(not(feature = "mapping"))]
+    fn find_mapped(&self, _: &str) -> Option<Found> {
+        None
+    }
+
+    /// The paths of mappings that are served.
+    fn mapped(&self) -> Vec<String> {
+        #[cfg(feature = "mapping")]
+        if self.public.is_some() {
+            return self.aggregator.beacon_paths();
+        }
+        Vec::new()
     }
 
     fn serves(&self, route: Route) -> bool {
@@ -333,7 +374,8 @@ impl Shared {
             return Err(refuse(Problem::origin_not_listed()));
         }
         let Self { aggregator, offload, .. } = self;
-        let door = Door { aggregator, rules: &public.rules, offload: offload.get(), labels };
+        let offload = offload.get();
+        let door = Door { aggregator, rules: &public.rules, offload, labels };
         match door.push(format, head, body, peer, now).await {
             // Its origin was let in above.
             Ok(report) => {
@@ -361,6 +403,39 @@ impl Shared {
             return Err(Problem::origin_not_listed());
         }
         socket::accept((&self.aggregator, &public.rules), self.sockets.get(), head, peer, now)
+    }
+
+    /// Takes what stands in a query: a hit, or a beacon that an image sends. Nothing is counted of what a browser only
+    /// looks ahead for, nor for a page that is not listed.
+    fn take_query(
+        &self,
+        public: &Public,
+        format: Format,
+        head: &Parts,
+        peer: Option<SocketAddr>,
+        now: Timestamp,
+    ) -> Result<Response<ResponseBody>, Problem> {
+        let (gate, cors) = (&public.rules.gate, public.cors(head));
+        let is_hit = format == Format::Hit;
+        if head.method != Method::GET || hit::is_ahead_of_time(&head.headers) {
+            return Ok(hit::answer(is_hit, &head.method, cors));
+        }
+        // An image has no origin, and a hit no mapping that somebody declared: without a list nothing counts.
+        let is_listed = gate.allows_referer(&head.headers).unwrap_or(!is_hit);
+        if !gate.allows_origin(&head.headers) || !is_listed {
+            let problem = Problem::origin_not_listed();
+            if !is_hit {
+                return Err(problem);
+            }
+            // Who looks at the page is not to see it.
+            problem.why().into_iter().for_each(|why| self.aggregator.refuse_request(why));
+            return Ok(hit::answer(is_hit, &head.method, cors));
+        }
+        let Self { aggregator, offload, .. } = self;
+        let offload = offload.get();
+        let door = Door { aggregator, rules: &public.rules, offload, labels: &[] };
+        door.push_query(format, head, peer, now)?;
+        Ok(hit::answer(is_hit, &head.method, cors))
     }
 
     /// Answers on the private side.
@@ -408,8 +483,11 @@ fn enter(public: &Public, found: Found, head: &Parts) -> Result<Entered, Problem
     if !found.route.takes(&head.method) {
         return Err(Problem::method_not_allowed(found.allow));
     }
-    if head.method != Method::OPTIONS {
-        return Ok(Entered::Push(found.route.format(&head.headers)?, labels));
+    let format = |found: Found| found.route.format(&head.headers);
+    match head.method {
+        Method::OPTIONS => {}
+        Method::GET | Method::HEAD => return Ok(Entered::Query(format(found)?)),
+        _ => return Ok(Entered::Push(format(found)?, labels)),
     }
     if !public.rules.gate.allows_origin(&head.headers) {
         return Err(Problem::origin_not_listed());

@@ -138,7 +138,7 @@ impl Aggregator {
     ) -> Result<Self, Error> {
         let families =
             schema.families().cloned().chain(own::families().into_iter().map(Family::host_only));
-        let store = Store::new(families, limits, n_shards)?;
+        let store = Store::new(families, schema.mappings(), limits, n_shards)?;
         let ids = Ids::new(limits.ids_bytes_max());
         let own = Own::bind(&store, &ids)?;
         let inner = Inner {
@@ -341,12 +341,27 @@ impl Aggregator {
         let own_families = store.catalog();
         store.reload(
             schema.families().cloned(),
+            schema.mappings(),
             now,
             |family| own.begin(store, &own_families, family, now),
             |family| own.end(store, family, now),
         )?;
         own.reloaded(store);
         Ok(())
+    }
+
+    /// Whether the schema in force maps beacons that come to this path.
+    #[cfg(feature = "mapping")]
+    #[must_use]
+    pub fn takes_beacons(&self, path: &str) -> bool {
+        self.inner.store.lease().mappings().at(path).is_some()
+    }
+
+    /// The paths whose beacons the schema in force maps. A reload may change them.
+    #[cfg(feature = "mapping")]
+    #[must_use]
+    pub fn beacon_paths(&self) -> Vec<String> {
+        self.inner.store.lease().mappings().paths().map(str::to_owned).collect()
     }
 
     /// Shows every family and every exposed series to `visitor`, in the order of exposition.

@@ -80,6 +80,14 @@ pub(crate) struct Place {
     pub(crate) line: usize,
 }
 
+#[cfg(feature = "mapping")]
+impl Fault {
+    /// Whether it is one of this family.
+    pub(crate) fn is_of(&self, family: &str) -> bool {
+        !family.is_empty() && self.family == family
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(Place { file, line }) = &self.place {

@@ -49,9 +49,13 @@ pub use readers::Hold;
 pub use recent::RecentRefusal;
 pub use recorder::{CounterId, HistogramId, Recorder};
 pub use request::RequestRefusal;
+#[cfg(feature = "faro")]
+pub use schema::FaroItem;
 pub use schema::{
     AdmitBy, Combine, Family, Kind, Label, Native, Otherwise, Schema, SchemaBuilder, ValueFrom,
 };
+#[cfg(feature = "mapping")]
+pub use schema::{Mapping, Rule};
 pub use time::Timestamp;
 pub use value::native::NativeView;
 pub use visit::{SeriesView, Value, Visitor};

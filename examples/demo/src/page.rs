@@ -60,8 +60,8 @@ pub(crate) fn routes(sends_to: &Origin) -> Router {
         .route("/page/app.js", get(async || asset(JAVASCRIPT, include_str!("../page/app.js"))))
         .route("/page/lm.js", get(async || asset(JAVASCRIPT, include_str!("../page/lm.js"))))
         .route(
-            // Where a page written for prometheus-user-metrics looks for it.
-            "/static/aggregatorClient.js",
+            // That protocol as it is; a page that looks for it at /static/ finds the aggregator's own script.
+            "/page/aggregatorClient.js",
             get(async || asset(JAVASCRIPT, include_str!("../page/aggregatorClient.js"))),
         )
         .route("/third-party/{millis}", get(third_party))

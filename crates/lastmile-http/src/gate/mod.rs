@@ -7,7 +7,7 @@ mod rate;
 
 use std::net::SocketAddr;
 
-use http::header::ORIGIN;
+use http::header::{ORIGIN, REFERER};
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use lastmile::{Source, Timestamp};
@@ -55,6 +55,20 @@ impl Gate {
         self.origins.allow(headers.get_all(ORIGIN).iter().map(HeaderValue::as_bytes))
     }
 
+    /// Whether the page that an image stands in may push, by its `Referer`; `None` where no origins are listed. Without
+    /// one it counts as a page of the origin `null`, as a mail is.
+    pub(crate) fn allows_referer(&self, headers: &HeaderMap) -> Option<bool> {
+        if self.origins.is_any() {
+            return None;
+        }
+        let referers = headers.get_all(REFERER);
+        if referers.iter().next().is_none() {
+            return Some(self.origins.allow([&b"null"[..]].into_iter()));
+        }
+        let origins = referers.iter().map(|referer| origin_of(referer.as_bytes()));
+        Some(self.origins.allow(origins))
+    }
+
     /// Asks for the key, and takes a token of the client's rate.
     pub(crate) fn admit(
         &self,
@@ -99,6 +113,19 @@ impl Gate {
     }
 }
 
+/// The origin of a URL; `null` of what has none. A `Referer` is written as the browser knows the URL, its host in small
+/// letters and without the scheme's own port. Source: WHATWG URL, "URL serializing"; RFC 9110, §10.1.3.
+fn origin_of(url: &[u8]) -> &[u8] {
+    let schemes = [&b"https://"[..], b"http://"];
+    let Some(scheme) = schemes.into_iter().find(|scheme| url.starts_with(scheme)) else {
+        return b"null";
+    };
+    let host_at = scheme.len();
+    let host = &url[host_at..];
+    let end = host.iter().position(|b| b"/?#".contains(b)).unwrap_or(host.len());
+    &url[..host_at + end]
+}
+
 /// What tells one sender from another. Without an address and an origin all are one.
 fn sender(by: RateBy, headers: &HeaderMap, client: Client) -> (Option<&[u8]>, Option<[u8; 8]>) {
     let origin = match by {
@@ -108,5 +135,27 @@ fn sender(by: RateBy, headers: &HeaderMap, client: Client) -> (Option<&[u8]>, Op
     match origin {
         Some(origin) => (Some(origin), None),
         None => (None, client.addr.map(Source::prefix_of)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::origin_of;
+
+    #[test]
+    fn origins_of_pages() {
+        for (referer, origin) in [
+            ("https://app.example/users/42?q#x", "https://app.example"),
+            ("https://app.example", "https://app.example"),
+            ("http://localhost:3000/", "http://localhost:3000"),
+            ("https://app.example?https://other.example/", "https://app.example"),
+            ("https://ann@app.example/", "https://ann@app.example"),
+            ("about:blank", "null"),
+            ("android-app://com.example/", "null"),
+            ("", "null"),
+            ("app.example/", "null"),
+        ] {
+            assert_eq!(origin_of(referer.as_bytes()), origin.as_bytes(), "{referer}");
+        }
     }
 }

@@ -167,7 +167,7 @@ impl Session {
             Ok(()) => {
                 let plain =
                     Plain { format: Format::Lm1, admitted: *admitted, tells_ids: true, now };
-                let pushed = plain.apply(aggregator, &rules.gate, headers, &[], text);
+                let pushed = plain.apply(aggregator, &rules.gate, headers, "", &[], text);
                 answer(text, &pushed)
             }
         };

@@ -347,6 +347,7 @@ async fn pages(
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = service.paths().find(|known| *known == path);
+    let route = route.as_deref();
     meter
         .measure(&method, route, async {
             match path.as_str() {

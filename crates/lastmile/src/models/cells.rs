@@ -34,7 +34,8 @@ fn a_budget_is_exact() {
 fn the_last_handle_folds_what_all_added() {
     loom::model(|| {
         let family = Family::counter("a_total").label(Label::open("page", 9));
-        let store = Arc::new(Store::new([family], &Limits::default(), Some(1)).unwrap());
+        let store =
+            Arc::new(Store::new([family], &Arc::default(), &Limits::default(), Some(1)).unwrap());
         let catalog = store.catalog();
         let bind = || store.bind(&catalog.families()[0], &[("page", "/x")], 0).unwrap();
         let threads = [bind(), bind()].map(|pin| {

@@ -67,7 +67,7 @@ pub enum DecodeReason {
     TooLarge,
     /// `/record`: the outermost value is not an array.
     ExpectedArray,
-    /// `lm1`: the line is not an object.
+    /// `lm1`: the line is not an object. Faro: the body is none.
     ExpectedObject,
     /// `lm1`: `lm` is missing or not 1.
     UnsupportedVersion,
@@ -77,16 +77,18 @@ pub enum DecodeReason {
     MissingM,
     /// `lm1`: `lm`, `id`, `w` or `m` stands twice.
     DuplicateKey,
-    /// `lm1`: there is no line.
+    /// `lm1`: there is no line. A hit: there is no series. A beacon: there is nothing.
     Empty,
     /// `lm1`: there are more than 16 lines. Prometheus text: there are more than 262,144 with samples.
     TooManyLines,
     /// OTLP: there are more than 262,144 data points, 2,097,152 buckets, or 1,048,576 attributes of one resource.
     TooManyPoints,
+    /// A beacon: no mapping is declared for the path that it came to.
+    UnknownPath,
 }
 
 impl DecodeReason {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::InvalidUtf8,
         Self::Syntax,
         Self::TooDeep,
@@ -100,6 +102,7 @@ impl DecodeReason {
         Self::Empty,
         Self::TooManyLines,
         Self::TooManyPoints,
+        Self::UnknownPath,
     ];
 
     /// The value of the label `reason`.
@@ -119,6 +122,7 @@ impl DecodeReason {
             Self::Empty => "empty",
             Self::TooManyLines => "too_many_lines",
             Self::TooManyPoints => "too_many_points",
+            Self::UnknownPath => "unknown_path",
         }
     }
 
@@ -137,6 +141,7 @@ impl DecodeReason {
             Self::Empty => "there is nothing in it",
             Self::TooManyLines => "there are more than 16 lines",
             Self::TooManyPoints => "there are too many data points",
+            Self::UnknownPath => "no mapping is declared for the path",
         }
     }
 }

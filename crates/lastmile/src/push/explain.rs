@@ -2,10 +2,8 @@
 //! has to find out what a client does wrong.
 
 use super::number::Number;
-#[cfg(feature = "otlp")]
-use super::otlp;
 use super::samples::Samples;
-use super::{Counts, Format, Refusal, Source, lm1, prom_text, record};
+use super::{Counts, Format, Refusal, Source, decode_whole, lm1};
 use crate::store::{Catalog, FamilyState, Text};
 
 /// Most notes of one body: who reads them wants to see many clients rather than all of one.
@@ -42,32 +40,6 @@ pub(crate) fn explain(
         samples.notes = Some(Vec::new());
         let mut counts = Counts::default();
         match format {
-            Format::Record => {
-                samples.begin(catalog, source);
-                // What does not decode is told by the push itself.
-                let _ = record::decode(catalog, body, samples, &mut counts);
-                samples.note_entries(catalog, body);
-            }
-            Format::PromText => {
-                samples.begin(catalog, source);
-                let labels = source.labels_value();
-                let _ = prom_text::decode(catalog, body, labels, samples, &mut counts);
-                samples.note_entries(catalog, body);
-            }
-            #[cfg(feature = "otlp")]
-            Format::OtlpJson | Format::OtlpProtobuf => {
-                samples.begin(catalog, source);
-                let encoding = otlp::Encoding::of(format);
-                let _ = otlp::decode(catalog, None, encoding, body, samples, &mut counts);
-                samples.note_entries(catalog, body);
-            }
-            #[cfg(feature = "reports")]
-            Format::Reports => {
-                samples.begin(catalog, source);
-                // How much a report weighs is no reason to refuse it.
-                let _ = super::reports::decode(catalog, body, &mut || 0, samples, &mut counts);
-                samples.note_entries(catalog, body);
-            }
             Format::Lm1 => {
                 for (_, start, end) in lm1::lines(body) {
                     samples.begin(catalog, source);
@@ -76,6 +48,12 @@ pub(crate) fn explain(
                         samples.note_entries(catalog, body);
                     }
                 }
+            }
+            _ => {
+                samples.begin(catalog, source);
+                // What does not decode is told by the push itself.
+                let _ = decode_whole(catalog, format, body, source, samples, &mut counts);
+                samples.note_entries(catalog, body);
             }
         }
         samples.notes.take().unwrap_or_default()

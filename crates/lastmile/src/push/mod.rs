@@ -1,10 +1,18 @@
 //! Bytes to samples, or a reason with a position: one decoder a file over one pull parser.
 
+#[cfg(feature = "mapping")]
+mod beacon;
 mod counted;
 mod error;
 mod explain;
+#[cfg(feature = "faro")]
+mod faro;
+mod form;
+mod hit;
 pub(crate) mod json;
 mod lm1;
+#[cfg(feature = "mapping")]
+mod mapped;
 mod number;
 #[cfg(feature = "otlp")]
 mod otlp;
@@ -73,11 +81,33 @@ pub enum Format {
     /// as [`Source::seed`] decides.
     #[cfg(feature = "reports")]
     Reports,
+    /// The query of an image, `m=app_opens_total;app=mail`: each `m` names a series as `lm1` does, to which 1 is added.
+    /// What a page without scripts, or a mail, asks for with `GET /lm.gif`. Only counters whose labels are all closed
+    /// take hits; another is refused as [`TypeMismatch`](Refusal::TypeMismatch).
+    Hit,
+    /// The payload of `@grafana/faro-web-sdk`: `POST /collect`.
+    ///
+    /// A sample is what a rule of the schema makes of one measurement, exception, event or log; an item to which no rule
+    /// applies is one that is refused as [`UnknownFamily`](Refusal::UnknownFamily). Rules come with
+    /// [`SchemaBuilder::browser`](crate::SchemaBuilder::browser) and [`faro`](crate::SchemaBuilder::faro). Traces are
+    /// passed over. Faro itself leaves out an event that equals the one before, unless the page says `skipDedupe`.
+    #[cfg(feature = "faro")]
+    Faro,
+    /// A beacon of another client, on the path that [`Source::path`] has and a [`Mapping`](crate::Mapping) of the schema
+    /// is for: a JSON object, an array of them, or a form.
+    ///
+    /// A sample is what a rule makes of one object, or of the form; a record to which no rule applies is one that is
+    /// refused as [`UnknownFamily`](Refusal::UnknownFamily).
+    #[cfg(feature = "mapping")]
+    Beacon,
 }
 
 impl Format {
     pub(crate) const ALL: [Self;
-        3 + 2 * cfg!(feature = "otlp") as usize + cfg!(feature = "reports") as usize] = [
+        4 + 2 * cfg!(feature = "otlp") as usize
+            + cfg!(feature = "reports") as usize
+            + cfg!(feature = "faro") as usize
+            + cfg!(feature = "mapping") as usize] = [
         Self::Lm1,
         Self::Record,
         Self::PromText,
@@ -87,6 +117,11 @@ impl Format {
         Self::OtlpProtobuf,
         #[cfg(feature = "reports")]
         Self::Reports,
+        Self::Hit,
+        #[cfg(feature = "faro")]
+        Self::Faro,
+        #[cfg(feature = "mapping")]
+        Self::Beacon,
     ];
 
     /// The value of the label `format`.
@@ -102,6 +137,11 @@ impl Format {
             Self::OtlpProtobuf => "otlp_protobuf",
             #[cfg(feature = "reports")]
             Self::Reports => "reports",
+            Self::Hit => "hit",
+            #[cfg(feature = "faro")]
+            Self::Faro => "faro",
+            #[cfg(feature = "mapping")]
+            Self::Beacon => "beacon",
         }
     }
 }
@@ -146,19 +186,10 @@ pub(crate) fn push(
         #[cfg(feature = "otlp")]
         wall_ms: arrived.wall_ms,
     };
-    let (ids, now) = (intake.ids, intake.now);
     Samples::with(|samples| {
         let mut report = PushReport::default();
         match format {
             Format::Lm1 => lm1::push(&intake, samples, &mut report)?,
-            Format::Record => {
-                let mut counts = Counts::default();
-                samples.begin(intake.catalog, source);
-                record::decode(intake.catalog, body, samples, &mut counts)?;
-                let id = source.batch_key().map(|key| (key, 0));
-                let claim = id.map(|id| ids.claim(format.as_str(), id, body, source, now));
-                intake.finish_batch(claim, samples, counts, &mut report);
-            }
             Format::PromText => prom_text::push(&intake, samples, &mut report)?,
             #[cfg(feature = "otlp")]
             Format::OtlpJson | Format::OtlpProtobuf => {
@@ -166,6 +197,7 @@ pub(crate) fn push(
             }
             #[cfg(feature = "reports")]
             Format::Reports => reports::push(&intake, samples, &mut report)?,
+            _ => intake.push_whole(format, samples, &mut report)?,
         }
         Ok(report)
     })
@@ -186,6 +218,27 @@ struct Intake<'a> {
 }
 
 impl Intake<'_> {
+    /// Decodes and applies a body that is one batch.
+    fn push_whole(
+        &self,
+        format: Format,
+        samples: &mut Samples,
+        report: &mut PushReport,
+    ) -> Result<(), DecodeError> {
+        let Self { ids, body, source, now, .. } = *self;
+        let mut counts = Counts::default();
+        samples.begin(self.catalog, source);
+        decode_whole(self.catalog, format, body, source, samples, &mut counts)?;
+        let claim = source.batch_key().map(|key| {
+            // The path of a mapping is part of what the request's key names.
+            let of_path = source.path_value().map(|path| format!("{}{path}", format.as_str()));
+            let route = of_path.as_deref().unwrap_or(format.as_str());
+            ids.claim(route, (key, 0), body, source, now)
+        });
+        self.finish_batch(claim, samples, counts, report);
+        Ok(())
+    }
+
     /// Applies a decoded batch, unless its id was seen before.
     fn finish_batch(
         &self,
@@ -212,6 +265,39 @@ impl Intake<'_> {
     }
 }
 
+/// Decodes a body that is one batch into `samples`; of `lm1`, one of one line.
+fn decode_whole(
+    catalog: &Catalog,
+    format: Format,
+    body: &[u8],
+    source: &Source<'_>,
+    samples: &mut Samples,
+    counts: &mut Counts,
+) -> Result<(), DecodeError> {
+    match format {
+        Format::Lm1 => lm1::line(catalog, body, 0, body.len(), samples, counts).map(drop),
+        Format::Record => record::decode(catalog, body, samples, counts),
+        Format::PromText => {
+            prom_text::decode(catalog, body, source.labels_value(), samples, counts)
+        }
+        #[cfg(feature = "otlp")]
+        Format::OtlpJson | Format::OtlpProtobuf => {
+            otlp::decode(catalog, None, otlp::Encoding::of(format), body, samples, counts)
+        }
+        // How much a report weighs is for those who apply it.
+        #[cfg(feature = "reports")]
+        Format::Reports => reports::decode(catalog, body, &mut || 0, samples, counts),
+        Format::Hit => hit::decode(catalog, body, samples, counts),
+        #[cfg(feature = "faro")]
+        Format::Faro => faro::decode(catalog, body, samples, counts),
+        #[cfg(feature = "mapping")]
+        Format::Beacon => {
+            let path = source.path_value().unwrap_or_default();
+            beacon::decode(catalog, body, path, samples, counts)
+        }
+    }
+}
+
 /// Decodes one batch and applies nothing.
 #[cfg(feature = "bench")]
 pub(crate) fn decode(
@@ -221,19 +307,9 @@ pub(crate) fn decode(
     samples: &mut Samples,
 ) -> Result<(), DecodeError> {
     let (mut counts, catalog) = (Counts::default(), store.catalog());
-    samples.begin(&catalog, &Source::default());
-    match format {
-        Format::Lm1 => lm1::line(&catalog, body, 0, body.len(), samples, &mut counts).map(drop),
-        Format::Record => record::decode(&catalog, body, samples, &mut counts),
-        Format::PromText => prom_text::decode(&catalog, body, &[], samples, &mut counts),
-        #[cfg(feature = "otlp")]
-        Format::OtlpJson | Format::OtlpProtobuf => {
-            let encoding = otlp::Encoding::of(format);
-            otlp::decode(&catalog, None, encoding, body, samples, &mut counts)
-        }
-        #[cfg(feature = "reports")]
-        Format::Reports => reports::decode(&catalog, body, &mut || 0, samples, &mut counts),
-    }
+    let source = Source::default();
+    samples.begin(&catalog, &source);
+    decode_whole(&catalog, format, body, &source, samples, &mut counts)
 }
 
 /// Checks once that `text`, which stands at `at` of the body, is UTF-8.

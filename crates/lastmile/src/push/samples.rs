@@ -5,6 +5,8 @@ use std::cell::Cell;
 
 use super::explain::Note;
 use super::json::{RawStr, unescape};
+#[cfg(feature = "mapping")]
+use super::mapped::Leaf;
 use super::number::Number;
 use super::prom_text::Histograms;
 use super::report::{Counts, Refusal};
@@ -60,6 +62,14 @@ pub(crate) struct Samples {
     /// A request of OpenTelemetry that is being read.
     #[cfg(feature = "otlp")]
     pub(crate) otlp: super::otlp::Doc,
+    /// A text that is decoded to be looked at.
+    pub(crate) scratch: Vec<u8>,
+    /// Fields of the record being read, by the places of their names.
+    #[cfg(feature = "mapping")]
+    pub(crate) leaves: Vec<Leaf>,
+    /// Of them those that all records of a payload share.
+    #[cfg(feature = "faro")]
+    pub(crate) page: Vec<Leaf>,
     /// What the server sets on labels, in the order of [`Catalog::served`].
     served: Vec<Text>,
     /// Why samples are refused, where a body is looked at once more to tell.
@@ -157,7 +167,9 @@ impl Samples {
     }
 
     fn kept_bytes(&self) -> usize {
+        // Fields of a record are as many as the schema names, so they are not counted.
         self.arena.capacity()
+            + self.scratch.capacity()
             + self.labels.capacity() * size_of::<(Text, Text)>()
             + self.values.capacity() * size_of::<Text>()
             + self.numbers.capacity() * size_of::<Number>()

@@ -46,6 +46,7 @@ pub struct Source<'a> {
     labels: &'a [(&'a str, &'a str)],
     seed: Option<u64>,
     tell_ids: bool,
+    path: Option<&'a str>,
 }
 
 impl Source<'_> {
@@ -151,6 +152,20 @@ impl<'a> Source<'a> {
         self.labels
     }
 
+    /// The path that the push came to. Only beacons have it, whose meaning depends on it: with the feature `mapping`,
+    /// those of `Format::Beacon`.
+    #[must_use]
+    pub fn path(mut self, path: &'a str) -> Self {
+        self.path = Some(path);
+        self
+    }
+
+    /// What [`path`](Self::path) set.
+    #[must_use]
+    pub fn path_value(&self) -> Option<&'a str> {
+        self.path
+    }
+
     /// The header of this name, if [`headers`](Self::headers) were given and have it.
     #[must_use]
     pub fn header_value(&self, name: &str) -> Option<&'a str> {
@@ -190,6 +205,7 @@ impl fmt::Debug for Source<'_> {
             .field("key", &self.key)
             .field("idempotency_key", &self.idempotency_key)
             .field("labels", &self.labels)
+            .field("path", &self.path)
             .finish_non_exhaustive()
     }
 }

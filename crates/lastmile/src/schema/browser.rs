@@ -6,6 +6,8 @@
 
 use super::family::Family;
 use super::label::Label;
+#[cfg(feature = "faro")]
+use super::mapping::{FaroItem, Rule};
 
 /// Web vitals, in seconds.
 const VITAL_BOUNDS: [f64; 14] =
@@ -64,6 +66,27 @@ pub(super) fn families() -> Vec<Family> {
     all
 }
 
+/// What Faro sends by itself: web vitals in milliseconds under names in lower case, errors, events.
+/// Source: grafana/faro-web-sdk 2.12.1, instrumentations/webVitals and errors.
+#[cfg(feature = "faro")]
+pub(super) fn faro() -> Vec<(FaroItem, Rule)> {
+    let vital = |name: &str, family: &str| {
+        Rule::new(family)
+            .when("type", ["web-vitals"])
+            .value(format!("values.{name}"))
+            .label_path("page", "meta.page.url")
+    };
+    let seconds = |name: &str| {
+        let rule = vital(name, "client_web_vital_seconds").scale(0.001);
+        (FaroItem::Measurement, rule.label_const("name", name.to_uppercase()))
+    };
+    let mut rules: Vec<_> = ["lcp", "inp", "fcp", "ttfb"].map(seconds).into();
+    rules.push((FaroItem::Measurement, vital("cls", "client_layout_shift")));
+    rules.push((FaroItem::Exception, Rule::new("client_exceptions_total").label("type", "type")));
+    rules.push((FaroItem::Event, Rule::new("client_events_total").label("name", "name")));
+    rules
+}
+
 fn pages() -> Vec<Family> {
     vec![
         Family::histogram("client_web_vital_seconds", VITAL_BOUNDS)
@@ -103,6 +126,19 @@ fn pages() -> Vec<Family> {
             "kind",
             ["js", "rejection", "resource_img", "resource_script", "resource_link"],
         )),
+        counter("client_exceptions_total", "Exceptions that a page told of, by type; what Faro sends.")
+            .label(
+                Label::open("type", 20)
+                    .pattern("^[A-Za-z_$][A-Za-z0-9_$.]{0,63}$")
+                    .max_bytes(64)
+                    .admit_after(3),
+            ),
+        counter("client_events_total", "Events that a page told of, by name; what Faro sends.").label(
+            Label::open("name", 50)
+                .pattern("^[A-Za-z_][A-Za-z0-9_.:-]{0,63}$")
+                .max_bytes(64)
+                .admit_after(3),
+        ),
         Family::counter("client_user_seconds_total")
             .unit("seconds")
             .help("Seconds that pages were visible; its rate() is the mean number of visible pages.")

@@ -166,7 +166,7 @@ fn policy(label: &Label, fault: &mut impl FnMut(String)) {
 }
 
 /// Whether a value stays as it is under a label's policy.
-fn takes(label: &Label, value: &str) -> bool {
+pub(super) fn takes(label: &Label, value: &str) -> bool {
     match &label.policy {
         Policy::Closed { values, .. } => values.iter().any(|listed| listed == value),
         Policy::Open(open) => {

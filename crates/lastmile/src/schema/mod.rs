@@ -6,6 +6,8 @@ mod check;
 mod clash;
 mod family;
 mod label;
+#[cfg(feature = "mapping")]
+mod mapping;
 mod native;
 mod pattern;
 mod template;
@@ -20,6 +22,12 @@ pub(crate) use family::LeStyle;
 pub use family::{Combine, Family, Kind};
 pub use label::{AdmitBy, Label, Otherwise, ValueFrom};
 pub(crate) use label::{OTHER, Open, Policy, UNKNOWN};
+#[cfg(feature = "faro")]
+pub use mapping::FaroItem;
+#[cfg(feature = "mapping")]
+pub(crate) use mapping::{LabelFrom, Mappings, Matcher, Rules};
+#[cfg(feature = "mapping")]
+pub use mapping::{Mapping, Rule};
 pub use native::Native;
 pub(crate) use pattern::Pattern;
 pub(crate) use template::{is_template, template_into};
@@ -46,7 +54,13 @@ use crate::limit::Limits;
 pub struct Schema {
     families: Arc<[Family]>,
     limits: Limits,
+    mappings: Arc<Mappings>,
 }
+
+/// Without the feature nothing is mapped.
+#[cfg(not(feature = "mapping"))]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mappings;
 
 impl Schema {
     /// Starts an empty schema.
@@ -65,6 +79,10 @@ impl Schema {
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
+
+    pub(crate) fn mappings(&self) -> &Arc<Mappings> {
+        &self.mappings
+    }
 }
 
 /// Collects families from code and from files; see [`Schema::builder`].
@@ -72,6 +90,8 @@ impl Schema {
 pub struct SchemaBuilder {
     families: Vec<Family>,
     limits: Limits,
+    #[cfg(feature = "mapping")]
+    mapped: mapping::Declared,
     faults: Vec<Fault>,
 }
 
@@ -99,10 +119,40 @@ impl SchemaBuilder {
     }
 
     /// Adds the default schema: what `lastmile.js` sends (`client_…`) and what browsers report by
-    /// themselves (`browser_…`).
+    /// themselves (`browser_…`); with the feature `faro`, also what Faro's web vitals, exceptions and events are to
+    /// these families.
     #[must_use]
     pub fn browser(mut self) -> Self {
         self.families.extend(browser::families());
+        #[cfg(feature = "faro")]
+        self.mapped.faro.extend(browser::faro());
+        self
+    }
+
+    /// Adds a path that takes other clients' beacons; see [`Format::Beacon`](crate::Format::Beacon).
+    #[cfg(feature = "mapping")]
+    #[must_use]
+    pub fn mapping(mut self, mapping: Mapping) -> Self {
+        self.mapped.mappings.push(mapping);
+        self
+    }
+
+    /// Adds what an item that Faro sends is to a family; see [`Format::Faro`](crate::Format::Faro).
+    ///
+    /// ```
+    /// use lastmile::{FaroItem, Family, Rule, Schema};
+    ///
+    /// let carts = Rule::new("cart_items_total").when("name", ["cart_filled"]).value("attributes.items");
+    /// let schema = Schema::builder()
+    ///     .family(Family::counter("cart_items_total"))
+    ///     .faro(FaroItem::Event, carts)
+    ///     .build()?;
+    /// # Ok::<(), lastmile::Error>(())
+    /// ```
+    #[cfg(feature = "faro")]
+    #[must_use]
+    pub fn faro(mut self, item: FaroItem, rule: Rule) -> Self {
+        self.mapped.faro.push((item, rule));
         self
     }
 
@@ -115,7 +165,8 @@ impl SchemaBuilder {
         self
     }
 
-    /// Adds the `[[family]]` tables of a TOML file and takes its `[limits]`; any other key is a mistake.
+    /// Adds the `[[family]]` tables of a TOML file and takes its `[limits]`; any other key is a mistake. With the feature
+    /// `mapping` it may have `[[mapping]]` tables too, and with `faro` those of `[[faro]]`.
     /// `file` is the name that mistakes are reported under.
     ///
     /// ```
@@ -157,8 +208,20 @@ impl SchemaBuilder {
     /// Every mistake at once; [`Error::is_schema`].
     pub fn build(mut self) -> Result<Schema, Error> {
         self.faults.extend(check::families(&self.families));
+        #[cfg(feature = "mapping")]
+        {
+            // What a family's own mistake brings about is not another one.
+            let mut faults = mapping::check(&self.mapped, &self.families);
+            faults.retain(|fault| !self.faults.iter().any(|known| known.is_of(&fault.family)));
+            self.faults.extend(faults);
+        }
         if self.faults.is_empty() {
-            Ok(Schema { families: self.families.into(), limits: self.limits })
+            #[cfg(feature = "mapping")]
+            let mappings = Mappings::new(&self.mapped, &self.families);
+            #[cfg(not(feature = "mapping"))]
+            let mappings = Mappings;
+            let (families, mappings) = (self.families.into(), Arc::new(mappings));
+            Ok(Schema { families, limits: self.limits, mappings })
         } else {
             Err(Repr::Schema(self.faults).into())
         }

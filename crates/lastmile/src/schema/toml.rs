@@ -1,6 +1,9 @@
 //! Families and limits as TOML, read from the parsed document itself rather than into structs, so that
 //! every mistake is reported at once and each with its line.
 
+#[cfg(feature = "mapping")]
+mod mapping;
+
 use std::ops::Range;
 use std::time::Duration;
 
@@ -29,6 +32,10 @@ pub(super) fn read(file: &str, text: &str, other_keys: &[&str], into: &mut Schem
         match key.get_ref().as_ref() {
             "family" => reader.families(value),
             "limits" => reader.limits(value),
+            #[cfg(feature = "mapping")]
+            "mapping" => reader.mappings(value),
+            #[cfg(feature = "faro")]
+            "faro" => reader.faro(value),
             other if other_keys.contains(&other) => {}
             other => reader.fault(key.span(), other, "is not a key of a schema file"),
         }

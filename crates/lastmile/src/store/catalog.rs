@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::family::{FamilyState, Seed};
-use crate::schema::ValueFrom;
+use crate::schema::{Mappings, ValueFrom};
 use crate::sync::{CachePadded, Mutex, lane, yield_now};
 
 /// The declared families, by position and by name. Never changed: a reload makes another.
@@ -21,6 +21,9 @@ pub(crate) struct Catalog {
     served: Vec<ValueFrom>,
     /// By family, each label that the server sets and where in `served` its value comes from.
     served_of: Vec<Vec<(u8, u32)>>,
+    /// What other clients' beacons are to the families.
+    #[cfg_attr(not(feature = "mapping"), expect(dead_code, reason = "nothing is mapped"))]
+    mappings: Arc<Mappings>,
 }
 
 /// A family that a sample names.
@@ -35,7 +38,11 @@ pub(crate) struct Target<'a> {
 
 impl Catalog {
     /// Of these families, in the order of exposition.
-    pub(super) fn new(families: Vec<Arc<FamilyState>>, seed: Seed) -> Self {
+    pub(super) fn new(
+        families: Vec<Arc<FamilyState>>,
+        mappings: Arc<Mappings>,
+        seed: Seed,
+    ) -> Self {
         #[cfg(feature = "otlp")]
         let mut by_otel = HashMap::with_hasher(seed.clone());
         let mut by_name = HashMap::with_hasher(seed);
@@ -68,6 +75,7 @@ impl Catalog {
             by_otel,
             served,
             served_of,
+            mappings,
         }
     }
 
@@ -104,6 +112,11 @@ impl Catalog {
     /// All families in the order of exposition.
     pub(crate) fn families(&self) -> &[Arc<FamilyState>] {
         &self.families
+    }
+
+    #[cfg(feature = "mapping")]
+    pub(crate) fn mappings(&self) -> &Mappings {
+        &self.mappings
     }
 
     /// What the server sets on labels.

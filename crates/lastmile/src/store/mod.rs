@@ -54,7 +54,7 @@ use crate::limit::{ByteBudget, Limits};
 use crate::push::Source;
 use crate::rate::Rate;
 use crate::readers::{Moment, Readers};
-use crate::schema::Family;
+use crate::schema::{Family, Mappings};
 use crate::sync::{AtomicU32, AtomicU64, CachePadded, Mutex, MutexGuard, Ordering};
 use crate::time::Ticks;
 
@@ -104,12 +104,13 @@ impl Drop for Walk {
 }
 
 impl Store {
-    /// A store of these families, with a row reserved for all that folding may need.
+    /// A store of these families and what is mapped onto them, with a row reserved for all that folding may need.
     ///
     /// # Errors
     /// Every family whose reservations exceed a limit.
     pub(crate) fn new(
         families: impl IntoIterator<Item = Family>,
+        mappings: &Arc<Mappings>,
         limits: &Limits,
         n_shards: Option<usize>,
     ) -> Result<Self, Error> {
@@ -120,7 +121,7 @@ impl Store {
             .map(|(family, slot)| Arc::new(FamilyState::new(slot, family, seed.clone())))
             .collect();
         let next_slot = Mutex::new(families.len() as u32);
-        let catalog = Arc::new(Catalog::new(families, seed.clone()));
+        let catalog = Arc::new(Catalog::new(families, Arc::clone(mappings), seed.clone()));
         let n_shards = n_shards.unwrap_or_else(default_shards).next_power_of_two().min(SHARDS_MAX);
         let store = Self {
             in_force: InForce::new(&catalog),

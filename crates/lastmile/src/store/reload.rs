@@ -16,11 +16,11 @@ use super::catalog::Catalog;
 use super::family::FamilyState;
 use crate::error::{Error, Fault, Repr};
 use crate::readers::{Moment, NOT_BORN};
-use crate::schema::Family;
+use crate::schema::{Family, Mappings};
 use crate::time::Ticks;
 
 impl Store {
-    /// Puts these families in place of all that are not the aggregator's own. `begin` is shown each new
+    /// Puts these families, and what is mapped onto them, in place of all that are not the aggregator's own. `begin` is shown each new
     /// family before anything can be pushed to it, `end` each that is gone.
     ///
     /// Pushes go on meanwhile: one that began before ends with the families that it began with, and this
@@ -31,6 +31,7 @@ impl Store {
     pub(crate) fn reload(
         &self,
         families: impl IntoIterator<Item = Family>,
+        mappings: &Arc<Mappings>,
         now: Ticks,
         begin: impl Fn(&FamilyState) -> Result<(), Error>,
         end: impl Fn(&FamilyState),
@@ -90,7 +91,7 @@ impl Store {
             self.budget.release(fixed_bytes(after.declared()) - taken + given);
         }
         after.extend(before.families().iter().filter(|family| family.is_own()).cloned());
-        let after = Arc::new(Catalog::new(after, self.seed.clone()));
+        let after = Arc::new(Catalog::new(after, Arc::clone(mappings), self.seed.clone()));
         self.in_force.replace(&after);
         for family in made {
             self.bear(&family, now);

@@ -8,7 +8,7 @@ const NOW: Ticks = 7;
 /// A store of one counter family with these labels.
 fn store(labels: Vec<Label>, limits: &Limits) -> Result<Store, Error> {
     let family = labels.into_iter().fold(Family::counter("loads_total"), Family::label);
-    Store::new([family], limits, Some(2))
+    Store::new([family], &Arc::default(), limits, Some(2))
 }
 
 /// Adds 1 to the series with these values and gives the label body it was counted under.

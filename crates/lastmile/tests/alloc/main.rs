@@ -65,6 +65,8 @@ fn main() {
     native_histograms(now);
     prom_text(now);
     reports(now);
+    #[cfg(feature = "faro")]
+    beacons(now);
     for (schema, body) in seeds {
         let agg = aggregator(schema, now);
         allocates_nothing(&body, || {
@@ -142,6 +144,34 @@ fn reports(now: Timestamp) {
         let report = agg.push(Format::Reports, body, &Source::default(), now).unwrap();
         assert_eq!((report.accepted(), report.n_refused()), (4, 1));
     });
+}
+
+/// What Faro and other clients send, and a hit.
+#[cfg(feature = "faro")]
+fn beacons(now: Timestamp) {
+    let mappings = include_str!("../../mappings/beacons.toml");
+    let agg = aggregator(Schema::builder().browser().toml("beacons.toml", mappings), now);
+    let faro = include_str!("../data/faro.json");
+    let perfume = r#"[{"metricName":"FCP","data":52.5},{"metricName":"navigationTiming","data":{"totalTime":12.2}}]"#;
+    let boomerang =
+        "rt.start=navigation&t_done=81&t_resp=12&pt.fcp=60&u=https%3A%2F%2Fapp.example%2F";
+    for (format, path, body, n) in [
+        (Format::Faro, "/collect", faro, 7),
+        (Format::Beacon, "/perfume", perfume, 2),
+        (Format::Beacon, "/boomerang", boomerang, 3),
+        (
+            Format::Hit,
+            "/lm.gif",
+            "m=client_page_loads_total%3Btype%3Dreload&m=client_page_loads_total;type=%6eavigate",
+            2,
+        ),
+    ] {
+        allocates_nothing(path, || {
+            let report =
+                agg.push(format, body.as_bytes(), &Source::default().path(path), now).unwrap();
+            assert_eq!(report.accepted(), n);
+        });
+    }
 }
 
 fn encodes(agg: &Aggregator, now: Timestamp) {

@@ -11,6 +11,8 @@ mod golden;
 mod json;
 mod json_suite;
 mod laws;
+#[cfg(feature = "faro")]
+mod mappings;
 mod model;
 mod oracle;
 #[cfg(feature = "otlp")]

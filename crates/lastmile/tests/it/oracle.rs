@@ -38,6 +38,11 @@ pub(crate) fn start() -> Timestamp {
     Timestamp::new(1_767_225_600_000, std::time::Duration::from_secs(3600))
 }
 
+/// Who sends all pushes of the tests, to the path that they map.
+pub(crate) fn source() -> Source<'static> {
+    Source::default().path("/beacon").seed(SEED)
+}
+
 impl Pair {
     pub(crate) fn new(schema: &TestSchema) -> Pair {
         let agg = Aggregator::new(schema.core(), schema.limits(), start());
@@ -55,7 +60,7 @@ impl Pair {
     /// # Panics
     /// If they disagree on the report.
     pub(crate) fn push(&mut self, format: Format, body: &[u8]) -> Result<PushReport, DecodeError> {
-        let ours = self.agg.push(format, body, &Source::default().seed(SEED), self.now);
+        let ours = self.agg.push(format, body, &source(), self.now);
         let twins = match format {
             Format::Lm1 => self.twin.push_lm1(body),
             Format::Record => self.twin.push_record(body),
@@ -66,6 +71,11 @@ impl Pair {
                 self.twin.push_otlp(is_json, body, self.now.wall_ms())
             }
             Format::Reports => self.twin.push_reports(body),
+            Format::Hit => self.twin.push_hit(body),
+            #[cfg(feature = "faro")]
+            Format::Faro => self.twin.push_faro(body),
+            #[cfg(feature = "faro")]
+            Format::Beacon => self.twin.push_beacon(body),
             _ => unreachable!("no other format in this part"),
         };
         if let Err(why) = agree(&ours, &twins, body) {

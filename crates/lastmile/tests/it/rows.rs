@@ -1,6 +1,11 @@
 //! The table of bad input: what is sent, and exactly what becomes of it. Tests and fuzz targets
 //! share it. Every row runs on [`crate::schemas::everything`].
 
+#[path = "rows/hits.rs"]
+mod hits;
+#[cfg(feature = "faro")]
+#[path = "rows/mapped.rs"]
+mod mapped;
 #[cfg(feature = "otlp")]
 #[path = "rows/otlp.rs"]
 mod otlp;
@@ -89,6 +94,9 @@ pub(crate) fn rows(huge: usize) -> Vec<Row> {
     #[cfg(feature = "otlp")]
     otlp::rows(&mut rows, huge);
     reports::rows(&mut rows, huge);
+    hits::rows(&mut rows);
+    #[cfg(feature = "faro")]
+    mapped::rows(&mut rows, huge);
     rows.0
 }
 

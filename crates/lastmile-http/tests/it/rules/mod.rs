@@ -2,10 +2,13 @@
 //! it. Each crate that serves it runs these, with an `adapter` of its own at the root of its tests.
 
 mod answers;
+#[cfg(feature = "faro")]
+mod beacons;
 mod bodies;
 mod cors;
 mod formats;
 mod gates;
+mod hits;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod page_loads;
@@ -14,6 +17,7 @@ mod privates;
 mod reports;
 mod routes;
 mod scrapes;
+mod scripts;
 pub(crate) mod server;
 #[cfg(feature = "ws")]
 mod sockets;

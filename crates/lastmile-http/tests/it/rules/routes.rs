@@ -12,18 +12,18 @@ fn each_side_has_its_own_paths() {
     let public = Service::public(agg.clone());
     let private = Service::private(agg.clone());
     let both = Service::public_and_private(agg);
-    let mut pushes = vec!["/lm", "/record", "/metrics", "/metrics/", "/metrics/{*labels}"];
-    if cfg!(feature = "otlp") {
-        pushes.push("/v1/metrics");
-    }
-    pushes.extend(cfg!(feature = "reports").then_some("/reports"));
-    pushes.extend(cfg!(feature = "ws").then_some("/lm/ws"));
-    assert_eq!(public.paths().collect::<Vec<_>>(), pushes);
+    let mut wanted = vec!["/lm", "/record", "/metrics", "/metrics/", "/metrics/{*labels}"];
+    wanted.extend(cfg!(feature = "otlp").then_some("/v1/metrics"));
+    wanted.extend(cfg!(feature = "reports").then_some("/reports"));
+    wanted.extend(cfg!(feature = "ws").then_some("/lm/ws"));
+    wanted.extend(cfg!(feature = "faro").then_some("/collect"));
+    wanted.extend(["/lm.gif", "/static/aggregatorClient.js"]);
+    assert_eq!(public.paths().collect::<Vec<_>>(), wanted);
     assert_eq!(
         private.paths().collect::<Vec<_>>(),
         ["/metrics", "/debug/refusals", "/healthz", "/readyz"]
     );
-    assert_eq!(both.paths().count(), pushes.len() + 3, "`/metrics` once");
+    assert_eq!(both.paths().count(), wanted.len() + 3, "`/metrics` once");
 
     let [public, private, both] = [public, private, both].map(Server::start);
     for path in ["/lm", "/record"] {
@@ -62,6 +62,11 @@ fn other_paths_are_not_there() {
         "/metrics/job@base64/eA",
         "/metricsx",
         "/favicon.ico",
+        "/lm.gif/",
+        "/static",
+        "/static/",
+        "/static/lm.js",
+        "/vitals",
     ] {
         for method in ["GET", "POST", "OPTIONS", "DELETE"] {
             server.check(
@@ -112,6 +117,11 @@ fn other_methods_are_told_which_there_are() {
         let wanted = format!("405\nallow: POST, OPTIONS\n\n{}", problem("POST and OPTIONS"));
         server.check(&format!("GET {path}"), &wanted);
         server.check(&format!("PUT {path}"), &wanted);
+    }
+    for path in ["/lm.gif", "/static/aggregatorClient.js"] {
+        let wanted = format!("405\nallow: GET, HEAD\n\n{}", problem("GET and HEAD"));
+        server.check(&format!("POST {path}"), &wanted);
+        server.check(&format!("OPTIONS {path}"), &wanted);
     }
     let all = problem("GET and HEAD and POST and OPTIONS");
     for method in ["PUT", "DELETE", "get"] {

@@ -149,12 +149,13 @@ impl Answer {
         };
         let is_gzip = !to_head && answer.header("content-encoding") == Some("gzip");
         let body = if is_gzip { inflate(&answer.raw) } else { answer.raw.clone() };
-        // Every answer is text but protobuf, of which what is text stays readable.
+        // Every answer is text but protobuf and an image, of which what is text stays readable.
         answer.body = match String::from_utf8(body) {
             Ok(text) => text,
             Err(error) => {
                 let content_type = answer.header("content-type").unwrap_or_default();
-                assert!(content_type.contains("protobuf"), "{content_type} that is no text");
+                let is_binary = content_type.contains("protobuf") || content_type == "image/gif";
+                assert!(is_binary, "{content_type} that is no text");
                 String::from_utf8_lossy(error.as_bytes()).into_owned()
             }
         };

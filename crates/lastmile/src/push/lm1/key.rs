@@ -76,6 +76,12 @@ pub(super) fn split(body: &[u8], key: RawStr, samples: &mut Samples) -> Result<T
     split_at(&body[key.start..key.end], Some(key.start), samples)
 }
 
+/// The same for a key that stands nowhere in the body.
+pub(in crate::push) fn split_text(key: &[u8], samples: &mut Samples) -> Result<Text, Refusal> {
+    samples.labels.clear();
+    split_at(key, None, samples)
+}
+
 /// A key that has JSON escapes is decoded first.
 #[cold]
 fn split_decoded_key(body: &[u8], key: RawStr, samples: &mut Samples) -> Result<Text, Refusal> {

@@ -6,6 +6,8 @@
 
 mod key;
 
+pub(super) use key::split_text as split_key;
+
 use super::error::{DecodeError, DecodeReason};
 use super::json::{Json, RawStr};
 use super::number::Number;

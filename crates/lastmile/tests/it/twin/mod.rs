@@ -2,6 +2,9 @@
 //! `serde_json`, keeps a `BTreeMap`, and shares no code with the crate.
 
 mod declared;
+mod hits;
+#[cfg(feature = "faro")]
+pub(crate) mod mapped;
 mod native;
 #[cfg(feature = "otlp")]
 mod otlp;

@@ -234,7 +234,7 @@ fn record_labels(json: Option<&Json<'_>>) -> Option<Vec<(String, String)>> {
 }
 
 /// An `lm1` key: `name;label=value;…`, percent-encoded; `None` if it is malformed.
-fn split_key(key: &str) -> Option<(String, Vec<(String, String)>)> {
+pub(super) fn split_key(key: &str) -> Option<(String, Vec<(String, String)>)> {
     let mut parts = key.split(';');
     let name = percent_decode(parts.next()?)?;
     let mut labels: Vec<(String, String)> = Vec::new();
