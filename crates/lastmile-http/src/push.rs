@@ -21,7 +21,7 @@ use crate::problem::Problem;
 
 /// Names one immutable body, so that a push that a network repeats can be counted once.
 /// Source: draft-ietf-httpapi-idempotency-key-header; Faro sends it with every request.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// A body that may be longer than this once it is inflated is decoded where a thread may be held: a
 /// megabyte takes about a millisecond.
