@@ -21,7 +21,7 @@ use crate::problem::Problem;
 
 /// Names one immutable body, so that a push that a network repeats can be counted once.
 /// Source: draft-ietf-httpapi-idempotency-key-header; Faro sends it with every request.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// A longer body is decoded where a thread may be held. So long a one takes a millisecond at worst, which is one of
 /// values that nobody sent before; of what is known a megabyte takes no longer.

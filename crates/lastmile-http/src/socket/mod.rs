@@ -25,6 +25,7 @@ use tungstenite::handshake::derive_accept_key;
 use crate::body::ResponseBody;
 use crate::options::PublicRules;
 use crate::problem::Problem;
+use crate::push::IDEMPOTENCY_KEY;
 use drive::{Drive, Pulse};
 use seats::NoSeat;
 pub(crate) use seats::Seats;
@@ -79,11 +80,13 @@ pub(crate) fn accept(
         NoSeat::Client => Problem::too_many_sockets(),
     })?;
     // What is kept for as long as the socket lives is little, unless a proxy that is trusted sets labels.
-    let headers = match (admitted.client.by_proxy, head.headers.get(ORIGIN)) {
+    let mut headers = match (admitted.client.by_proxy, head.headers.get(ORIGIN)) {
         (true, _) => head.headers.clone(),
         (false, Some(origin)) => HeaderMap::from_iter([(ORIGIN, origin.clone())]),
         (false, None) => HeaderMap::new(),
     };
+    // It names one body, and a socket brings many.
+    headers.remove(IDEMPOTENCY_KEY);
     let session = Session::new(aggregator.clone(), Arc::clone(rules), admitted, headers);
     let (of_drive, interval) = (runtime.clone(), rules.socket_ping);
     (runtime.spawn)(Box::pin(async move {

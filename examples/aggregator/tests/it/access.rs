@@ -167,3 +167,26 @@ fn connections_are_capped_and_counted() {
     assert_eq!(aggregator.value(&events("accepted")), "2");
     assert_eq!(aggregator.value("lastmile_connections{listener=\"public\"}"), "2");
 }
+
+#[test]
+fn sockets_are_capped() {
+    let handshake =
+        b"GET /lm/ws HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+        sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    for (file, more, third) in [
+        ("sockets = 2\nsockets_per_client = 9\n", &[][..], "503"),
+        ("sockets = 9\n", &["--sockets-per-client", "2"], "429"),
+    ] {
+        let folder = folder("access-sockets", &[("c.toml", file)]);
+        let args = [&ANY_PORT[..], &["--config", "c.toml"], more].concat();
+        let aggregator = Aggregator::start(command(&folder, &args, &[]));
+        let mut held: Vec<_> = (0..3).map(|_| connect(aggregator.public)).collect();
+        let statuses = held.iter_mut().map(|stream| {
+            stream.write_all(handshake).expect("it is taken");
+            let mut head = [0; 12];
+            stream.read_exact(&mut head).expect("it is answered");
+            String::from_utf8_lossy(&head[9..]).into_owned()
+        });
+        assert_eq!(statuses.collect::<Vec<_>>(), ["101", "101", third], "{file}");
+    }
+}

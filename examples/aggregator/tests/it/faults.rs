@@ -48,6 +48,8 @@ debug_samples = 1
 connections = \"many\"
 connections_per_client = 0
 private_connections = -1
+sockets = 0
+sockets_per_client = \"few\"
 ";
     let more = "keys = \"s3cr3t-4\"\n";
     check(
@@ -70,6 +72,8 @@ private_connections = -1
             "c.toml:12: field `connections`: must be a whole number, not string",
             "c.toml:13: field `connections_per_client`: must be at least 1",
             "c.toml:14: field `private_connections`: `-1` is not a whole number of at most 4294967295",
+            "c.toml:15: field `sockets`: must be at least 1",
+            "c.toml:16: field `sockets_per_client`: must be a whole number, not string",
         ],
     );
     check(

@@ -165,6 +165,23 @@ fn batches_are_acknowledged_by_their_ids() {
     rig.reads("lastmile_push_errors_total{format=\"lm1\",reason=\"bad_id\"}", "1");
 }
 
+/// Headers of a proxy are kept for what labels are set from, and the key of one body is none of them.
+#[test]
+fn a_key_of_the_request_names_no_message() {
+    let rig = Rig::new(&PublicOptions::new().trusted_proxies(["127.0.0.1"]));
+    let mut stream = rig.public.connect();
+    let more = "\nx-forwarded-for: 203.0.113.7\nidempotency-key: 0123456789abcdef";
+    let request = format!("{HANDSHAKE}{more}");
+    stream.write_all(&wire(&request, "Upgrade")).expect("the server takes it");
+    assert_eq!(head(&mut stream).status, 101);
+    for n in 1..=3 {
+        let text = format!(r#"{{"lm":1,"m":{{"loads_total;app=student":{n}}}}}"#);
+        stream.write_all(&frame(0x81, text.as_bytes())).expect("the server takes it");
+        stream.read_exact(&mut [0; 12]).expect("it is answered");
+    }
+    rig.reads(STUDENT, "6");
+}
+
 #[test]
 fn who_may_not_push_is_told_before_the_upgrade() {
     let rig = Rig::new(
