@@ -130,25 +130,28 @@ fn encoded(path: &str, coding: &str, body: &[u8]) -> Vec<u8> {
     post(path, &headers, body)
 }
 
-fn chunked(path: &str, body: &[u8]) -> Vec<u8> {
+fn chunked(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let chunks = body
         .chunks(1 << 16)
         .flat_map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
     let chunks: Vec<u8> = chunks.chain(*b"0\r\n\r\n").collect();
-    post(path, "transfer-encoding: chunked\r\n", chunks)
+    post(path, &format!("{headers}transfer-encoding: chunked\r\n"), chunks)
 }
 
 /// The bodies of 4 MiB, which are sent at once.
 pub(crate) fn large_bodies() -> Vec<Shot> {
     let body = vec![b' '; 4 << 20];
-    let declared = |path| post(path, &format!("content-length: {}\r\n", body.len()), &body);
+    let declared = |path, headers: &str| {
+        post(path, &format!("{headers}content-length: {}\r\n", body.len()), &body)
+    };
+    let otlp = "content-type: application/json\r\n";
     vec![
-        answered(1, shot("4 MiB to /lm", declared("/lm"), &[413])),
-        answered(1, shot("4 MiB to /record", declared("/record"), &[413])),
-        answered(1, shot("4 MiB to no path", declared("/v1/metrics"), &[404])),
-        answered(1, shot("4 MiB chunked to /lm", chunked("/lm", &body), &[413])),
-        answered(1, shot("4 MiB chunked to /record", chunked("/record", &body), &[413])),
-        answered(1, shot("4 MiB chunked to no path", chunked("/v1/metrics", &body), &[404])),
+        answered(1, shot("4 MiB to /lm", declared("/lm", ""), &[413])),
+        answered(1, shot("4 MiB of OTLP", declared("/v1/metrics", otlp), &[400])),
+        answered(1, shot("4 MiB to no path", declared("/nowhere", ""), &[404])),
+        answered(1, shot("4 MiB chunked to /record", chunked("/record", "", &body), &[413])),
+        answered(1, shot("4 MiB chunked of OTLP", chunked("/v1/metrics", otlp, &body), &[400])),
+        answered(1, shot("4 MiB chunked to no path", chunked("/nowhere", "", &body), &[404])),
     ]
 }
 
