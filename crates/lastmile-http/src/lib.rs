@@ -91,6 +91,9 @@
 //! with `/metrics/job` is a Pushgateway's, whose pushes do not add: 404. Where both sides share a listener,
 //! `GET /metrics` is the scrape and `POST /metrics` the push.
 //!
+//! What is counted is what was sent, and `@cabify/prom-react` 0.3 sends more than happened: its whole registry with each
+//! observation, set to 0 only when an answer has come. Three increments at once arrive as 1, 2 and 3, which are 6.
+//!
 //! # Faro and other clients' beacons
 //! With the feature `faro`, `POST /collect` is the `url` for `@grafana/faro-web-sdk`. Its web vitals, exceptions by type and
 //! events are counted in the families of the browsers' default schema; what else it sends is what the schema says with
