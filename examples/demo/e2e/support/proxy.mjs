@@ -4,26 +4,44 @@
 import { once } from "node:events";
 import { createServer, request } from "node:http";
 
-/** Passes everything on to `target`. `requests` lists `{ method, path, status }` as they come. */
+/**
+ * Passes everything on to `target`: `{ url, requests, loseNextAnswer(), stop() }`. `requests` lists
+ * `{ method, path, headers, body, status }` as they come; the body is there when the status is.
+ */
 export const startProxy = async (target) => {
   const requests = [];
+  const answered = new WeakSet();
+  let loses = false;
   const server = createServer((incoming, answer) => {
-    const noted = { method: incoming.method, path: incoming.url, status: 0 };
+    const { method, url: path, headers, socket } = incoming;
+    const noted = { method, path, headers, body: "", status: 0 };
     requests.push(noted);
-    const { method, headers } = incoming;
-    const passedOn = request(target + incoming.url, { method, headers, agent: false }, (response) => {
+    const passedOn = request(target + path, { method, headers, agent: false }, (response) => {
       noted.status = response.statusCode;
+      // A browser asks again only on a connection that has worked before.
+      if (loses && method === "POST" && answered.has(socket)) {
+        loses = false;
+        noted.isLost = true;
+        socket.destroy();
+        return;
+      }
+      answered.add(socket);
       answer.writeHead(response.statusCode, response.headers);
       response.pipe(answer);
     });
     passedOn.on("error", () => answer.destroy());
+    incoming.on("data", (bytes) => { noted.body += bytes; });
     incoming.pipe(passedOn);
   });
+  // Longer than a test: only what a test wants to break breaks.
+  server.keepAliveTimeout = 120_000;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${server.address().port}`,
     requests,
+    /** Breaks the connection of a push, once, when the aggregator has taken it and before the browser knows. */
+    loseNextAnswer: () => { loses = true; },
     stop: async () => {
       server.close();
       server.closeAllConnections();
