@@ -95,6 +95,9 @@
 //! with `/metrics/job` is a Pushgateway's, whose pushes do not add: 404. Where both sides share a listener,
 //! `GET /metrics` is the scrape and `POST /metrics` the push.
 //!
+//! What is counted is what was sent, and `@cabify/prom-react` 0.3 sends more than happened: its whole registry with each
+//! observation, set to 0 only when an answer has come. Three increments at once arrive as 1, 2 and 3, which are 6.
+//!
 //! # OTLP
 //! `POST /v1/metrics` takes `ExportMetricsServiceRequest` as `application/json` or `application/x-protobuf`, see
 //! [`Format::OtlpJson`](lastmile::Format), and answers in the same: 200 with `ExportMetricsServiceResponse`, whose

@@ -140,6 +140,18 @@ fn faults_of_mappings_say_what_is_wrong() {
     for path in ["/vitals", "/a/b-c_d.e~f/9", "/lmx", "/lm.gifs", "/metric", "/v2/x"] {
         with_path(path).unwrap_or_else(|error| panic!("{path}: {error}"));
     }
+    let conditions: String = (0..257).map(|i| format!("f{i} = \"x\", ")).collect();
+    let many =
+        format!("[[mapping]]\npath = \"/x\"\nsamples = [{{ {LOADS}, when = {{ {conditions} }} }}]");
+    let error = build(&many).expect_err("too many").to_string();
+    assert_eq!(
+        error,
+        "m.toml:2: field `mapping.samples`: `/x` looks at 258 fields; 256 are possible"
+    );
+    let many =
+        format!("[[mapping]]\npath = \"/x\"\nsamples = [{}]", format!("{{ {LOADS} }},").repeat(65));
+    let error = build(&many).expect_err("too many").to_string();
+    assert_eq!(error, "m.toml:2: field `mapping.samples`: `/x` has 65; 64 are possible");
     let twice = format!("[[mapping]]\npath = \"/x\"\nsamples = [{{ {LOADS} }}]\n").repeat(2);
     let error = build(&twice).expect_err("it stands twice").to_string();
     assert_eq!(error, "m.toml:5: field `mapping.path`: `/x` is mapped twice");

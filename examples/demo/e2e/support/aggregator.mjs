@@ -15,13 +15,13 @@ const FREE = "127.0.0.1:0";
 /** The standalone aggregator: `{ publicUrl, metricsUrl, stop(), kill() }`. */
 export const startAggregator = (...args) => startAggregatorAt(FREE, FREE, ...args);
 
-/** The same with the families of this TOML text, which it reads when it starts. */
-export const startAggregatorOn = async (schema) => {
+/** The same with what this TOML text declares, which it reads when it starts. */
+export const startAggregatorOn = async (schema, ...args) => {
   const folder = await mkdtemp(join(tmpdir(), "lastmile-schema-"));
   try {
     const file = join(folder, "schema.toml");
     await writeFile(file, schema);
-    return await startAggregator("--schema", file);
+    return await startAggregator("--schema", file, ...args);
   } finally {
     await rm(folder, { recursive: true });
   }

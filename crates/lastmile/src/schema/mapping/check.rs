@@ -11,6 +11,9 @@ use crate::schema::{Family, Kind};
 /// against each rule.
 const LISTED_MAX: usize = 64;
 
+/// Most fields that the rules for one kind of record look at; each record is read into a place for each.
+const FIELDS_MAX: usize = 256;
+
 /// Longest path in bytes.
 const PATH_BYTES_MAX: usize = 128;
 
@@ -47,6 +50,9 @@ pub(in crate::schema) fn mappings(declared: &Declared, families: &[Family]) -> V
             let why = format!("`{path}` has {n}; {LISTED_MAX} are possible");
             fault(&mapping.place, "", "mapping.samples", why);
         }
+        if let Some(why) = fields_fault(mapping.rules.iter()) {
+            fault(&mapping.place, "", "mapping.samples", format!("`{path}` {why}"));
+        }
         for rule in &mapping.rules {
             self::rule(rule, families, &mut |field, why| {
                 fault(&rule.place, &rule.family, &format!("mapping.samples{field}"), why);
@@ -70,6 +76,9 @@ fn faro(
             let why =
                 format!("has {} for {}; {LISTED_MAX} are possible", rules().count(), item.list());
             fault(&rule.place, "", "faro", why);
+        }
+        if let (Some(why), Some(rule)) = (fields_fault(rules()), rules().next()) {
+            fault(&rule.place, "", "faro", format!("for {} {why}", item.list()));
         }
         for rule in rules() {
             let mut fault = |field: &str, why: String| {
@@ -102,6 +111,12 @@ fn faro(
             }
         }
     }
+}
+
+/// Whether rules for one kind of record look at too many fields.
+fn fields_fault<'r>(rules: impl Iterator<Item = &'r Rule>) -> Option<String> {
+    let n = rules.flat_map(Rule::fields).collect::<HashSet<_>>().len();
+    (n > FIELDS_MAX).then(|| format!("looks at {n} fields; {FIELDS_MAX} are possible"))
 }
 
 /// What is wrong with a path, if anything is.

@@ -1,0 +1,107 @@
+// Pages with scripts that others wrote: as npm has them, against an aggregator behind a proxy that notes what they sent.
+
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+
+import { samples, scrape, startAggregatorOn } from "./aggregator.mjs";
+import { startBrowser } from "./browser.mjs";
+import { until } from "./processes.mjs";
+import { startProxy } from "./proxy.mjs";
+
+/** A file of a package, as it was installed. */
+export const ofPackage = (path) => readFileSync(new URL(`../node_modules/${path}`, import.meta.url), "utf8");
+
+/** Clicks the page's button, which takes long enough to be an interaction, and waits until scripts know. */
+export const clickSlowly = async (page) => {
+  await page.evaluate(() => {
+    const isTold = new Promise((resolve) => {
+      new PerformanceObserver((list) => {
+        if (list.getEntries().some(({ interactionId }) => interactionId > 0)) resolve();
+      }).observe({ type: "event", durationThreshold: 40 });
+    });
+    Object.assign(window, { isTold });
+    document.querySelector("button").addEventListener("click", ({ target }) => {
+      const until = performance.now() + 60;
+      while (performance.now() < until);
+      target.textContent = "Clicked";
+    });
+  });
+  await page.click("button");
+  await page.evaluate(() => window.isTold);
+  // web-vitals looks at it when the page is idle, or after a second; a page that is hidden before has no INP.
+  await page.evaluate(() => new Promise((resolve) => {
+    requestIdleCallback(() => setTimeout(resolve, 20), { timeout: 1000 });
+  }));
+};
+
+/** `{ origin, stop() }`: pages by their paths; scripts end in `.js`, the others are the body of a page. */
+const startPages = async (pages) => {
+  const server = createServer(({ url }, answer) => {
+    const page = pages[new URL(url, "http://localhost").pathname];
+    const isScript = /\.js(\?|$)/.test(url);
+    answer.writeHead(page === undefined ? 404 : 200, {
+      "Content-Type": `${isScript ? "text/javascript" : "text/html"}; charset=utf-8`,
+    });
+    answer.end(isScript ? page : `<!doctype html><link rel="icon" href="data:,"><title>A page</title>${page ?? ""}`);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    origin: `http://127.0.0.1:${server.address().port}`,
+    stop: async () => {
+      server.close();
+      server.closeAllConnections();
+      await once(server, "close");
+    },
+  };
+};
+
+/**
+ * An aggregator on this TOML and the default schema, a browser, and `pages(to)`, which are told where to send; `kept`, a
+ * keeper, stops all.
+ */
+export const startClients = async (kept, schema, pages, ...args) => {
+  const aggregator = kept.add(await startAggregatorOn(schema, "--default-schema", ...args));
+  const proxy = kept.add(await startProxy(aggregator.publicUrl));
+  const site = kept.add(await startPages(pages(proxy.url)));
+  const browser = await startBrowser();
+  kept.add({ stop: () => browser.close() });
+
+  const all = async () => samples((await scrape(aggregator.metricsUrl)).text);
+  const sum = async (family, labels = "") => {
+    const found = [...(await all())].filter(([series]) => series.split("{")[0] === family && series.includes(labels));
+    return found.reduce((sum, [, value]) => sum + value, 0);
+  };
+  return {
+    origin: site.origin,
+    proxy,
+    browser,
+    sum,
+    value: async (series) => (await all()).get(series),
+    /** Waits until the sum over a family, or over those of its series that have this in their labels, is so much. */
+    untilSum: (wanted, family, labels) => {
+      let last;
+      const look = async () => {
+        last = await sum(family, labels);
+        return Math.abs(last - wanted) < 1e-9 * Math.max(1, wanted) || undefined;
+      };
+      return until(`${family} ${labels ?? ""} is ${wanted}`, look).catch((error) => {
+        throw new Error(`${error.message}: it is ${last}`);
+      });
+    },
+    /** The bodies that came to a path with POST. */
+    sent: (path) => proxy.requests.filter((r) => r.method === "POST" && r.path === path).map(({ body }) => body),
+    /** Opens a page, does something there, and leaves it. */
+    visit: async (path, act = async () => {}) => {
+      const page = await browser.newPage();
+      const errors = [];
+      page.on("pageerror", (error) => errors.push(error.message));
+      await page.goto(site.origin + path, { waitUntil: "load" });
+      await act(page);
+      await page.goto("about:blank");
+      await page.close();
+      return errors;
+    },
+  };
+};
