@@ -64,6 +64,8 @@ fn main() {
 
     native_histograms(now);
     prom_text(now);
+    #[cfg(feature = "otlp")]
+    otlp(now);
     for (schema, body) in seeds {
         let agg = aggregator(schema, now);
         allocates_nothing(&body, || {
@@ -130,6 +132,26 @@ fn prom_text(now: Timestamp) {
         let report = agg.push(Format::PromText, &body, &Source::default(), now).unwrap();
         assert_eq!((report.accepted(), report.n_refused()), (22, 8));
     });
+}
+
+/// What SDKs of OpenTelemetry send: each kind of point, as increments and as totals.
+#[cfg(feature = "otlp")]
+fn otlp(now: Timestamp) {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let schema = fs::read_to_string(data.join("otlp.schema.toml")).unwrap();
+    let delta = fs::read_to_string(data.join("otlp.push.otlp.json")).unwrap();
+    // What is escaped where it is exposed is compared aside.
+    let delta = delta.replace(r#"/\"home\""#, "/home");
+    let temporality = |n: u8| format!("\"aggregationTemporality\": {n}");
+    let cumulative = delta.replace(&temporality(1), &temporality(2));
+    assert_ne!(delta, cumulative);
+    for body in [delta, cumulative] {
+        let agg = aggregator(Schema::builder().toml("otlp.schema.toml", &schema), now);
+        allocates_nothing("OTLP", || {
+            let report = agg.push(Format::OtlpJson, body.as_bytes(), &Source::default(), now);
+            assert_eq!(report.unwrap().accepted(), 7);
+        });
+    }
 }
 
 fn encodes(agg: &Aggregator, now: Timestamp) {
