@@ -11,6 +11,6 @@ pub use exposition::{Exposition, exposition};
 pub use host::{is_bench, print_host};
 pub use workload::{
     Batch, N_SAMPLES_LM1_PAGE_LOAD, N_SAMPLES_PROMJS_PAGE_LOAD, N_SAMPLES_SEED_PAGE_LOAD, Shape,
-    browser_aggregator, durations, lm1_page_load, now, promjs_page_load, pum_aggregator,
-    seed_page_load,
+    browser_aggregator, durations, lm1_page_load, now, otlp_page_load, promjs_page_load,
+    pum_aggregator, seed_page_load,
 };

@@ -36,8 +36,13 @@ pub fn now() -> Timestamp {
 /// # Panics
 /// If it is not there.
 fn wire(file: &str) -> String {
+    String::from_utf8(wire_bytes(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
+}
+
+/// The same of one that is no text.
+fn wire_bytes(file: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/wire").join(file);
-    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 /// One page load as the client of prometheus-user-metrics sends it: 4 counters, 12 observations.
@@ -50,6 +55,16 @@ pub fn seed_page_load() -> &'static [u8] {
 pub fn promjs_page_load() -> &'static [u8] {
     static BODY: OnceLock<String> = OnceLock::new();
     BODY.get_or_init(|| wire("promjs-page-load.txt")).as_bytes()
+}
+
+/// The same page load, in names of the sketch, as OpenTelemetry's SDK pushes it: JSON and protobuf.
+pub fn otlp_page_load() -> (&'static [u8], &'static [u8]) {
+    static BODIES: OnceLock<(Vec<u8>, Vec<u8>)> = OnceLock::new();
+    let (json, protobuf) = BODIES.get_or_init(|| {
+        let json = wire("worked-otlp.json").into_bytes();
+        (json, wire_bytes("worked-otlp.pb"))
+    });
+    (json, protobuf)
 }
 
 /// One page load as an `lm1` batch in the names of the default schema.

@@ -75,6 +75,7 @@ impl Route {
     }
 
     /// The format of a push that comes here with these headers.
+    #[cfg_attr(not(feature = "otlp"), expect(unused_variables, reason = "paths alone tell"))]
     pub(crate) fn format(self, request: &HeaderMap) -> Result<Format, Problem> {
         match self {
             Self::Push(format) => Ok(format),

@@ -81,7 +81,8 @@ pub enum DecodeReason {
     Empty,
     /// `lm1`: there are more than 16 lines. Prometheus text: there are more than 262,144 with samples.
     TooManyLines,
-    /// OTLP: there are more than 262,144 data points, 2,097,152 buckets, or 1,048,576 attributes of one resource.
+    /// OTLP: there are more than 262,144 data points, 2,097,152 buckets, 1,048,576 attributes of one resource's points, or 256
+    /// of its own.
     TooManyPoints,
     /// A beacon: no mapping is declared for the path that it came to.
     UnknownPath,

@@ -9,8 +9,8 @@
 //! and after every stream whose state went; else it is a *baseline*, which adds nothing. When streams begin is their
 //! own clock's word, which is only trusted as far as the age that the point itself gives the stream agrees.
 //!
-//! **Fair shares.** When memory is full the stream of the longest lane goes that was silent for longest: lanes are
-//! sources, as those of batch ids are. A lane does not push out what is alive in itself: who comes when all places
+//! **Fair shares.** When memory is full the stream of the fullest lane goes that was silent for longest: lanes are
+//! sources, as those of batch ids are, and what counts is bytes. A lane does not push out what is alive in itself: who comes when all places
 //! are taken by streams that still push waits, uncounted, until one falls silent, as rotating through more streams than
 //! there are places would make all of them baselines, always.
 //!
@@ -119,15 +119,21 @@ struct Entry {
     lane: u32,
 }
 
+impl Entry {
+    fn bytes(&self) -> usize {
+        STREAM_BYTES + size_of_val(&*self.words)
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Lane {
     first: u32,
     last: u32,
-    len: u32,
+    bytes: usize,
 }
 
 impl Lane {
-    const EMPTY: Self = Self { first: NONE, last: NONE, len: 0 };
+    const EMPTY: Self = Self { first: NONE, last: NONE, bytes: 0 };
 }
 
 impl Totals {
@@ -257,7 +263,7 @@ impl Shard {
             return false;
         }
         while self.bytes + bytes > bytes_max {
-            let Some(i) = self.goes_for(sender) else { return false };
+            let Some(i) = self.goes_for(sender, bytes) else { return false };
             self.floor_ns = self.floor_ns.max(self.entries[i as usize].start_ns);
             self.remove(i);
             *n_forgotten += 1;
@@ -289,27 +295,27 @@ impl Shard {
         true
     }
 
-    /// The stream that goes for one of this sender, if any may.
-    fn goes_for(&self, sender: Sender) -> Option<u32> {
+    /// The stream that goes for one of so many bytes of this sender, if any may.
+    fn goes_for(&self, sender: Sender, bytes: usize) -> Option<u32> {
         let own = self.lanes[sender.lane];
-        let longest = self.lanes.iter().max_by_key(|lane| lane.len)?;
-        if longest.len > own.len + 1 {
-            return Some(longest.first);
+        let fullest = self.lanes.iter().max_by_key(|lane| lane.bytes)?;
+        if fullest.bytes > own.bytes + bytes {
+            return Some(fullest.first);
         }
-        // The lanes are even, and this one is as long as any.
+        // The lanes are even, and this one would be as full as any.
         let silent = |lane: &Lane| {
             let entry = self.entries.get(lane.first as usize)?;
             (sender.now.saturating_sub(entry.tick) >= SILENT).then_some(lane.first)
         };
         silent(&own)
-            .or_else(|| self.lanes.iter().filter(|lane| lane.len >= own.len).find_map(silent))
+            .or_else(|| self.lanes.iter().filter(|lane| lane.bytes >= own.bytes).find_map(silent))
     }
 
     fn remove(&mut self, i: u32) {
         self.unlink(i);
         let entry = &mut self.entries[i as usize];
-        let words = std::mem::take(&mut entry.words);
-        self.bytes -= STREAM_BYTES + size_of_val(&*words);
+        self.bytes -= entry.bytes();
+        entry.words = Box::default();
         let id = entry.id;
         if let Ok(place) = self.table.find_entry(id as u64, |other| *other == i) {
             place.remove();
@@ -321,7 +327,7 @@ impl Shard {
     fn link(&mut self, i: u32, lane: u32) {
         let queue = &mut self.lanes[lane as usize];
         let before = std::mem::replace(&mut queue.last, i);
-        queue.len += 1;
+        queue.bytes += self.entries[i as usize].bytes();
         match self.entries.get_mut(before as usize) {
             Some(entry) => entry.behind = i,
             None => queue.first = i,
@@ -331,9 +337,10 @@ impl Shard {
     }
 
     fn unlink(&mut self, i: u32) {
-        let Entry { before, behind, lane, .. } = self.entries[i as usize];
+        let entry = &self.entries[i as usize];
+        let (before, behind, lane) = (entry.before, entry.behind, entry.lane);
         let queue = &mut self.lanes[lane as usize];
-        queue.len -= 1;
+        queue.bytes -= entry.bytes();
         match self.entries.get_mut(before as usize) {
             Some(entry) => entry.behind = behind,
             None => queue.first = behind,

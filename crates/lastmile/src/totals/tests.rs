@@ -49,6 +49,19 @@ fn the_longest_silent_of_the_longest_lane_goes() {
 }
 
 #[test]
+fn a_few_large_streams_push_out_no_more_than_many_small_ones() {
+    let totals = totals(64);
+    for i in 0..64 {
+        assert_eq!(point(&totals, i, sender(&totals, i as u8, 0), 1), Some(1.0));
+    }
+    let large = sender(&totals, 200, 0);
+    let stream = Stream { id: 1_000, start_ns: 1_500_000_000, time_ns: 2_000_000_000 };
+    let is_known = totals.advance(&stream, large, &[7; 500], |last| last == Last::Nothing);
+    assert!(!is_known, "it is larger than any lane");
+    assert_eq!((n_streams(&totals), totals.take_forgotten()), (64, 0));
+}
+
+#[test]
 fn bytes_are_bounded_whatever_comes() {
     let totals = Totals::new(64 << 10, 0);
     for i in 0..20_000_u64 {
@@ -65,8 +78,8 @@ fn bytes_are_bounded_whatever_comes() {
         let bytes: usize = live.map(|entry| STREAM_BYTES + size_of_val(&*entry.words)).sum();
         assert_eq!(bytes, shard.bytes);
         assert!(bytes <= (64 << 10) / SHARDS);
-        let linked: u32 = shard.lanes.iter().map(|lane| lane.len).sum();
-        assert_eq!(linked as usize, shard.table.len());
+        let linked: usize = shard.lanes.iter().map(|lane| lane.bytes).sum();
+        assert_eq!(linked, shard.bytes);
         assert!(shard.entries.len() < 60, "places are used again");
         n += shard.table.len();
     }

@@ -67,6 +67,8 @@ fn main() {
     reports(now);
     #[cfg(feature = "faro")]
     beacons(now);
+    #[cfg(feature = "otlp")]
+    otlp(now);
     for (schema, body) in seeds {
         let agg = aggregator(schema, now);
         allocates_nothing(&body, || {
@@ -170,6 +172,26 @@ fn beacons(now: Timestamp) {
             let report =
                 agg.push(format, body.as_bytes(), &Source::default().path(path), now).unwrap();
             assert_eq!(report.accepted(), n);
+        });
+    }
+}
+
+/// What SDKs of OpenTelemetry send: each kind of point, as increments and as totals.
+#[cfg(feature = "otlp")]
+fn otlp(now: Timestamp) {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let schema = fs::read_to_string(data.join("otlp.schema.toml")).unwrap();
+    let delta = fs::read_to_string(data.join("otlp.push.otlp.json")).unwrap();
+    // What is escaped where it is exposed is compared aside.
+    let delta = delta.replace(r#"/\"home\""#, "/home");
+    let temporality = |n: u8| format!("\"aggregationTemporality\": {n}");
+    let cumulative = delta.replace(&temporality(1), &temporality(2));
+    assert_ne!(delta, cumulative);
+    for body in [delta, cumulative] {
+        let agg = aggregator(Schema::builder().toml("otlp.schema.toml", &schema), now);
+        allocates_nothing("OTLP", || {
+            let report = agg.push(Format::OtlpJson, body.as_bytes(), &Source::default(), now);
+            assert_eq!(report.unwrap().accepted(), 7);
         });
     }
 }

@@ -6,6 +6,7 @@
 
 use super::cumulative::Pending;
 use crate::push::error::{DecodeError, DecodeReason};
+use crate::push::report::Refusal;
 use crate::store::Text;
 use crate::totals::Amount;
 
@@ -14,8 +15,12 @@ type Result<T> = std::result::Result<T, DecodeError>;
 /// Most data points of one body, as of lines in Prometheus text.
 const POINTS_MAX: usize = 1 << 18;
 
-/// Most attributes of one resource with all its points: 24 MiB.
+/// Most attributes of the points of one resource: 24 MiB.
 const ATTRIBUTES_MAX: usize = 1 << 20;
+
+/// Most attributes of a resource itself, among which each family of its metrics looks for its labels. Those that
+/// detectors of clouds and clusters find are some fifty.
+const OF_RESOURCE_MAX: usize = 256;
 
 /// Most buckets and bounds of one body: 16 MiB.
 const BUCKETS_MAX: usize = 1 << 21;
@@ -185,6 +190,8 @@ pub(crate) struct Doc {
     pub(super) is_raw: bool,
     /// The place where each label's value stood last, by label.
     pub(super) order: Vec<u8>,
+    /// Where the resource has what families look for.
+    pub(super) of_families: OfFamilies,
     /// A name on its way to that of a family.
     pub(super) name: Vec<u8>,
     /// A total on its way to the last.
@@ -216,6 +223,7 @@ impl Doc {
         self.scopes.clear();
         self.metrics.clear();
         self.points.clear();
+        self.of_families.clear();
     }
 
     /// Points that are totals and wait for what they rose by.
@@ -245,13 +253,19 @@ impl Doc {
     /// An attribute that ended at `at` of the body.
     #[inline]
     pub(super) fn attribute(&mut self, to: List, attribute: Attribute, at: usize) -> Result<()> {
-        let list = match to {
-            List::Point => &mut self.attributes,
-            List::Resource => &mut self.of_resource,
-            List::Scope => &mut self.of_scopes,
+        let (list, max, detail) = match to {
+            List::Point => {
+                (&mut self.attributes, ATTRIBUTES_MAX, "there are more than 1,048,576 attributes")
+            }
+            List::Scope => {
+                (&mut self.of_scopes, ATTRIBUTES_MAX, "there are more than 1,048,576 attributes")
+            }
+            List::Resource => {
+                (&mut self.of_resource, OF_RESOURCE_MAX, "a resource has more than 256 attributes")
+            }
         };
-        if list.len() == ATTRIBUTES_MAX {
-            return Err(too_many(at, "there are more than 1,048,576 attributes"));
+        if list.len() == max {
+            return Err(too_many(at, detail));
         }
         list.push(attribute);
         Ok(())
@@ -328,6 +342,51 @@ impl Doc {
     pub(super) fn begin_scope(&self) -> Scope {
         let at = self.of_scopes.len() as u32;
         Scope { name: Text::EMPTY, version: Text::EMPTY, attributes: (at, at) }
+    }
+}
+
+/// Where a resource has the attribute of a label, if it has.
+pub(super) type Place = std::result::Result<Option<u32>, Refusal>;
+
+/// Those of each label of the families that were looked for in a resource, each once: a resource may have many
+/// attributes, and many points after it.
+#[derive(Debug, Default)]
+pub(super) struct OfFamilies {
+    /// By position, which resource it was, and where its labels begin.
+    starts: Vec<(u32, u32)>,
+    places: Vec<Place>,
+    /// Counts resources.
+    resource: u32,
+}
+
+impl OfFamilies {
+    fn clear(&mut self) {
+        self.places.clear();
+        self.resource = self.resource.wrapping_add(1);
+        if self.resource == 0 {
+            self.starts.clear();
+        }
+    }
+
+    /// Where label `i` of a family is; `all` finds those of all its labels.
+    pub(super) fn place<I>(&mut self, family: u32, i: usize, all: impl FnOnce() -> I) -> Place
+    where
+        I: Iterator<Item = Place>,
+    {
+        let family = family as usize;
+        if self.starts.len() <= family {
+            self.starts.resize(family + 1, (self.resource.wrapping_sub(1), 0));
+        }
+        let (resource, start) = self.starts[family];
+        let start = if resource == self.resource {
+            start as usize
+        } else {
+            let start = self.places.len();
+            self.places.extend(all());
+            self.starts[family] = (self.resource, start as u32);
+            start
+        };
+        self.places[start + i]
     }
 }
 

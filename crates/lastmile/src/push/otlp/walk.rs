@@ -213,15 +213,15 @@ fn labels(
     point: &Point,
     samples: &mut Samples,
 ) -> Result<(), Refusal> {
-    let family = target.family;
+    let Doc { attributes, of_resource, of_families, order, is_raw, .. } = doc;
+    let (family, sent, is_raw) = (target.family, target.family.sent(), *is_raw);
+    let attributes = within(attributes, point.attributes);
     let at = samples.values.len();
     samples.values.resize(at + family.labels().len(), Text::EMPTY);
-    let sent = family.sent();
-    let attributes = within(&doc.attributes, point.attributes);
     // Points of a metric mostly have the same keys in the same order: those of the labels and no other, so none twice.
     let is_as_before = attributes.len() == sent.len()
-        && doc.order.len() == sent.len()
-        && sent.iter().zip(&doc.order).all(|(i, place)| {
+        && order.len() == sent.len()
+        && sent.iter().zip(&*order).all(|(i, place)| {
             let name = family.labels()[usize::from(*i)].name().as_bytes();
             attributes.get(usize::from(*place)).is_some_and(|attribute| {
                 let key = samples.bytes(body, attribute.key);
@@ -229,31 +229,36 @@ fn labels(
             })
         });
     if is_as_before {
-        for (i, place) in sent.iter().zip(&doc.order) {
+        for (i, place) in sent.iter().zip(&*order) {
             let value = attributes[usize::from(*place)].value;
-            samples.values[at + usize::from(*i)] = samples.label_value(body, value, doc.is_raw)?;
+            samples.values[at + usize::from(*i)] = samples.label_value(body, value, is_raw)?;
         }
-    } else {
-        doc.order.clear();
-        for i in sent {
-            let name = family.labels()[usize::from(*i)].name();
-            let found = find(attributes, name, body, samples)?;
-            let value = match found {
-                Some(place) => {
-                    let known = u8::try_from(place).ok().filter(|it| !doc.order.contains(it));
-                    doc.order.push(known.unwrap_or(u8::MAX));
-                    attributes[place].value
-                }
-                None => match find(&doc.of_resource, name, body, samples)? {
-                    Some(place) => doc.of_resource[place].value,
-                    None => Value::Absent,
-                },
-            };
-            if matches!(value, Value::Absent) {
-                samples.note_missing(family, *i);
+        samples.fill_served(target, at);
+        return Ok(());
+    }
+    order.clear();
+    for i in sent {
+        let label = usize::from(*i);
+        let value = match find(attributes, family.labels()[label].name(), body, samples)? {
+            Some(place) => {
+                let known = u8::try_from(place).ok().filter(|known| !order.contains(known));
+                order.push(known.unwrap_or(u8::MAX));
+                attributes[place].value
             }
-            samples.values[at + usize::from(*i)] = samples.label_value(body, value, doc.is_raw)?;
+            None => {
+                let place = of_families.place(target.position, label, || {
+                    family.labels().iter().map(|label| {
+                        let place = find(of_resource, label.name(), body, samples)?;
+                        Ok(place.map(|place| place as u32))
+                    })
+                })?;
+                place.map_or(Value::Absent, |place| of_resource[place as usize].value)
+            }
+        };
+        if matches!(value, Value::Absent) {
+            samples.note_missing(family, *i);
         }
+        samples.values[at + label] = samples.label_value(body, value, is_raw)?;
     }
     samples.fill_served(target, at);
     Ok(())

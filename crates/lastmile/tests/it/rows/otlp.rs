@@ -380,6 +380,13 @@ fn wire(rows: &mut Rows) {
 }
 
 fn large(rows: &mut Rows, huge: usize) {
+    let resource = |n: usize| {
+        let attributes = vec!["{}"; n].join(",");
+        format!(r#"{{"resourceMetrics":[{{"resource":{{"attributes":[{attributes}]}}}}]}}"#)
+    };
+    rows.decoded("a resource of many attributes", OtlpJson, resource(256), 0, &[]);
+    let (body, at) = (resource(257), resource(257).len() - "]}}]}".len());
+    rows.failed("a resource of too many", OtlpJson, body, "too_many_points", at..=at);
     if huge < 1_000_000 {
         return;
     }

@@ -61,7 +61,9 @@ impl Twin {
         };
         let scopes = request.resource_metrics.iter().flat_map(|all| &all.scope_metrics);
         let n_points: usize = scopes.flat_map(|all| &all.metrics).map(|m| points(m).len()).sum();
-        if n_points > 1 << 18 {
+        let resources = request.resource_metrics.iter().filter_map(|all| all.resource.as_ref());
+        let is_large = resources.map(|resource| resource.attributes.len()).any(|n| n > 256);
+        if is_large || n_points > 1 << 18 {
             return Err(["too_many_points"].into());
         }
         self.batch += 1;
