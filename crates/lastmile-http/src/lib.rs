@@ -149,6 +149,7 @@
 //! |---|---|
 //! | 1001 | the host stops (`Service::close_sockets`): what was read is counted and answered |
 //! | 1002, 1007 | what came is no WebSocket, or text that is no UTF-8 |
+//! | 1008 | a message is not whole when a peer was asked twice whether it is there, in 30 to 60 s |
 //! | 1003, 1009 | a binary message; one of more than 64 KiB |
 //! | 1013 | the bytes in flight leave it no room |
 //!
@@ -175,7 +176,7 @@
 //! `Cache-Control: no-store`, and comes also where nothing is counted: for `HEAD`, for what a browser fetches ahead of
 //! time (`Sec-Purpose: prefetch`), and for a page that may not. An image has no `Origin`, so its `Referer` must be on the
 //! list of [`PublicOptions::origins`], and **without a list no hit counts**: anyone can show anyone's browser an image. A
-//! mail, or a page that says `no-referrer`, has no `Referer`; it counts where the list has `null`. The same rule holds for
+//! mail, or a page that says `no-referrer`, has no `Referer`; it counts where the list has `null`, and so does then whoever leaves it out. The same rule holds for
 //! beacons in a query where there is a list; without one they are taken as other pushes are, as somebody declared them.
 //!
 //! # What a scrape is answered

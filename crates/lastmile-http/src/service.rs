@@ -421,7 +421,9 @@ impl Shared {
             return Ok(hit::answer(is_hit, &head.method, cors));
         }
         // An image has no origin, and a hit no mapping that somebody declared: without a list nothing counts.
-        let is_listed = gate.allows_referer(&head.headers).unwrap_or(!is_hit);
+        // A script's request has one, which says more than where it was sent from.
+        let is_listed = (!is_hit && head.headers.contains_key(ORIGIN))
+            || gate.allows_referer(&head.headers).unwrap_or(!is_hit);
         if !gate.allows_origin(&head.headers) || !is_listed {
             let problem = Problem::origin_not_listed();
             if !is_hit {

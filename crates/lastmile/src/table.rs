@@ -178,13 +178,13 @@ impl Table {
         }
         self.len -= 1;
         if self.len == 0 && self.slots.len() > self.n_kept {
-            *self = Self::default();
+            *self = Self { n_kept: self.n_kept, ..Self::default() };
         } else if !self.old.is_empty() {
             self.move_over();
         } else if self.slots.len() > self.n_kept.max(SLOTS_MIN)
             && self.len * SPARSE < self.slots.len()
         {
-            self.resize((self.slots.len() / 4).max(SLOTS_MIN));
+            self.resize((self.slots.len() / 4).max(self.n_kept).max(SLOTS_MIN));
         }
     }
 

@@ -25,7 +25,10 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Serves until a signal comes, and returns when what was in flight is done.
 pub(crate) fn run(config: Config) -> Result<(), Failure> {
+    // Large bodies are decoded there: as many at once as there are cores for, twice over, and the others wait.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads((2 * cores).max(4))
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?

@@ -39,6 +39,10 @@ pub(super) struct Pulse {
     is_heard: bool,
     is_blocked: bool,
     is_asked: bool,
+    /// The message that had come in part at the last beat.
+    part: Option<u64>,
+    /// What was written is not all flushed yet.
+    is_to_flush: bool,
 }
 
 impl<IO: Read + Write + Unpin> Drive<IO> {
@@ -52,6 +56,11 @@ impl<IO: Read + Write + Unpin> Drive<IO> {
             pulse.sleep = None;
             if !session.is_open() || (pulse.is_asked && !pulse.is_heard) {
                 return Poll::Ready(());
+            }
+            let part = session.part();
+            if part.is_some() && part == std::mem::replace(&mut pulse.part, part) {
+                session.tire();
+                continue;
             }
             pulse.is_asked = !std::mem::take(&mut pulse.is_heard);
             if pulse.is_asked {
@@ -69,9 +78,6 @@ impl<IO: Read + Write + Unpin> Drive<IO> {
 
     /// Sends all there is to send.
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        if self.session.out().is_empty() {
-            return Poll::Ready(Ok(()));
-        }
         while !self.session.out().is_empty() {
             let polled = Pin::new(&mut self.io).poll_write(cx, self.session.out());
             // Whoever did not read and now does is there; what the system's buffers take says nothing.
@@ -82,8 +88,17 @@ impl<IO: Read + Write + Unpin> Drive<IO> {
                 return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
             }
             self.session.sent(n);
+            self.pulse.is_to_flush = true;
         }
-        Pin::new(&mut self.io).poll_flush(cx)
+        if self.pulse.is_to_flush {
+            // TLS takes more than the socket does.
+            let polled = Pin::new(&mut self.io).poll_flush(cx);
+            self.pulse.is_heard |= self.pulse.is_blocked && polled.is_ready();
+            self.pulse.is_blocked = polled.is_pending();
+            ready!(polled)?;
+            self.pulse.is_to_flush = false;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Reads once; ready with whether there is more to come.

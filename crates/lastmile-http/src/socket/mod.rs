@@ -82,7 +82,11 @@ pub(crate) fn accept(
     // What is kept for as long as the socket lives is little, unless a proxy that is trusted sets labels.
     let mut headers = match (admitted.client.by_proxy, head.headers.get(ORIGIN)) {
         (true, _) => head.headers.clone(),
-        (false, Some(origin)) => HeaderMap::from_iter([(ORIGIN, origin.clone())]),
+        // Copied, as it is a part of all that was read with it.
+        (false, Some(origin)) => {
+            let origin = HeaderValue::from_bytes(origin.as_bytes());
+            origin.map(|origin| HeaderMap::from_iter([(ORIGIN, origin)])).unwrap_or_default()
+        }
         (false, None) => HeaderMap::new(),
     };
     // It names one body, and a socket brings many.

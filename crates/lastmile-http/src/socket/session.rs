@@ -29,6 +29,8 @@ pub(super) struct Session {
     frames: Frames,
     /// For what came of a message whose end did not.
     share: Option<Share<Arc<Budget>>>,
+    /// Messages that came whole.
+    n_messages: u64,
     /// Bytes that came and wait until those before them are answered.
     rest: Vec<u8>,
     out: Vec<u8>,
@@ -61,6 +63,7 @@ impl Session {
             headers,
             frames: Frames::default(),
             share: None,
+            n_messages: 0,
             rest: Vec::new(),
             out: Vec::new(),
             n_sent: 0,
@@ -157,6 +160,7 @@ impl Session {
 
     /// Decodes and applies the lines of a message, and answers.
     fn text(&mut self, text: &[u8], now: Timestamp) {
+        self.n_messages += 1;
         let Self { aggregator, rules, admitted, headers, .. } = self;
         self.share = None;
         let answer = match rules.gate.take(headers, admitted.client, now) {
@@ -172,6 +176,17 @@ impl Session {
             }
         };
         put(&mut self.out, OpCode::Data(Data::Text), answer.finish().as_bytes());
+    }
+
+    /// Which message has come in part, if one has.
+    pub(super) fn part(&self) -> Option<u64> {
+        self.share.as_ref().map(|_| self.n_messages)
+    }
+
+    /// Gives up a peer that does not end its message: what came of it takes room from all others.
+    pub(super) fn tire(&mut self) {
+        self.frames = Frames::default();
+        self.deafen(CloseCode::Policy, &mut &[][..]);
     }
 
     pub(super) fn ping(&mut self) {

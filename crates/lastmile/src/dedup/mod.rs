@@ -29,6 +29,9 @@ pub(crate) const WINDOW: Ticks = 600 * TICKS_PER_SEC;
 /// Locks that ids are spread over.
 const SHARDS: usize = 16;
 
+/// A longer content is hashed before the lock is taken, for which others may wait: so long a one takes 300 ns.
+const HASHED_MEANWHILE_MAX: usize = 4 << 10;
+
 /// More bytes than this are not used: they hold ten minutes of 150,000 batches a second.
 const BYTES_MAX: u64 = 4 << 30;
 
@@ -90,10 +93,12 @@ impl Ids {
         let id = hasher.finish128().as_u128();
         let lane = self.lane(source);
         let shard = (id >> 64) as usize % SHARDS;
+        let hash = || self.fast.hash_one(content);
+        let long = (content.len() > HASHED_MEANWHILE_MAX).then(hash);
         let mut shard = self.shards[shard].0.lock();
         let goes = shard.load(id, lane, self.ids_per_shard);
         // Meanwhile what was loaded comes.
-        let content = self.fast.hash_one(content);
+        let content = long.unwrap_or_else(hash);
         shard.claim(id, content, lane, goes, now, &self.window)
     }
 
@@ -123,7 +128,9 @@ impl Ids {
             shard.0.lock().forget(now);
         }
         let before = self.window_at.fetch_max(now, Ordering::Relaxed);
-        let grown = self.window.load(Ordering::Relaxed).saturating_add(now.saturating_sub(before));
-        self.window.store(grown.min(WINDOW), Ordering::Relaxed);
+        let grown = now.saturating_sub(before);
+        // In one step, or a claim that has just cut it short would not be seen.
+        let grow = |window: u32| Some(window.saturating_add(grown).min(WINDOW));
+        let _ = self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow);
     }
 }

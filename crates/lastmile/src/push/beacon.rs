@@ -28,7 +28,7 @@ pub(super) fn decode(
         b'{' => {
             mapped::begin(rules, samples);
             mapped::object(body, &mut json, rules.names(), &[], samples)?;
-            mapped::apply(catalog, body, rules, samples, counts);
+            mapped::apply(catalog, body, rules, json.offset(), samples, counts)?;
         }
         b'[' => {
             json.open(b'[', "")?;
@@ -37,7 +37,7 @@ pub(super) fn decode(
                 if json.peek() == b'{' {
                     mapped::begin(rules, samples);
                     mapped::object(body, &mut json, rules.names(), &[], samples)?;
-                    mapped::apply(catalog, body, rules, samples, counts);
+                    mapped::apply(catalog, body, rules, json.offset(), samples, counts)?;
                 } else {
                     json.skip()?;
                     mapped::refuse(body, Refusal::Malformed, samples, counts);
@@ -48,8 +48,7 @@ pub(super) fn decode(
         _ => {
             mapped::begin(rules, samples);
             mapped::pairs(body, rules.names(), samples);
-            mapped::apply(catalog, body, rules, samples, counts);
-            return Ok(());
+            return mapped::apply(catalog, body, rules, body.len(), samples, counts);
         }
     }
     json.end()

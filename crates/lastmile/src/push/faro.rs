@@ -109,7 +109,7 @@ fn items(
             samples.leaves.fill(Leaf::Absent);
             mapped::object(body, &mut json, names, &[], samples)?;
             samples.leaves[of_page.clone()].copy_from_slice(&page);
-            mapped::apply(catalog, body, rules, samples, counts);
+            mapped::apply(catalog, body, rules, json.offset(), samples, counts)?;
         } else {
             json.skip()?;
             mapped::refuse(body, Refusal::Malformed, samples, counts);

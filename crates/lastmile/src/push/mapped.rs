@@ -4,7 +4,7 @@
 use super::json::Json;
 use super::number::Number;
 use super::samples::Samples;
-use super::{Counts, DecodeError, Refusal, form};
+use super::{Counts, DecodeError, DecodeReason, Refusal, form};
 use crate::schema::{LabelFrom, Matcher, Rules, template_into};
 use crate::store::{Catalog, Target, Text, Texts};
 
@@ -135,24 +135,34 @@ fn number(text: &[u8]) -> Option<f64> {
     text?.parse().ok()
 }
 
-/// Makes a sample by each rule that applies to the record whose fields were read. If none does, the record is one
-/// sample that is refused.
+/// Most samples of one body: more than any client's, and 1 MB of them. What rules make of a body is not bounded by its
+/// bytes.
+const SAMPLES_MAX: usize = 1 << 14;
+
+/// Makes a sample by each rule that applies to the record whose fields were read and which ends at `at`. If none does,
+/// the record is one sample that is refused.
 pub(super) fn apply(
     catalog: &Catalog,
     body: &[u8],
     rules: &Rules,
+    at: usize,
     samples: &mut Samples,
     counts: &mut Counts,
-) {
+) -> Result<()> {
     let mut applies = false;
     for matcher in rules.matchers() {
         let Some(value) = value(matcher, body, samples) else { continue };
         applies = true;
+        if samples.entries.len() == SAMPLES_MAX {
+            let detail = "rules make more than 16,384 samples of it";
+            return Err(DecodeError::new(DecodeReason::TooManyLines, at, detail));
+        }
         sample(catalog, body, matcher, value, samples, counts);
     }
     if !applies {
         refuse(body, Refusal::UnknownFamily, samples, counts);
     }
+    Ok(())
 }
 
 /// Counts a record that makes no sample.

@@ -230,23 +230,34 @@ impl Shard {
             return rise(Last::Newer);
         }
         let is_later = stream.time_ns == 0 || stream.time_ns > entry.time_ns;
-        let risen = rise(Last::Known { words: &entry.words, is_later });
         if entry.words.len() == words.len() {
+            let risen = rise(Last::Known { words: &entry.words, is_later });
             entry.words.copy_from_slice(words);
             entry.time_ns = stream.time_ns;
             entry.tick = entry.tick.max(sender.now);
             let lane = entry.lane;
             self.unlink(i);
             self.link(i, lane);
-        } else {
-            self.remove(i);
-            if !self.insert(stream, sender, words, bytes_max, n_forgotten) {
-                // It comes back as one that is not known.
-                self.floor_ns = self.floor_ns.max(stream.start_ns);
-                *n_forgotten += 1;
-            }
+            return risen;
         }
-        risen
+        let before = Stream { time_ns: entry.time_ns, ..*stream };
+        let last = self.remove(i);
+        if self.insert(stream, sender, words, bytes_max, n_forgotten) {
+            return rise(Last::Known { words: &last, is_later });
+        }
+        // It stands where it stood, and adds nothing: a later point that there is room for tells what it rose by.
+        if !self.insert(&before, sender, &last, bytes_max, n_forgotten) {
+            self.forget(stream.start_ns, sender);
+            *n_forgotten += 1;
+        }
+        rise(Last::Newer)
+    }
+
+    /// The state of a stream goes: another that began before it may have been counted. Streams say themselves when they
+    /// began, so one that says it is yet to come makes none later than any could.
+    fn forget(&mut self, start_ns: u64, sender: Sender) {
+        let latest = sender.wall_ns.saturating_add(AHEAD_NS_MAX);
+        self.floor_ns = self.floor_ns.max(start_ns.min(latest));
     }
 
     /// Adds a stream, if there is room or another goes for it.
@@ -264,7 +275,7 @@ impl Shard {
         }
         while self.bytes + bytes > bytes_max {
             let Some(i) = self.goes_for(sender, bytes) else { return false };
-            self.floor_ns = self.floor_ns.max(self.entries[i as usize].start_ns);
+            self.forget(self.entries[i as usize].start_ns, sender);
             self.remove(i);
             *n_forgotten += 1;
         }
@@ -311,16 +322,17 @@ impl Shard {
             .or_else(|| self.lanes.iter().filter(|lane| lane.bytes >= own.bytes).find_map(silent))
     }
 
-    fn remove(&mut self, i: u32) {
+    fn remove(&mut self, i: u32) -> Box<[u64]> {
         self.unlink(i);
         let entry = &mut self.entries[i as usize];
         self.bytes -= entry.bytes();
-        entry.words = Box::default();
+        let words = std::mem::take(&mut entry.words);
         let id = entry.id;
         if let Ok(place) = self.table.find_entry(id as u64, |other| *other == i) {
             place.remove();
         }
         self.free.push(i);
+        words
     }
 
     /// Puts a stream at the end of a lane.

@@ -106,6 +106,26 @@ fn a_total_that_grows_keeps_its_place_in_line() {
         last(2_000_000_002, &[1; 9_999]),
         last(2_000_000_003, &[1]),
     ];
-    assert_eq!(seen, [100, 2, 300, 3, 200], "one that outgrew all memory is not known any more");
-    assert_eq!(totals.take_forgotten(), 1);
+    assert_eq!(seen, [100, 2, 300, 300, 3], "one that outgrew all memory stands where it stood");
+    assert_eq!(totals.take_forgotten(), 0);
+}
+
+#[test]
+fn whoever_says_to_begin_in_the_future_hides_nobody() {
+    let totals = totals(2);
+    let (now, after) = (sender(&totals, 1, 0), sender(&totals, 1, 2 * SILENT));
+    let push = |id, start_ns, time_ns, sender| {
+        let stream = Stream { id, start_ns, time_ns };
+        totals.advance(&stream, sender, &[0, 1], |last| last == Last::Nothing)
+    };
+    for id in 0..2 {
+        push(id, u64::MAX, u64::MAX, now);
+    }
+    // They go for others, one by one, as they are silent.
+    for id in 2..4 {
+        push(id, u64::MAX, u64::MAX, after);
+    }
+    assert_eq!(totals.take_forgotten(), 2);
+    let floor_ns = totals.shards[0].0.lock().floor_ns;
+    assert_eq!(floor_ns, after.wall_ns + AHEAD_NS_MAX, "what began since may count");
 }

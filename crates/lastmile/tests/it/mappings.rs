@@ -398,3 +398,27 @@ fn a_thousandth_is_divided_by_a_thousand() {
         assert!(text.contains(&format!("x_total {wanted}\n")), "{scale} {value}: {text}");
     }
 }
+
+/// A record of two bytes may make many samples, which no cap on bytes sees.
+#[test]
+fn rules_make_no_more_samples_than_there_may_be() {
+    let mapping = (0..4).fold(Mapping::new("/x"), |mapping, _| mapping.rule(Rule::new("x_total")));
+    let schema =
+        Schema::builder().family(Family::counter("x_total")).mapping(mapping).build().unwrap();
+    let agg = Aggregator::new(schema, Limits::default(), start()).unwrap();
+    let source = Source::default().path("/x");
+    for (n_records, fits) in [(1, true), (4_096, true), (4_097, false), (60_000, false)] {
+        let body = format!("[{}]", vec!["{}"; n_records].join(","));
+        let pushed = agg.push(Format::Beacon, body.as_bytes(), &source, start());
+        match pushed {
+            Ok(report) => assert_eq!((report.accepted(), fits), (4 * n_records as u64, true)),
+            Err(error) => {
+                // Behind the record that was one too many.
+                assert_eq!((error.offset(), fits), (1 + 3 * 4_097 - 1, false), "{error}");
+            }
+        }
+    }
+    let mut text = Vec::new();
+    agg.encode_to(&mut text, start()).unwrap();
+    assert_eq!(expo::parse(&text).total("x_total"), 4.0 * 4_097.0, "nothing of what does not fit");
+}

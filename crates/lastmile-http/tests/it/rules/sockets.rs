@@ -367,6 +367,36 @@ fn who_is_silent_is_asked() {
     rig.reads(STUDENT, "1");
 }
 
+/// It would hold its bytes, of those that all share, for as long as it answers.
+#[test]
+fn who_never_ends_a_message_is_given_up() {
+    let rig = Rig::new(&PublicOptions::new().socket_ping(Duration::from_millis(200)));
+    let mut idle = rig.by_hand();
+    // A text of 125 bytes, of which two come, and then pongs.
+    idle.write_all(b"\x81\xfd\0\0\0\0ab").expect("it is open");
+    idle.set_read_timeout(Some(Duration::from_millis(20))).expect("a time");
+    let begin = Instant::now();
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"\x88\x02\x03\xf0") {
+        assert!(begin.elapsed() < PATIENCE, "{seen:?}");
+        // It may be closed by now.
+        drop(idle.write_all(b"\x8a\x80\0\0\0\0"));
+        let mut bytes = [0; 64];
+        if let Ok(n) = idle.read(&mut bytes) {
+            seen.extend_from_slice(&bytes[..n]);
+        }
+    }
+    assert!(begin.elapsed() >= Duration::from_millis(200), "it had time");
+    // One that ends each of its messages stays.
+    let mut slow = rig.connect();
+    for n in 0..6 {
+        std::thread::sleep(Duration::from_millis(100));
+        let id = format!("{n:016}");
+        slow.send(Message::text(line(&id, 1))).expect("it is open");
+        while !slow.read().expect("it is answered").is_text() {}
+    }
+}
+
 #[test]
 fn a_client_closes_and_is_answered() {
     let rig = Rig::new(&PublicOptions::new());

@@ -308,7 +308,7 @@ impl Doc {
     /// The points of a metric begin here, all before of another kind that it had are none.
     pub(super) fn begin(&mut self, metric: &mut Metric, kind: Kind) {
         if metric.kind.is_some_and(|before| before != kind) {
-            self.n_points -= self.points.len() - metric.points.0 as usize;
+            // They were read all the same, and are among those that there may be.
             self.points.truncate(metric.points.0 as usize);
         }
         metric.kind = Some(kind);
