@@ -79,7 +79,8 @@ pub use push::{Lm1, PromText, Push, PushFormat, Record};
 /// The routes of `service` at their own paths, to `merge` or to `nest` under any path.
 ///
 /// Other paths stay the application's, and so do those of mappings that a later
-/// [`reload`](lastmile::Aggregator::reload) brings, which [`Endpoint`] knows at once. A peer is known where the application is served with
+/// [`reload`](lastmile::Aggregator::reload) brings, which [`Endpoint`] knows at once. A peer is known where the
+/// application is served with
 /// [`into_make_service_with_connect_info::<SocketAddr>`](Router::into_make_service_with_connect_info);
 /// without one a Prometheus that scrapes through here is shown live values, as anyone is.
 pub fn router<S: Clone + Send + Sync + 'static>(service: Service) -> Router<S> {

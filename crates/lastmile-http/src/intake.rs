@@ -16,8 +16,8 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Longest body of a push once it is inflated, in bytes: 256 KiB, four times what may be sent.
 pub const INFLATED_BYTES_MAX: usize = 256 * 1024;
 
-/// Longest body of Prometheus text, or of OTLP, in bytes as sent: 4 MiB. A page's registry has some kilobytes; a server's that
-/// pushes what it counted has more.
+/// Longest body of Prometheus text, or of OTLP, in bytes as sent: 4 MiB. A page's registry has some kilobytes; a
+/// server's that pushes what it counted has more.
 pub const TEXT_BYTES_MAX: usize = 4 << 20;
 
 /// Longest body of Prometheus text, or of OTLP, once it is inflated, in bytes: 16 MiB.

@@ -250,6 +250,7 @@ mod otlp;
 mod path;
 mod private;
 mod problem;
+mod public;
 mod push;
 mod pushed;
 mod query;

@@ -6,26 +6,26 @@ use std::sync::{Arc, OnceLock};
 #[cfg(feature = "ws")]
 use std::{pin::Pin, time::Duration};
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use lastmile::{Aggregator, Format, Timestamp};
 
 use crate::body::{ResponseBody, without_body_for_head};
-use crate::cors::{self, Cors};
+use crate::cors::Cors;
 use crate::error::Error;
 use crate::offload::Spawn;
 use crate::options::{PublicOptions, PublicRules};
-use crate::path::{Labels, NoLabels};
 use crate::private::{PrivateOptions, PrivateRules};
 use crate::problem::Problem;
+use crate::public::{Entered, Public};
 use crate::push::Door;
 use crate::pushed::Pushed;
 use crate::route::{Found, Route, Side};
 #[cfg(feature = "ws")]
 use crate::socket;
-use crate::{hit, path, refusals, scrape, script};
+use crate::{hit, refusals, scrape, script};
 
 /// One listener's routes over one [`Aggregator`]. Clones share everything, readiness too.
 ///
@@ -44,11 +44,6 @@ struct Shared {
     offload: OnceLock<Spawn>,
     #[cfg(feature = "ws")]
     sockets: OnceLock<socket::Runtime>,
-}
-
-struct Public {
-    rules: Arc<PublicRules>,
-    cors: Cors,
 }
 
 impl Service {
@@ -131,8 +126,8 @@ impl Service {
     }
 
     /// How to run what may take some milliseconds, such as `tokio::task::spawn_blocking`: bodies of more
-    /// than 64 KiB are then decoded there, and those that may have more than 256 KiB inflated too. Without it they hold the thread that polls. The
-    /// first call counts; the adapters make it.
+    /// than 64 KiB are then decoded there, and those that may have more than 256 KiB inflated too. Without it they
+    /// hold the thread that polls. The first call counts; the adapters make it.
     pub fn set_offload(&self, spawn: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) {
         self.shared.offload.get_or_init(|| Box::new(spawn));
     }
@@ -216,8 +211,8 @@ impl Service {
                 self.shared.refuse(problem, &head, None, Some(public))
             }
             (Some(found), Some(public), _) if found.route.side() == Side::Public => {
-                match enter(public, found, &head) {
-                    Ok(Entered::Preflight) => preflight(found.allow, public.cors(&head)),
+                match public.enter(found, &head) {
+                    Ok(Entered::Preflight) => public.preflight(found, &head),
                     Ok(Entered::Push(format, labels)) => {
                         let pushed =
                             self.shared.take(format, &labels, &head, body, peer, now).await;
@@ -280,24 +275,6 @@ impl Service {
     ) -> Result<Pushed, Response<ResponseBody>> {
         let (head, body) = request.into_parts();
         self.shared.take(format, &[], &head, body, peer, now).await
-    }
-}
-
-/// What a request of a public route is.
-enum Entered {
-    /// A browser asks whether its page may push.
-    Preflight,
-    /// A push of a format, with the labels that its path names.
-    Push(Format, Labels),
-    /// One that stands in the query.
-    Query(Format),
-}
-
-impl Public {
-    /// The headers that an answer to this request has for its page.
-    fn cors(&self, head: &Parts) -> HeaderMap {
-        let origin = head.headers.get(ORIGIN);
-        self.cors.headers(origin.filter(|_| self.rules.gate.allows_origin(&head.headers)))
     }
 }
 
@@ -474,36 +451,6 @@ impl Shared {
             _ => state(method, StatusCode::OK, "healthy\n"),
         })
     }
-}
-
-/// What a request of a public route is, unless its path, its method or its preflight's origin is wrong.
-fn enter(public: &Public, found: Found, head: &Parts) -> Result<Entered, Problem> {
-    let labels = path::labels(head.uri.path()).map_err(|why| match why {
-        NoLabels::Job => Problem::no_such_path(head.uri.path()),
-        NoLabels::Fault(detail) => Problem::bad_labels(detail),
-    })?;
-    if !found.route.takes(&head.method) {
-        return Err(Problem::method_not_allowed(found.allow));
-    }
-    let format = |found: Found| found.route.format(&head.headers);
-    match head.method {
-        Method::OPTIONS => {}
-        Method::GET | Method::HEAD => return Ok(Entered::Query(format(found)?)),
-        _ => return Ok(Entered::Push(format(found)?, labels)),
-    }
-    if !public.rules.gate.allows_origin(&head.headers) {
-        return Err(Problem::origin_not_listed());
-    }
-    Ok(Entered::Preflight)
-}
-
-fn preflight(allow: &'static str, cors: HeaderMap) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    *response.headers_mut() = cors;
-    cors::answer_preflight(response.headers_mut());
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-    response
 }
 
 impl fmt::Debug for Service {

@@ -11,6 +11,7 @@ mod error;
 mod exemplar;
 mod exposition;
 mod handle;
+mod keyed;
 mod limit;
 #[cfg(all(test, any(loom, shuttle)))]
 mod models;

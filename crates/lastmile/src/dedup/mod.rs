@@ -13,12 +13,11 @@ mod shard;
 #[cfg(test)]
 mod tests;
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 
-use siphasher::sip128::{Hasher128, SipHasher13};
-
+use crate::keyed::Key;
 use crate::push::Source;
-use crate::sync::{AtomicU32, CachePadded, Mutex, Ordering, RandomState};
+use crate::sync::{AtomicU32, CachePadded, Mutex, Ordering};
 use crate::time::{TICKS_PER_SEC, Ticks};
 
 use shard::{LANES, Shard, ids_in};
@@ -49,7 +48,7 @@ pub(crate) enum Claim {
 /// The ids of one aggregator.
 #[derive(Debug)]
 pub(crate) struct Ids {
-    key: [u64; 2],
+    key: Key,
     /// Bodies are hashed with what is fast: whoever found two of one hash would only have a batch of
     /// their own taken for a duplicate rather than refused. So are sources: whoever knew the lane of another
     /// could only share it, as anyone does who has as many addresses as there are lanes.
@@ -66,7 +65,7 @@ impl Ids {
     pub(crate) fn new(bytes: u64) -> Self {
         let bytes = usize::try_from(bytes.min(BYTES_MAX)).unwrap_or(usize::MAX);
         Self {
-            key: [0, 1].map(|n: u8| RandomState::new().hash_one(n)),
+            key: Key::new(),
             fast: foldhash::quality::RandomState::default(),
             shards: std::array::from_fn(|_| CachePadded::default()),
             ids_per_shard: ids_in(bytes / SHARDS),
@@ -88,9 +87,7 @@ impl Ids {
         if self.ids_per_shard == 0 {
             return Claim::New;
         }
-        let mut hasher = SipHasher13::new_with_keys(self.key[0], self.key[1]);
-        (route, source.origin_value(), id).hash(&mut hasher);
-        let id = hasher.finish128().as_u128();
+        let id = self.key.hash((route, source.origin_value(), id));
         let lane = self.lane(source);
         let shard = (id >> 64) as usize % SHARDS;
         let hash = || self.fast.hash_one(content);
@@ -108,13 +105,8 @@ impl Ids {
         self.fast.hash_one(content)
     }
 
-    /// The lane of a source: by the part of its address that stands for one client, else by its origin.
     fn lane(&self, source: &Source<'_>) -> usize {
-        let hash = match source.addr_value() {
-            Some(addr) => self.fast.hash_one(Source::prefix_of(addr)),
-            None => self.fast.hash_one(source.origin_value()),
-        };
-        hash as usize % LANES
+        self.fast.hash_one(source.sharer()) as usize % LANES
     }
 
     /// How old ids become before they go, in seconds: less than ten minutes while memory is short.

@@ -27,10 +27,7 @@ pub(super) fn decode(
     super::check_utf8(body, 0)?;
     let mut json = Json::new(body, 0);
     if json.peek() != b'{' {
-        let at = json.offset();
-        json.skip()?;
-        json.end()?;
-        return Err(DecodeError::new(DecodeReason::ExpectedObject, at, ""));
+        return Err(json.other_kind(DecodeReason::ExpectedObject));
     }
     let (meta, lists) = members(body, &mut json, samples)?;
     json.end()?;

@@ -327,6 +327,14 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// Why a text that is one value of another kind than is due is refused: for that, if it is one value at all.
+    #[cold]
+    pub(crate) fn other_kind(&mut self, why: DecodeReason) -> DecodeError {
+        let at = self.offset();
+        let read = self.skip().and_then(|()| self.end());
+        read.err().unwrap_or_else(|| DecodeError::new(why, at, ""))
+    }
+
     /// Nothing but white space may follow.
     pub(crate) fn end(&mut self) -> Result<()> {
         self.peek();

@@ -25,10 +25,7 @@ pub(super) fn decode(
     super::check_utf8(body, 0)?;
     let mut json = Json::new(body, 0);
     if json.peek() != b'[' {
-        let start = json.offset();
-        json.skip()?;
-        json.end()?;
-        return Err(DecodeError::new(DecodeReason::ExpectedArray, start, ""));
+        return Err(json.other_kind(DecodeReason::ExpectedArray));
     }
     json.open(b'[', "")?;
     if !json.is_empty(b']') {

@@ -74,12 +74,7 @@ pub(super) fn decode(
         }
         // One alone: the older CSP report, and a report of who does not queue.
         b'{' => reader.report(&mut json)?,
-        _ => {
-            let start = json.offset();
-            json.skip()?;
-            json.end()?;
-            return Err(DecodeError::new(DecodeReason::ExpectedArray, start, ""));
-        }
+        _ => return Err(json.other_kind(DecodeReason::ExpectedArray)),
     }
     json.end()
 }

@@ -77,6 +77,15 @@ impl Source<'_> {
 }
 
 impl<'a> Source<'a> {
+    /// Whose share of a memory that all share it takes of: the part of its address that stands for one client, or else
+    /// its origin.
+    pub(crate) fn sharer(&self) -> (Option<[u8; 8]>, Option<&'a str>) {
+        match self.addr {
+            Some(addr) => (Some(Self::prefix_of(addr)), None),
+            None => (None, self.origin),
+        }
+    }
+
     /// The client's address, behind proxies the one they vouch for.
     #[must_use]
     pub fn addr(mut self, addr: IpAddr) -> Self {

@@ -10,9 +10,9 @@
 //! own clock's word, which is only trusted as far as the age that the point itself gives the stream agrees.
 //!
 //! **Fair shares.** When memory is full the stream of the fullest lane goes that was silent for longest: lanes are
-//! sources, as those of batch ids are, and what counts is bytes. A lane does not push out what is alive in itself: who comes when all places
-//! are taken by streams that still push waits, uncounted, until one falls silent, as rotating through more streams than
-//! there are places would make all of them baselines, always.
+//! sources, as those of batch ids are, and what counts is bytes. A lane does not push out what is alive in itself: who
+//! comes when all places are taken by streams that still push waits, uncounted, until one falls silent, as rotating
+//! through more streams than there are places would make all of them baselines, always.
 //!
 //! ```text
 //! shard × 16:  table ── id → index ──► entries  [id 16][start 8][time 8][words 16][tick 4][links 8][lane 4]
@@ -25,12 +25,13 @@ mod tests;
 
 pub(crate) use rise::{Amount, Buckets, Counted, Rise};
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::Hash;
 
 use hashbrown::HashTable;
 
+use crate::keyed::Key;
 use crate::push::Source;
-use crate::sync::{AtomicU64, CachePadded, Mutex, Ordering, RandomState};
+use crate::sync::{AtomicU64, CachePadded, Mutex, Ordering};
 use crate::time::{TICKS_PER_SEC, Ticks};
 
 /// Locks that streams are spread over.
@@ -73,8 +74,8 @@ pub(crate) enum Last<'a> {
     Nothing,
     /// What of it was counted is not known.
     Unknown,
-    /// A point of a later moment was counted.
-    Newer,
+    /// This point adds nothing: one of a later moment was counted, or there is no room to keep this one.
+    Passed,
 }
 
 /// Who sends, and when it came.
@@ -88,7 +89,7 @@ pub(crate) struct Sender {
 /// The streams of one aggregator.
 #[derive(Debug)]
 pub(crate) struct Totals {
-    keys: [RandomState; 2],
+    key: Key,
     shards: [CachePadded<Mutex<Shard>>; SHARDS],
     shard_bytes: usize,
     /// When this process began, as streams tell it.
@@ -140,7 +141,7 @@ impl Totals {
     /// Room for streams in so many bytes, of a process that began at this moment.
     pub(crate) fn new(bytes: u64, began_ms: u64) -> Self {
         Self {
-            keys: [RandomState::new(), RandomState::new()],
+            key: Key::new(),
             shards: std::array::from_fn(|_| CachePadded::default()),
             shard_bytes: usize::try_from(bytes).unwrap_or(usize::MAX) / SHARDS,
             began_ns: began_ms.saturating_mul(1_000_000),
@@ -150,19 +151,13 @@ impl Totals {
 
     /// The keyed hash of something that names a stream.
     pub(crate) fn hash(&self, name: impl Hash) -> u128 {
-        let [high, low] = &self.keys;
-        u128::from(high.hash_one(&name)) << 64 | u128::from(low.hash_one(&name))
+        self.key.hash(name)
     }
 
     /// Who sends a push that came at this moment.
     pub(crate) fn sender(&self, source: &Source<'_>, now: Ticks, wall_ms: u64) -> Sender {
-        let [key, _] = &self.keys;
-        let hash = match source.addr_value() {
-            Some(addr) => key.hash_one(Source::prefix_of(addr)),
-            None => key.hash_one(source.origin_value()),
-        };
-        let wall_ns = wall_ms.saturating_mul(1_000_000);
-        Sender { lane: hash as usize % LANES, now, wall_ns }
+        let lane = self.key.hash(source.sharer()) as usize % LANES;
+        Sender { lane, now, wall_ns: wall_ms.saturating_mul(1_000_000) }
     }
 
     /// A point of a stream came, whose total these words are: tells `rise` what is known of the stream, and keeps the
@@ -227,7 +222,7 @@ impl Shard {
     ) -> R {
         let entry = &mut self.entries[i as usize];
         if stream.time_ns != 0 && stream.time_ns < entry.time_ns {
-            return rise(Last::Newer);
+            return rise(Last::Passed);
         }
         let is_later = stream.time_ns == 0 || stream.time_ns > entry.time_ns;
         if entry.words.len() == words.len() {
@@ -250,7 +245,7 @@ impl Shard {
             self.forget(stream.start_ns, sender);
             *n_forgotten += 1;
         }
-        rise(Last::Newer)
+        rise(Last::Passed)
     }
 
     /// The state of a stream goes: another that began before it may have been counted. Streams say themselves when they

@@ -56,7 +56,7 @@ impl Amount {
         let (words, is_later) = match last {
             Last::Unknown => return Rise::Baseline,
             Last::Nothing => return Rise::By(self.to_f64()),
-            Last::Newer => return Rise::By(0.0),
+            Last::Passed => return Rise::By(0.0),
             Last::Known { words, is_later } => (words, is_later),
         };
         let rise = match (self, Self::of_words(words)) {
@@ -161,7 +161,7 @@ impl<'a> Buckets<'a> {
         let (last, is_later) = match last {
             Last::Unknown => return Rise::Baseline,
             Last::Nothing => return Rise::By(self.all(out)),
-            Last::Newer => return Rise::By(self.nothing()),
+            Last::Passed => return Rise::By(self.nothing()),
             Last::Known { words, is_later } => (Buckets(words), is_later),
         };
         if !self.is_like(last) {

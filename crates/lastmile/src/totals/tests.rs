@@ -96,7 +96,7 @@ fn a_total_that_grows_keeps_its_place_in_line() {
             Last::Known { words, .. } => words.len(),
             Last::Nothing => 100,
             Last::Unknown => 200,
-            Last::Newer => 300,
+            Last::Passed => 300,
         })
     };
     let seen = [

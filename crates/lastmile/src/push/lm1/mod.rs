@@ -92,10 +92,7 @@ pub(super) fn line(
     super::check_utf8(&body[start..end], start)?;
     let mut json = Json::new(&body[..end], start);
     if json.peek() != b'{' {
-        let at = json.offset();
-        json.skip()?;
-        json.end()?;
-        return Err(DecodeError::new(DecodeReason::ExpectedObject, at, ""));
+        return Err(json.other_kind(DecodeReason::ExpectedObject));
     }
     json.open(b'{', "")?;
     let mut batch = Batch::default();
