@@ -8,13 +8,18 @@ use crate::push::counted::{check_bucket, check_sum};
 use crate::push::number::Number;
 use crate::push::report::Refusal;
 use crate::store::FamilyState;
-use crate::totals::{Buckets, Rise};
+use crate::totals::Buckets;
 use crate::value::native::{SCHEMA_MAX, SCHEMA_MIN, upper_bound};
 
 /// Scales that SDKs use.
 /// Source: opentelemetry-specification, specification/metrics/sdk.md, "Base2 Exponential Bucket Histogram Aggregation",
 /// `MaxScale` 20; data-model.md, "a minimum scale of -10".
 const SCALES: std::ops::RangeInclusive<i32> = -10..=20;
+
+/// Buckets of a coarser scale than this go where their upper edges do, as explicit ones do: what they share a series
+/// with would stay as coarse for its life, and 160 buckets of scale 0 hold any two values of which one is 10^48 times
+/// the other.
+const COARSEST: i32 = 0;
 
 /// A float has this exponent where it ends, and a bucket that ends lower than this one is empty for all we count.
 const EXPONENTS: std::ops::Range<f64> = -1_000.0..1_024.0;
@@ -94,14 +99,10 @@ impl<'a> Agreed<'a> {
     pub(super) fn put_rise(
         self,
         family: &FamilyState,
-        rise: Rise<crate::totals::Counted>,
+        rise: crate::totals::Counted,
         risen: &[(i64, u64)],
         numbers: &mut Vec<Number>,
     ) -> Result<()> {
-        let Rise::By(rise) = rise else {
-            numbers.push(Number::point(0.0, SCHEMA_MAX));
-            return Ok(());
-        };
         let edges = Edges { bounds: self.bounds, scale: self.counted.scale.map(|_| rise.scale) };
         let zeros = (self.counted.threshold, rise.zeros);
         put(family, edges, rise.sum, zeros, risen.iter().copied(), numbers)
@@ -172,9 +173,8 @@ fn put(
         count = count.saturating_add(n);
         is_any = true;
     }
-    if let Some(scale) = edges.scale.filter(|_| is_any) {
-        let finest = scale.clamp(SCHEMA_MIN.into(), SCHEMA_MAX.into()) as i8;
-        numbers[at] = Number::point(sum, finest);
+    if let Some(scale @ COARSEST..) = edges.scale.filter(|_| is_any) {
+        numbers[at] = Number::point(sum, scale.min(SCHEMA_MAX.into()) as i8);
     }
     check_sum(family, sum, count)
 }

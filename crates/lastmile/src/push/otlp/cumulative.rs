@@ -10,7 +10,7 @@ use crate::push::number::Number;
 use crate::push::report::{Counts, PushReport, Refusal};
 use crate::push::samples::Samples;
 use crate::store::{Target, Text};
-use crate::totals::{Rise, Sender, Stream, Totals};
+use crate::totals::{Rise, Sender, Since, Stream, Totals};
 use crate::value::native::SCHEMA_MAX;
 
 /// A total on its way.
@@ -58,7 +58,11 @@ impl StreamNames {
         let kind = metric.kind.map(|kind| kind as u8);
         let attributes = of(within(&doc.attributes, point.attributes));
         let names = (resource, scope, name, unit, kind, attributes, point.start_ns);
-        Stream { id: totals.hash(names), start_ns: point.start_ns, time_ns: point.time_ns }
+        let (start_ns, time_ns) = (point.start_ns, point.time_ns);
+        let age_ns = time_ns.checked_sub(start_ns);
+        let theirs_ns = if age_ns.is_some() { start_ns } else { 0 };
+        let since = Since { ours_ns: 0, theirs_ns, age_ns };
+        Stream { id: totals.hash(names), start_ns, time_ns, since }
     }
 }
 
@@ -142,6 +146,7 @@ fn rise(
                 totals.advance(&point.stream, sender, &amount.words(), |last| amount.rise(last));
             let (known, value) = match rise {
                 Rise::By(value) => (Known::Yes, value),
+                Rise::Behind => (Known::Yes, 0.0),
                 Rise::Baseline => (Known::No, 0.0),
             };
             samples.numbers.push(Number { value, n: 1 });
@@ -159,15 +164,13 @@ fn rise(
                 let rise = totals.advance(&point.stream, sender, total.words(), |last| {
                     total.rise(last, &mut risen)
                 });
-                if let Rise::By(rise) = rise
-                    && rise.sum == 0.0
-                    && rise.zeros == 0
-                    && risen.is_empty()
-                {
-                    samples.numbers.push(Number::point(0.0, SCHEMA_MAX));
-                    return Ok(Known::Yes);
+                let nothing = Number::point(0.0, SCHEMA_MAX);
+                match rise {
+                    Rise::By(rise) if rise.sum != 0.0 || rise.zeros != 0 || !risen.is_empty() => {
+                        agreed.put_rise(family, rise, &risen, &mut samples.numbers)?;
+                    }
+                    _ => samples.numbers.push(nothing),
                 }
-                agreed.put_rise(family, rise, &risen, &mut samples.numbers)?;
                 Ok(if rise == Rise::Baseline { Known::No } else { Known::Yes })
             });
             (doc.words, doc.risen) = (words, risen);
