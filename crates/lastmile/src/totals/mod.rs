@@ -24,10 +24,14 @@
 //!              lane × 64: first ⇄ … ⇄ last      the longest silent first
 //! ```
 
+#[cfg(feature = "pushgateway")]
+mod group;
 mod rise;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "pushgateway")]
+pub(crate) use group::Begun;
 pub(crate) use rise::{Amount, Buckets, Counted, Rise};
 
 use std::hash::Hash;
@@ -61,11 +65,6 @@ const AHEAD_NS_MAX: u64 = 300 * 1_000_000_000;
 /// Hosts that keep time by NTP are within some tens of milliseconds; source: RFC 5905, §1.
 const SKEW_NS: u64 = 5 * 1_000_000_000;
 
-/// Most words of a total: it is compared with the one before under a lock, which takes some 10 µs then. SDKs make
-/// histograms of 160 buckets.
-/// Source: opentelemetry-specification, specification/metrics/sdk.md, `MaxSize` 160.
-const WORDS_MAX: usize = 8_192;
-
 /// No entry.
 const NONE: u32 = u32::MAX;
 
@@ -85,7 +84,7 @@ pub(crate) struct Stream {
 /// nothing is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Since {
-    /// When there was nothing of it yet, by our clock.
+    /// When its sender had nothing of it yet, by our clock; not used once any such stream was lost.
     pub(crate) ours_ns: u64,
     /// When it began, by the client's clock.
     pub(crate) theirs_ns: u64,
@@ -119,6 +118,9 @@ pub(crate) struct Totals {
     /// When this process began, as streams tell it.
     began_ns: u64,
     n_forgotten: AtomicU64,
+    /// Groups that began, each time they did.
+    #[cfg(feature = "pushgateway")]
+    n_begun: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -130,6 +132,8 @@ struct Shard {
     bytes: usize,
     /// The latest start of a stream whose state went.
     floor_ns: u64,
+    /// Whether the state of one that does not say when it began went, or was never kept.
+    has_lost_any: bool,
 }
 
 #[derive(Debug)]
@@ -162,6 +166,11 @@ impl Lane {
 }
 
 impl Totals {
+    /// Most words of a total: it is compared with the one before under a lock, which takes some 10 µs then. SDKs make
+    /// histograms of 160 buckets.
+    /// Source: opentelemetry-specification, specification/metrics/sdk.md, `MaxSize` 160.
+    pub(crate) const WORDS_MAX: usize = 8_192;
+
     /// Room for streams in so many bytes, of a process that began at this moment.
     pub(crate) fn new(bytes: u64, began_ms: u64) -> Self {
         Self {
@@ -170,6 +179,8 @@ impl Totals {
             shard_bytes: usize::try_from(bytes).unwrap_or(usize::MAX) / SHARDS,
             began_ns: began_ms.saturating_mul(1_000_000),
             n_forgotten: AtomicU64::new(0),
+            #[cfg(feature = "pushgateway")]
+            n_begun: AtomicU64::new(0),
         }
     }
 
@@ -193,7 +204,7 @@ impl Totals {
         words: &[u64],
         rise: impl FnOnce(Last<'_>) -> Rise<T>,
     ) -> Rise<T> {
-        let mut shard = self.shards[(stream.id >> 64) as usize % SHARDS].0.lock();
+        let mut shard = self.shard(stream.id).lock();
         let shard = &mut *shard;
         if shard.lanes.is_empty() {
             shard.lanes = vec![Lane::EMPTY; LANES];
@@ -204,14 +215,22 @@ impl Totals {
         let risen = if let Some(&i) = known {
             shard.known(i, stream, sender, words, self.shard_bytes, &mut n_forgotten, rise)
         } else {
-            let is_whole = stream.since.is_after(shard.floor_ns, self.began_ns, sender.wall_ns);
+            let mut since = stream.since;
+            // What was there once may be gone from here, and only seems new.
+            since.ours_ns = if shard.has_lost_any { 0 } else { since.ours_ns };
+            let is_whole = since.is_after(shard.floor_ns, self.began_ns, sender.wall_ns);
             let has_room = shard.insert(stream, sender, words, self.shard_bytes, &mut n_forgotten);
+            shard.has_lost_any |= !has_room && stream.start_ns == 0;
             if has_room && is_whole { rise(Last::Nothing) } else { Rise::Baseline }
         };
         if n_forgotten > 0 {
             self.n_forgotten.fetch_add(n_forgotten, Ordering::Relaxed);
         }
         risen
+    }
+
+    fn shard(&self, id: u128) -> &Mutex<Shard> {
+        &self.shards[(id >> 64) as usize % SHARDS].0
     }
 
     /// Streams whose state went for want of memory, since this was last asked.
@@ -291,6 +310,7 @@ impl Shard {
     /// could.
     fn forget(&mut self, start_ns: u64, sender: Sender) {
         let latest = sender.wall_ns.saturating_add(AHEAD_NS_MAX);
+        self.has_lost_any |= start_ns == 0;
         let start_ns = if start_ns == 0 { sender.wall_ns } else { start_ns };
         self.floor_ns = self.floor_ns.max(start_ns.min(latest));
     }
@@ -305,7 +325,7 @@ impl Shard {
         n_forgotten: &mut u64,
     ) -> bool {
         let bytes = STREAM_BYTES + size_of_val(words);
-        if bytes > bytes_max || words.len() > WORDS_MAX {
+        if bytes > bytes_max || words.len() > Totals::WORDS_MAX {
             return false;
         }
         while self.bytes + bytes > bytes_max {

@@ -94,10 +94,15 @@ pub(crate) struct Counted {
 
 impl<'a> Buckets<'a> {
     /// Of bounds with this hash.
-    pub(crate) fn explicit(out: &'a mut Vec<u64>, sum: f64, bounds: u64, counts: &[u64]) -> Self {
+    pub(crate) fn explicit(
+        out: &'a mut Vec<u64>,
+        sum: f64,
+        bounds: u64,
+        counts: impl IntoIterator<Item = u64>,
+    ) -> Self {
         out.clear();
         out.extend([sum.to_bits(), EXPLICIT, bounds, 0, 0]);
-        out.extend_from_slice(counts);
+        out.extend(counts);
         Self(out)
     }
 
@@ -107,12 +112,12 @@ impl<'a> Buckets<'a> {
         sum: f64,
         (scale, offset): (i32, i32),
         (threshold, zeros): (f64, u64),
-        counts: &[u64],
+        counts: impl IntoIterator<Item = u64>,
     ) -> Self {
         out.clear();
         let (scale, offset) = (u64::from(scale as u32), i64::from(offset) as u64);
         out.extend([sum.to_bits(), scale, threshold.to_bits(), offset, zeros]);
-        out.extend_from_slice(counts);
+        out.extend(counts);
         Self(out)
     }
 

@@ -1,17 +1,15 @@
 //! Points that are totals: which streams they are of, and what they add.
 
-use std::hash::{BuildHasher, Hasher};
-
 use super::counted::Agreed;
 use super::doc::{Attribute, Data, Doc, Metric, Point, Value, within};
 use super::walk;
 use crate::push::Intake;
+use crate::push::counted::edges::hash_bounds;
 use crate::push::number::Number;
 use crate::push::report::{Counts, PushReport, Refusal};
 use crate::push::samples::Samples;
 use crate::store::{Target, Text};
 use crate::totals::{Rise, Sender, Since, Stream, Totals};
-use crate::value::native::SCHEMA_MAX;
 
 /// A total on its way.
 #[derive(Clone, Copy, Debug)]
@@ -160,16 +158,15 @@ fn rise(
             let (mut words, mut risen) =
                 (std::mem::take(&mut doc.words), std::mem::take(&mut doc.risen));
             let put = Agreed::new(doc, &doc.counted[at as usize]).and_then(|agreed| {
-                let total = agreed.total(&mut words, hash_bounds(agreed.bounds));
+                let total = agreed.total(&mut words, hash_bounds(agreed.bounds.iter().copied()));
                 let rise = totals.advance(&point.stream, sender, total.words(), |last| {
                     total.rise(last, &mut risen)
                 });
-                let nothing = Number::point(0.0, SCHEMA_MAX);
                 match rise {
                     Rise::By(rise) if rise.sum != 0.0 || rise.zeros != 0 || !risen.is_empty() => {
                         agreed.put_rise(family, rise, &risen, &mut samples.numbers)?;
                     }
-                    _ => samples.numbers.push(nothing),
+                    _ => samples.numbers.push(Number::NOTHING),
                 }
                 Ok(if rise == Rise::Baseline { Known::No } else { Known::Yes })
             });
@@ -177,11 +174,4 @@ fn rise(
             put
         }
     }
-}
-
-/// Tells bounds apart that one stream had. Two of one hash would only be a client's own that took pains.
-fn hash_bounds(bounds: &[f64]) -> u64 {
-    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
-    bounds.iter().for_each(|bound| hasher.write_u64(bound.to_bits()));
-    hasher.finish()
 }
