@@ -91,12 +91,21 @@
 //! text 0.0.4 or OpenMetrics whose counters and histograms are increments since the last push; see
 //! [`Format::PromText`](lastmile::Format::PromText). Labels in the path, percent-decoded, are those of every sample:
 //! `/metrics/app/student`; a value with slashes is written as `/metrics/page@base64/L2hvbWU`, in base64 for URLs. A
-//! sample that has such a label itself is refused as `malformed`, as the gateway refuses its push. A path that begins
-//! with `/metrics/job` is a Pushgateway's, whose pushes do not add: 404. Where both sides share a listener,
-//! `GET /metrics` is the scrape and `POST /metrics` the push.
+//! sample that has such a label itself is refused as `malformed`, as the gateway refuses its push. Where both sides share
+//! a listener, `GET /metrics` is the scrape and `POST /metrics` the push. With the feature `pushgateway` a body may be
+//! `application/vnd.google.protobuf`, delimited, too.
 //!
 //! What is counted is what was sent, and `@cabify/prom-react` 0.3 sends more than happened: its whole registry with each
 //! observation, set to 0 only when an answer has come. Three increments at once arrive as 1, 2 and 3, which are 6.
+//!
+//! # Totals, as to a Pushgateway
+//! With the feature `pushgateway` a path whose first label is `job` names a group, and what is pushed to it are totals:
+//! `/metrics/job/nightly/zone/eu`, as text or protobuf. What they rose by since the group's last push is added, as
+//! [`Source::grouping_key`](lastmile::Source) says; `POST` and `PUT` are one, answered 200. A total that a push leaves out
+//! stays where it stood, also with `PUT`: dropping it would make it a baseline when it comes back, or count it twice.
+//! `DELETE` forgets what the group stood at, answered 202, and takes nothing back of what was counted. Labels of the group
+//! that a family declares are those of its samples; another only names the group, so a family needs no label `job`.
+//! Groups of one key are another's of no other: whoever has an API key of his own has groups of his own.
 //!
 //! # OTLP
 //! `POST /v1/metrics` takes `ExportMetricsServiceRequest` as `application/json` or `application/x-protobuf`, see

@@ -289,6 +289,8 @@ impl PublicRules {
     pub(crate) fn caps(&self, format: Format) -> Caps {
         match format {
             Format::PromText => self.text_caps,
+            #[cfg(feature = "pushgateway")]
+            Format::PromProtobuf => self.text_caps,
             #[cfg(feature = "otlp")]
             Format::OtlpJson | Format::OtlpProtobuf => self.text_caps,
             _ => self.caps,

@@ -149,9 +149,9 @@ impl Problem {
             .with(ACCEPT_ENCODING, HeaderValue::from_static(CODINGS))
     }
 
-    #[cfg(feature = "otlp")]
-    pub(crate) fn unknown_type() -> Self {
-        let detail = "Send application/json or application/x-protobuf. Nothing was counted.";
+    #[cfg(any(feature = "otlp", feature = "pushgateway"))]
+    pub(crate) fn unknown_type(known: &str) -> Self {
+        let detail = format!("Send {known}. Nothing was counted.");
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         Self::new(status, "media_type", RequestRefusal::MediaType, detail)
     }

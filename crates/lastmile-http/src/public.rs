@@ -10,7 +10,7 @@ use lastmile::Format;
 use crate::body::ResponseBody;
 use crate::cors::{self, Cors};
 use crate::options::PublicRules;
-use crate::path::{self, Labels, NoLabels};
+use crate::path::{self, Labels};
 use crate::problem::Problem;
 use crate::route::Found;
 
@@ -25,6 +25,8 @@ pub(crate) enum Entered {
     Preflight,
     /// A push of a format, with the labels that its path names.
     Push(Format, Labels),
+    /// A group is to begin anew.
+    Forget(Labels),
     /// One that stands in the query.
     Query(Format),
 }
@@ -38,10 +40,7 @@ impl Public {
 
     /// What a request is, unless its path, its method or its preflight's origin is wrong.
     pub(crate) fn enter(&self, found: Found, head: &Parts) -> Result<Entered, Problem> {
-        let labels = path::labels(head.uri.path()).map_err(|why| match why {
-            NoLabels::Job => Problem::no_such_path(head.uri.path()),
-            NoLabels::Fault(detail) => Problem::bad_labels(detail),
-        })?;
+        let labels = path::labels(head.uri.path()).map_err(Problem::bad_labels)?;
         if !found.route.takes(&head.method) {
             return Err(Problem::method_not_allowed(found.allow));
         }
@@ -50,6 +49,9 @@ impl Public {
                 true => Ok(Entered::Preflight),
                 false => Err(Problem::origin_not_listed()),
             };
+        }
+        if head.method == Method::DELETE {
+            return Ok(Entered::Forget(labels));
         }
         let format = found.route.format(&head.headers)?;
         let is_query = head.method == Method::GET || head.method == Method::HEAD;

@@ -17,6 +17,7 @@ use crate::inflate::Coding;
 use crate::intake::Intake;
 use crate::offload::{self, Spawn};
 use crate::options::PublicRules;
+use crate::path::Labels;
 use crate::problem::Problem;
 
 /// Names one immutable body, so that a push that a network repeats can be counted once.
@@ -40,7 +41,7 @@ pub(crate) struct Door<'a> {
     pub(crate) rules: &'a Arc<PublicRules>,
     pub(crate) offload: Option<&'a Spawn>,
     /// Those that the path names.
-    pub(crate) labels: &'a [(String, String)],
+    pub(crate) labels: &'a Labels,
 }
 
 impl Door<'_> {
@@ -90,7 +91,7 @@ impl Door<'_> {
             Some(spawn) => {
                 let (aggregator, rules) = (aggregator.clone(), Arc::clone(rules));
                 let (headers, body) = (headers.clone(), body.into_vec());
-                let (path, labels) = (path.to_owned(), labels.to_vec());
+                let (path, labels) = (path.to_owned(), labels.clone());
                 let share = share.into_owned(&rules.budget);
                 let work = move || {
                     let gate = &rules.gate;
@@ -101,6 +102,29 @@ impl Door<'_> {
                 offload::run(spawn, work).await.unwrap_or_else(|| Err(Problem::busy()))
             }
         }
+    }
+
+    /// Forgets what the totals of the group stood at that the path names.
+    ///
+    /// # Errors
+    /// What to answer; nothing was forgotten then.
+    #[cfg(feature = "pushgateway")]
+    pub(crate) fn forget(
+        self,
+        head: &Parts,
+        peer: Option<SocketAddr>,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        let Self { aggregator, rules, labels, .. } = self;
+        let admitted = rules.gate.admit(&head.headers, head.uri.query(), peer, now);
+        let admitted = admitted.map_err(Problem::denied)?;
+        let pairs: Vec<_> = labels.pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let mut source = Source::default().grouping_key(&pairs);
+        if let Some(name) = admitted.key.and_then(|key| rules.gate.keys.name(key)) {
+            source = source.key(name);
+        }
+        aggregator.forget_group(&source, now);
+        Ok(())
     }
 
     /// Decodes and applies what stands in the query of a request whose page may push. It is there with the head, so
@@ -171,7 +195,7 @@ impl Arrival {
         gate: &Gate,
         request: &HeaderMap,
         path: &str,
-        labels: &[(String, String)],
+        labels: &Labels,
         body: &[u8],
     ) -> Result<PushReport, Problem> {
         let Self { deflated, plain } = self;
@@ -196,13 +220,20 @@ impl Plain {
         gate: &Gate,
         request: &HeaderMap,
         path: &str,
-        labels: &[(String, String)],
+        labels: &Labels,
         body: &[u8],
     ) -> Result<PushReport, DecodeError> {
         let Self { format, admitted, tells_ids, now } = self;
         let headers = Texts(request);
-        let labels: Vec<_> = labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        let mut source = Source::default().labels(&labels);
+        let pairs: Vec<_> = labels.pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let mut source = Source::default();
+        #[cfg(feature = "pushgateway")]
+        if labels.is_group {
+            source = source.grouping_key(&pairs);
+        }
+        if !labels.is_group {
+            source = source.labels(&pairs);
+        }
         #[cfg(feature = "mapping")]
         if format == Format::Beacon {
             source = source.path(path);

@@ -1,4 +1,4 @@
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 use lastmile::{Format, PushReport};
 
 use crate::body::ResponseBody;
@@ -24,6 +24,15 @@ impl Pushed {
         Self { report, answer }
     }
 
+    /// Answers as a Pushgateway does, whose clients take no other status than 200 and 202.
+    /// Source: prometheus/client_golang prometheus/push/push.go, `push`.
+    pub(crate) fn of_group(mut self) -> Self {
+        if self.answer.status() == StatusCode::NO_CONTENT {
+            *self.answer.status_mut() = StatusCode::OK;
+        }
+        self
+    }
+
     /// What was counted, and what was refused.
     #[must_use]
     pub fn report(&self) -> &PushReport {
@@ -31,7 +40,7 @@ impl Pushed {
     }
 
     /// 204, or 200 with the report where the client asked for it or where lines of it were lost; of OTLP 200 and its
-    /// own response; 202 for Faro.
+    /// own response; 202 for Faro; 200 for totals of a group.
     #[must_use]
     pub fn into_response(self) -> Response<ResponseBody> {
         self.answer

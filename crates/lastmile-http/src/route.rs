@@ -4,6 +4,12 @@ use lastmile::Format;
 use crate::problem::Problem;
 use crate::{path, script};
 
+/// What the path of a group begins with.
+const GROUPS: &str = "/metrics/job/";
+
+#[cfg(feature = "pushgateway")]
+const PROTOBUF: &str = "application/vnd.google.protobuf";
+
 /// Who a route is for: whoever loads a page, or whoever runs the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -15,6 +21,11 @@ pub(crate) enum Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Push(Format),
+    /// What Prometheus' clients expose, as increments.
+    Prometheus,
+    /// The same as totals of a group, which can be deleted.
+    #[cfg(feature = "pushgateway")]
+    Group,
     /// A push whose format its `Content-Type` says.
     #[cfg(feature = "otlp")]
     Otlp,
@@ -31,15 +42,20 @@ pub(crate) enum Route {
 impl Route {
     /// Each path as an adapter routes it, and what it means.
     pub(crate) const ALL: [(&'static str, Self);
-        11 + cfg!(feature = "otlp") as usize
+        11 + 2 * cfg!(feature = "pushgateway") as usize
+            + cfg!(feature = "otlp") as usize
             + cfg!(feature = "reports") as usize
             + cfg!(feature = "ws") as usize
             + cfg!(feature = "faro") as usize] = [
         ("/lm", Self::Push(Format::Lm1)),
         ("/record", Self::Push(Format::Record)),
-        ("/metrics", Self::Push(Format::PromText)),
-        (path::BEHIND, Self::Push(Format::PromText)),
-        ("/metrics/{*labels}", Self::Push(Format::PromText)),
+        ("/metrics", Self::Prometheus),
+        (path::BEHIND, Self::Prometheus),
+        ("/metrics/{*labels}", Self::Prometheus),
+        #[cfg(feature = "pushgateway")]
+        (GROUPS, Self::Group),
+        #[cfg(feature = "pushgateway")]
+        ("/metrics/job/{*labels}", Self::Group),
         #[cfg(feature = "otlp")]
         ("/v1/metrics", Self::Otlp),
         #[cfg(feature = "reports")]
@@ -58,14 +74,20 @@ impl Route {
 
     /// What a path means on one side. Paths are compared whole and as they are written, but for labels.
     pub(crate) fn find(path: &str, side: Side) -> Option<Self> {
-        let known = if path.starts_with(path::BEHIND) { path::BEHIND } else { path };
+        let known = match path {
+            _ if path::is_group(path) => GROUPS,
+            _ if path.starts_with(path::BEHIND) => path::BEHIND,
+            _ => path,
+        };
         let mut all = Self::ALL.iter().filter(|(_, route)| route.side() == side);
         all.find(|(path, _)| *path == known).map(|(_, route)| *route)
     }
 
     pub(crate) fn side(self) -> Side {
         match self {
-            Self::Push(_) | Self::Script => Side::Public,
+            Self::Push(_) | Self::Prometheus | Self::Script => Side::Public,
+            #[cfg(feature = "pushgateway")]
+            Self::Group => Side::Public,
             #[cfg(feature = "otlp")]
             Self::Otlp => Side::Public,
             #[cfg(feature = "ws")]
@@ -75,12 +97,17 @@ impl Route {
     }
 
     /// The format of a push that comes here with these headers.
-    #[cfg_attr(not(feature = "otlp"), expect(unused_variables, reason = "paths alone tell"))]
     pub(crate) fn format(self, request: &HeaderMap) -> Result<Format, Problem> {
         match self {
             Self::Push(format) => Ok(format),
+            Self::Prometheus => prometheus(request),
+            #[cfg(feature = "pushgateway")]
+            Self::Group => prometheus(request),
             #[cfg(feature = "otlp")]
-            Self::Otlp => crate::otlp::format(request).ok_or_else(Problem::unknown_type),
+            Self::Otlp => {
+                let known = "application/json or application/x-protobuf";
+                crate::otlp::format(request).ok_or_else(|| Problem::unknown_type(known))
+            }
             _ => unreachable!("it is no push"),
         }
     }
@@ -95,7 +122,9 @@ impl Route {
             #[cfg(feature = "mapping")]
             Self::Push(Format::Beacon) => "GET, HEAD, POST, OPTIONS",
             Self::Push(Format::Hit) | Self::Script => "GET, HEAD",
-            Self::Push(_) => "POST, OPTIONS",
+            Self::Push(_) | Self::Prometheus => "POST, OPTIONS",
+            #[cfg(feature = "pushgateway")]
+            Self::Group => "POST, PUT, DELETE, OPTIONS",
             #[cfg(feature = "otlp")]
             Self::Otlp => "POST, OPTIONS",
             #[cfg(feature = "ws")]
@@ -103,6 +132,27 @@ impl Route {
             Self::Metrics | Self::Refusals | Self::Healthy | Self::Ready => "GET, HEAD",
         }
     }
+}
+
+/// Protobuf where `Content-Type` says so, else text, which clients call what they like or nothing.
+/// Source: prometheus/common expfmt/expfmt.go, `ProtoFmt`.
+#[cfg_attr(not(feature = "pushgateway"), expect(unused_variables, reason = "it is text"))]
+fn prometheus(request: &HeaderMap) -> Result<Format, Problem> {
+    #[cfg(feature = "pushgateway")]
+    if let Some(Ok(value)) = request.get(http::header::CONTENT_TYPE).map(|value| value.to_str()) {
+        let mut parts = value.split(';').map(str::trim);
+        if parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(PROTOBUF)) {
+            let encoding =
+                parts.filter_map(|part| part.split_once('=')).find_map(|(name, value)| {
+                    name.trim().eq_ignore_ascii_case("encoding").then_some(value.trim())
+                });
+            return match encoding.unwrap_or("delimited").trim_matches('"') {
+                "delimited" => Ok(Format::PromProtobuf),
+                _ => Err(Problem::unknown_type("text, or protobuf that is delimited")),
+            };
+        }
+    }
+    Ok(Format::PromText)
 }
 
 /// What a path means on a listener, which may have both sides.

@@ -17,6 +17,7 @@ use crate::cors::Cors;
 use crate::error::Error;
 use crate::offload::Spawn;
 use crate::options::{PublicOptions, PublicRules};
+use crate::path::Labels;
 use crate::private::{PrivateOptions, PrivateRules};
 use crate::problem::Problem;
 use crate::public::{Entered, Public};
@@ -218,6 +219,12 @@ impl Service {
                             self.shared.take(format, &labels, &head, body, peer, now).await;
                         pushed.map_or_else(|refusal| refusal, Pushed::into_response)
                     }
+                    Ok(Entered::Forget(labels)) => {
+                        let forgotten = self.shared.forget(public, &labels, &head, peer, now);
+                        forgotten.unwrap_or_else(|problem| {
+                            self.shared.refuse(problem, &head, None, Some(public))
+                        })
+                    }
                     Ok(Entered::Query(format)) => {
                         let shown = self.shared.take_query(public, format, &head, peer, now);
                         shown.unwrap_or_else(|problem| {
@@ -274,7 +281,7 @@ impl Service {
         now: Timestamp,
     ) -> Result<Pushed, Response<ResponseBody>> {
         let (head, body) = request.into_parts();
-        self.shared.take(format, &[], &head, body, peer, now).await
+        self.shared.take(format, &Labels::default(), &head, body, peer, now).await
     }
 }
 
@@ -337,7 +344,7 @@ impl Shared {
     async fn take<B: Body>(
         &self,
         format: Format,
-        labels: &[(String, String)],
+        labels: &Labels,
         head: &Parts,
         body: B,
         peer: Option<SocketAddr>,
@@ -357,10 +364,38 @@ impl Shared {
             // Its origin was let in above.
             Ok(report) => {
                 let cors = public.cors.headers(head.headers.get(ORIGIN));
-                Ok(Pushed::new(report, format, &head.headers, cors))
+                let pushed = Pushed::new(report, format, &head.headers, cors);
+                Ok(if labels.is_group { pushed.of_group() } else { pushed })
             }
             Err(problem) => Err(refuse(problem)),
         }
+    }
+
+    /// Forgets what a group stood at. 202 is what clients of a Pushgateway expect, which deletes later.
+    /// Source: prometheus/pushgateway README, "DELETE method".
+    fn forget(
+        &self,
+        public: &Public,
+        labels: &Labels,
+        head: &Parts,
+        peer: Option<SocketAddr>,
+        now: Timestamp,
+    ) -> Result<Response<ResponseBody>, Problem> {
+        if !public.rules.gate.allows_origin(&head.headers) {
+            return Err(Problem::origin_not_listed());
+        }
+        #[cfg(feature = "pushgateway")]
+        {
+            let Self { aggregator, .. } = self;
+            let door = Door { aggregator, rules: &public.rules, offload: None, labels };
+            door.forget(head, peer, now)?;
+        }
+        #[cfg(not(feature = "pushgateway"))]
+        let _ = (labels, peer, now);
+        let mut response = Response::new(ResponseBody::empty());
+        *response.status_mut() = StatusCode::ACCEPTED;
+        *response.headers_mut() = public.cors(head);
+        Ok(response)
     }
 
     /// Takes a WebSocket, from the method on.
@@ -412,7 +447,7 @@ impl Shared {
         }
         let Self { aggregator, offload, .. } = self;
         let offload = offload.get();
-        let door = Door { aggregator, rules: &public.rules, offload, labels: &[] };
+        let door = Door { aggregator, rules: &public.rules, offload, labels: &Labels::default() };
         door.push_query(format, head, peer, now)?;
         Ok(hit::answer(is_hit, &head.method, cors))
     }

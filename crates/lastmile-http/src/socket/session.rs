@@ -11,6 +11,7 @@ use crate::budget::{Budget, Share};
 use crate::gate::Admitted;
 use crate::json::Object;
 use crate::options::PublicRules;
+use crate::path::Labels;
 use crate::push::Plain;
 use crate::report;
 
@@ -171,7 +172,8 @@ impl Session {
             Ok(()) => {
                 let plain =
                     Plain { format: Format::Lm1, admitted: *admitted, tells_ids: true, now };
-                let pushed = plain.apply(aggregator, &rules.gate, headers, "", &[], text);
+                let pushed =
+                    plain.apply(aggregator, &rules.gate, headers, "", &Labels::default(), text);
                 answer(text, &pushed)
             }
         };

@@ -8,6 +8,8 @@ mod bodies;
 mod cors;
 mod formats;
 mod gates;
+#[cfg(feature = "pushgateway")]
+mod groups;
 mod hits;
 #[cfg(feature = "otlp")]
 mod otlp;

@@ -13,6 +13,9 @@ fn each_side_has_its_own_paths() {
     let private = Service::private(agg.clone());
     let both = Service::public_and_private(agg);
     let mut wanted = vec!["/lm", "/record", "/metrics", "/metrics/", "/metrics/{*labels}"];
+    if cfg!(feature = "pushgateway") {
+        wanted.extend(["/metrics/job/", "/metrics/job/{*labels}"]);
+    }
     wanted.extend(cfg!(feature = "otlp").then_some("/v1/metrics"));
     wanted.extend(cfg!(feature = "reports").then_some("/reports"));
     wanted.extend(cfg!(feature = "ws").then_some("/lm/ws"));
@@ -57,8 +60,11 @@ fn other_paths_are_not_there() {
         "/%6cm",
         "/record.json",
         "/metric",
+        #[cfg(not(feature = "pushgateway"))]
         "/metrics/job",
+        #[cfg(not(feature = "pushgateway"))]
         "/metrics/job/x",
+        #[cfg(not(feature = "pushgateway"))]
         "/metrics/job@base64/eA",
         "/metricsx",
         "/favicon.ico",

@@ -101,7 +101,7 @@ pub(crate) fn wire(request: &str, connection: &str) -> Vec<u8> {
     }
     let says_length =
         ["content-length:", "transfer-encoding:"].iter().any(|name| head.contains(name));
-    if !says_length && head.starts_with("POST ") {
+    if !says_length && (head.starts_with("POST ") || head.starts_with("PUT ")) {
         wire += &format!("content-length: {}\r\n", body.len());
     }
     wire += "\r\n";
