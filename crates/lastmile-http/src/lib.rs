@@ -101,8 +101,9 @@
 //! # Totals, as to a Pushgateway
 //! With the feature `pushgateway` a path whose first label is `job` names a group, and what is pushed to it are totals:
 //! `/metrics/job/nightly/zone/eu`, as text or protobuf. What they rose by since the group's last push is added, as
-//! [`Source::grouping_key`](lastmile::Source) says; `POST` and `PUT` are one, answered 200. A total that a push leaves out
-//! stays where it stood, also with `PUT`: dropping it would make it a baseline when it comes back, or count it twice.
+//! [`Source::grouping_key`](lastmile::Source) says; `POST` and `PUT` are answered 200. `PUT` says that the group has nothing
+//! else, so that a series which was not in the last `PUT` is new and counts in full. What it leaves out stays where it
+//! stood all the same: dropping it would make it a baseline when it comes back, or count it twice.
 //! `DELETE` forgets what the group stood at, answered 202, and takes nothing back of what was counted. Labels of the group
 //! that a family declares are those of its samples; another only names the group, so a family needs no label `job`.
 //! Groups of one key are another's of no other: whoever has an API key of his own has groups of his own.

@@ -27,6 +27,8 @@ pub(crate) struct Labels {
     pub(crate) pairs: Vec<(String, String)>,
     /// Whether they are the key of a group, whose values are totals.
     pub(crate) is_group: bool,
+    /// Whether a push has all that there is of it, as `PUT` does.
+    pub(crate) is_whole: bool,
 }
 
 /// Whether a path names a group, well or badly.
@@ -66,7 +68,7 @@ pub(crate) fn labels(path: &str) -> Result<Labels, &'static str> {
     if is_group {
         check_group(&pairs)?;
     }
-    Ok(Labels { pairs, is_group })
+    Ok(Labels { pairs, is_group, is_whole: false })
 }
 
 /// A group has a job, and each label once.

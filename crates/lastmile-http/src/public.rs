@@ -40,7 +40,8 @@ impl Public {
 
     /// What a request is, unless its path, its method or its preflight's origin is wrong.
     pub(crate) fn enter(&self, found: Found, head: &Parts) -> Result<Entered, Problem> {
-        let labels = path::labels(head.uri.path()).map_err(Problem::bad_labels)?;
+        let mut labels = path::labels(head.uri.path()).map_err(Problem::bad_labels)?;
+        labels.is_whole = head.method == Method::PUT;
         if !found.route.takes(&head.method) {
             return Err(Problem::method_not_allowed(found.allow));
         }

@@ -230,6 +230,7 @@ impl Plain {
         #[cfg(feature = "pushgateway")]
         if labels.is_group {
             source = source.grouping_key(&pairs);
+            source = if labels.is_whole { source.whole_group() } else { source };
         }
         if !labels.is_group {
             source = source.labels(&pairs);

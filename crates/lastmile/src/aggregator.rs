@@ -363,6 +363,8 @@ impl Aggregator {
     /// ```
     pub fn reload(&self, schema: &Schema, now: Timestamp) -> Result<(), Error> {
         let Inner { store, own, .. } = &*self.inner;
+        #[cfg(feature = "pushgateway")]
+        self.inner.totals.note_reload(now.wall_ms());
         let now = self.inner.ticks(now);
         let own_families = store.catalog();
         store.reload(

@@ -45,6 +45,8 @@ pub struct Source<'a> {
     headers: Option<&'a dyn Headers>,
     labels: &'a [(&'a str, &'a str)],
     grouping_key: Option<&'a [(&'a str, &'a str)]>,
+    #[cfg(feature = "pushgateway")]
+    is_whole_group: bool,
     seed: Option<u64>,
     tell_ids: bool,
     path: Option<&'a str>,
@@ -138,15 +140,29 @@ impl<'a> Source<'a> {
     /// that a family declares are those of its samples too, whatever they say themselves; another only names the group.
     ///
     /// What a series adds is its rise since the group's last push that had it, and a fall means that it began anew. One
-    /// that is new counts in full if a push before had others of its name (or its type, before it had any), or if it
-    /// says to have begun after this process did: by `_created` or `created_timestamp`, or by the
-    /// `process_start_time_seconds` of the same push. Else it is a baseline, which adds nothing; see
+    /// that is new counts in full if it says to have begun after this process did, 5 s or more as clocks differ: by
+    /// `_created` or `created_timestamp`, or by the `process_start_time_seconds` of the same push. Else it is a
+    /// baseline, which adds nothing, but for what [`whole_group`](Self::whole_group) tells; see
     /// [`Limits::streams_bytes`](crate::Limits::streams_bytes).
     #[cfg(feature = "pushgateway")]
     #[must_use]
     pub fn grouping_key(mut self, labels: &'a [(&'a str, &'a str)]) -> Self {
         self.grouping_key = Some(labels);
         self
+    }
+
+    /// Says that the push has all that there is of its group, as `PUT` does. So a series that was not in the last such
+    /// push began since then, and counts in full.
+    #[cfg(feature = "pushgateway")]
+    #[must_use]
+    pub fn whole_group(mut self) -> Self {
+        self.is_whole_group = true;
+        self
+    }
+
+    #[cfg(feature = "pushgateway")]
+    pub(crate) fn is_whole_group(&self) -> bool {
+        self.is_whole_group
     }
 
     pub(crate) fn grouping_key_value(&self) -> Option<&'a [(&'a str, &'a str)]> {

@@ -4,6 +4,9 @@
 use super::{Rise, SKEW_NS, Sender, Since, Stream, Totals};
 use crate::sync::Ordering;
 
+/// How long a push may be under way: far longer than one takes.
+const UNDER_WAY_NS: u64 = 1_000_000_000;
+
 /// A group, since it was last forgotten.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Begun {
@@ -11,6 +14,8 @@ pub(crate) struct Begun {
     number: u64,
     /// Until when streams of it may have been counted that are not known any more.
     floor_ns: u64,
+    /// When a push had all that there was of it, the last time; 0 if none had.
+    whole_ns: u64,
 }
 
 impl Begun {
@@ -19,10 +24,17 @@ impl Begun {
         self.number
     }
 
-    /// What a sender says of when a stream began, if nothing of it can have been counted before.
-    pub(crate) fn since(self, since: Since) -> Since {
-        let is_after = since.theirs_ns > self.floor_ns.saturating_add(SKEW_NS);
-        Since { theirs_ns: if is_after { since.theirs_ns } else { 0 }, ..since }
+    /// What is known of when a stream of it began that is not known: what its sender says, if nothing of it can have been
+    /// counted before.
+    pub(crate) fn since(self, theirs_ns: u64) -> Since {
+        let is_after = theirs_ns > self.floor_ns.saturating_add(SKEW_NS);
+        let theirs_ns = if is_after { theirs_ns } else { 0 };
+        Since { ours_ns: 0, theirs_ns, age_ns: None }
+    }
+
+    /// The same where this push and one before each have all that there is of the group.
+    pub(crate) fn since_whole(self, theirs_ns: u64) -> Since {
+        Since { ours_ns: self.whole_ns, ..self.since(theirs_ns) }
     }
 }
 
@@ -33,14 +45,18 @@ impl Totals {
         // The state of one that was known and went made this the floor of its shard.
         let floor_ns = self.shard(id).lock().floor_ns;
         let number = self.n_begun.fetch_add(1, Ordering::Relaxed);
-        let mut begun = Begun { number, floor_ns };
-        self.advance(&stream, sender, &[number, floor_ns], |last| {
-            if let super::Last::Known { words: [number, floor_ns], .. } = last {
-                begun = Begun { number: *number, floor_ns: *floor_ns };
+        let mut begun = Begun { number, floor_ns, whole_ns: 0 };
+        self.advance(&stream, sender, &[number, floor_ns, 0], |last| {
+            if let super::Last::Known { words: [number, floor_ns, whole_ns], .. } = last {
+                let (number, floor_ns) = (*number, *floor_ns);
+                // Families that were not declared then were not looked at.
+                let is_looked_at = *whole_ns > self.reloaded_ns.load(Ordering::Relaxed);
+                let whole_ns = if is_looked_at { *whole_ns } else { 0 };
+                begun = Begun { number, floor_ns, whole_ns };
             }
             Rise::<()>::Behind
         });
-        if self.words(id, |_| ()).is_none() {
+        if !self.knows(id) {
             // There is no room for it, so that next time nobody knows of this one.
             begun.floor_ns = u64::MAX;
         }
@@ -49,22 +65,35 @@ impl Totals {
 
     /// A group begins anew, if it is known.
     pub(crate) fn forget_group(&self, id: u128, sender: Sender) {
-        if self.words(id, |_| ()).is_some() {
+        if self.knows(id) {
             let stream = Stream { id, start_ns: 0, time_ns: 0, since: Since::default() };
             let number = self.n_begun.fetch_add(1, Ordering::Relaxed);
-            self.advance(&stream, sender, &[number, sender.wall_ns], |_| Rise::By(()));
+            self.advance(&stream, sender, &[number, sender.wall_ns, 0], |_| Rise::By(()));
         }
     }
 
-    /// The first word that a stream stands at, if it is known.
-    pub(crate) fn last(&self, id: u128) -> Option<u64> {
-        self.words(id, |words| words.first().copied())?
+    /// A push has all that there is of a group, and all of it was looked at.
+    pub(crate) fn note_whole(&self, id: u128, begun: Begun, sender: Sender) {
+        let stream = Stream { id, start_ns: 0, time_ns: 0, since: Since::default() };
+        let words = [begun.number, begun.floor_ns, sender.wall_ns];
+        self.advance(&stream, sender, &words, |last| match last {
+            // Unless it began anew meanwhile.
+            super::Last::Known { words: [number, ..], .. } if *number == begun.number => {
+                Rise::By(())
+            }
+            _ => Rise::Behind,
+        });
     }
 
-    fn words<R>(&self, id: u128, read: impl FnOnce(&[u64]) -> R) -> Option<R> {
+    /// Other families are declared from now on. Pushes that are under way may not have looked at them.
+    pub(crate) fn note_reload(&self, wall_ms: u64) {
+        let at = wall_ms.saturating_mul(1_000_000).saturating_add(UNDER_WAY_NS);
+        self.reloaded_ns.fetch_max(at, Ordering::Relaxed);
+    }
+
+    fn knows(&self, id: u128) -> bool {
         let shard = self.shard(id).lock();
         let entries = &shard.entries;
-        let i = shard.table.find(id as u64, |i| entries[*i as usize].id == id)?;
-        Some(read(&entries[*i as usize].words))
+        shard.table.find(id as u64, |i| entries[*i as usize].id == id).is_some()
     }
 }

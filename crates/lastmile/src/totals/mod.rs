@@ -121,6 +121,9 @@ pub(crate) struct Totals {
     /// Groups that began, each time they did.
     #[cfg(feature = "pushgateway")]
     n_begun: AtomicU64,
+    /// When families were last declared anew.
+    #[cfg(feature = "pushgateway")]
+    reloaded_ns: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -181,6 +184,8 @@ impl Totals {
             n_forgotten: AtomicU64::new(0),
             #[cfg(feature = "pushgateway")]
             n_begun: AtomicU64::new(0),
+            #[cfg(feature = "pushgateway")]
+            reloaded_ns: AtomicU64::new(0),
         }
     }
 

@@ -1,10 +1,9 @@
 //! Totals of a group, as they are pushed to a Pushgateway: `/metrics/job/<job>/<label>/<value>…` names the group, and
 //! each series of it is a stream.
 //!
-//! **What is new.** Most clients do not say when a series began. But a push has all series of the names that it has
-//! (that is what a Pushgateway replaces), and names those that have none yet, by their types. So a series that was not
-//! in the push before, of a name that was, began since, and counts in full. Where neither that nor `_created`,
-//! `created_timestamp` or `process_start_time_seconds` tells, a first total is a baseline.
+//! **What is new.** Most clients do not say when a series began: `_created`, `created_timestamp` or, for all of a push,
+//! `process_start_time_seconds`. But a push that replaces its group (`PUT`) has all that there is of it. So a series that
+//! was not in the last one that did began since, and counts in full. Where nothing tells, a first total is a baseline.
 //!
 //! **What goes.** A series that is not in a push stays where it stood, whichever method it came by: should it come
 //! back, its rise is what it counted meanwhile, and should it come back smaller, it began anew. A group that is deleted
@@ -21,8 +20,8 @@ use crate::push::report::{Counts, PushReport, Refusal};
 use crate::push::samples::Samples;
 use crate::push::{Arrived, Intake, Source};
 use crate::schema::Kind;
-use crate::store::{Catalog, FamilyState, Target, Text};
-use crate::totals::{Amount, Begun, Buckets, Rise, Sender, Since, Stream, Totals};
+use crate::store::{FamilyState, Target, Text};
+use crate::totals::{Amount, Begun, Buckets, Rise, Sender, Stream, Totals};
 
 /// What client libraries call the gauge of when their process began, in seconds since the Unix epoch.
 /// Source: Prometheus, "Writing client libraries", §Standard and runtime collectors.
@@ -60,10 +59,8 @@ pub(crate) struct Prom {
     pending: Vec<Pending>,
     /// When series began, by their hashes.
     starts: Vec<(u128, u64)>,
-    /// Families that the body names, by their positions, and when it was known before that this group has them.
-    named: Vec<(u32, u64)>,
-    /// Those of which something was refused, which may have been a series.
-    missed: Vec<u32>,
+    /// Whether something was refused that may be a series.
+    has_missed: bool,
     process_start_ns: u64,
     /// The hashes of what was settled.
     settled: HashSet<u128, foldhash::fast::RandomState>,
@@ -77,8 +74,7 @@ impl Prom {
     pub(crate) fn clear(&mut self) {
         self.pending.clear();
         self.starts.clear();
-        self.named.clear();
-        self.missed.clear();
+        self.has_missed = false;
         self.settled.clear();
         self.process_start_ns = 0;
     }
@@ -92,19 +88,9 @@ impl Prom {
             + self.settled.capacity() * (size_of::<u128>() + 1)
     }
 
-    /// The body names a family. Those of a schema are few.
-    pub(super) fn names(&mut self, family: u32) {
-        if self.named.last().is_none_or(|(last, _)| *last != family)
-            && !self.named.iter().any(|(known, _)| *known == family)
-        {
-            self.named.push((family, 0));
-        }
-    }
-
-    pub(super) fn misses(&mut self, family: u32) {
-        if !self.missed.contains(&family) {
-            self.missed.push(family);
-        }
+    /// Something of a declared family was refused.
+    pub(super) fn misses(&mut self) {
+        self.has_missed = true;
     }
 }
 
@@ -172,7 +158,6 @@ impl Samples {
         };
         let id = totals.hash(Values(self, target.family, body, total.values_at));
         let n_numbers = (self.numbers.len() - total.numbers_at) as u32;
-        self.prom.names(target.position);
         self.prom.pending.push(Pending { family: target.position, id, n_numbers, total });
     }
 
@@ -227,8 +212,8 @@ pub(crate) fn settle(
     let sender = totals.sender(source, now, wall_ms);
     let begun = totals.group(group, sender);
     let id = totals.hash((group, begun.number()));
-    let group = Group { totals, sender, begun, id };
-    group.note_names(catalog, &mut prom);
+    let is_whole = source.is_whole_group();
+    let this = Group { totals, sender, begun, is_whole, id };
     prom.starts.sort_unstable();
     let pending = std::mem::take(&mut prom.pending);
     for point in &pending {
@@ -236,7 +221,7 @@ pub(crate) fn settle(
         let numbers_at = samples.numbers.len();
         // A series that comes twice has two totals, and would be reset by one of them.
         let is_first = prom.settled.insert(point.id);
-        let risen = is_first.then(|| group.rise(point, target.family, &mut prom, samples));
+        let risen = is_first.then(|| this.rise(point, target.family, &mut prom, samples));
         match risen.unwrap_or(Err(Refusal::Malformed)) {
             Ok(is_baseline) => {
                 report.baseline(u64::from(is_baseline));
@@ -245,6 +230,9 @@ pub(crate) fn settle(
             }
             Err(why) => refuse(&target, point, why, body, numbers_at, samples, counts),
         }
+    }
+    if is_whole && !prom.has_missed {
+        totals.note_whole(group, begun, sender);
     }
     prom.pending = pending;
     prom.clear();
@@ -277,25 +265,12 @@ struct Group<'a> {
     totals: &'a Totals,
     sender: Sender,
     begun: Begun,
+    is_whole: bool,
     /// What its streams are called by.
     id: u128,
 }
 
 impl Group<'_> {
-    /// Looks up when it was known before that the group has the families that a body names, and keeps that it has them
-    /// now, but for those of which something was refused.
-    fn note_names(self, catalog: &Catalog, prom: &mut Prom) {
-        let Self { totals, sender, id, .. } = self;
-        for (family, before) in &mut prom.named {
-            let id = totals.hash((id, catalog.family(*family).declared().name()));
-            *before = totals.last(id).unwrap_or_default();
-            if !prom.missed.contains(family) {
-                let stream = Stream { id, start_ns: 0, time_ns: 0, since: Since::default() };
-                totals.advance(&stream, sender, &[sender.wall_ns], |_| Rise::By(()));
-            }
-        }
-    }
-
     /// Appends the numbers of what a total rose by; whether nobody can tell.
     fn rise(
         self,
@@ -304,17 +279,16 @@ impl Group<'_> {
         prom: &mut Prom,
         samples: &mut Samples,
     ) -> Result<bool, Refusal> {
-        let Self { totals, sender, begun, id } = self;
+        let Self { totals, sender, begun, is_whole, id } = self;
         let Total { numbers_at, scale, start_ns, .. } = point.total;
         let said = prom.starts.binary_search_by_key(&point.id, |(id, _)| *id);
         let start_ns = said.map_or(start_ns, |at| prom.starts[at].1);
-        let named = prom.named.iter().find(|(named, _)| *named == point.family);
-        let since = Since {
-            ours_ns: named.map_or(0, |(_, before)| *before),
-            theirs_ns: if start_ns == 0 { prom.process_start_ns } else { start_ns },
-            age_ns: None,
+        // Of one that says when it began nothing else is looked at.
+        let since = match start_ns {
+            0 if is_whole => begun.since_whole(prom.process_start_ns),
+            0 => begun.since(prom.process_start_ns),
+            said => begun.since(said),
         };
-        let since = begun.since(since);
         let id = totals.hash((id, point.id, start_ns));
         let stream = Stream { id, start_ns, time_ns: sender.wall_ns, since };
 

@@ -228,7 +228,7 @@ impl Histograms {
                     counts.refuse(why, n);
                     #[cfg(feature = "pushgateway")]
                     if let Values::Totals = values {
-                        samples.prom.misses(series.family);
+                        samples.prom.misses();
                     }
                 }
             }

@@ -339,8 +339,8 @@ impl<'a, 'h> Lines<'a, 'h> {
         counts.refuse(why, n);
         samples.values.truncate(values_at);
         #[cfg(feature = "pushgateway")]
-        if let (Values::Totals, Some(target)) = (self.values, target) {
-            samples.prom.misses(target.position);
+        if let (Values::Totals, Some(_)) = (self.values, target) {
+            samples.prom.misses();
         }
     }
 
@@ -356,21 +356,6 @@ impl<'a, 'h> Lines<'a, 'h> {
             samples.values.truncate(values_at);
         }
         let _ = (target, value, samples);
-    }
-
-    /// Takes in what a type was said of.
-    #[inline]
-    pub(super) fn said(&self, name: Text, samples: &mut Samples) {
-        #[cfg(feature = "pushgateway")]
-        if self.totals.is_some() {
-            let name = samples.bytes(self.body, name);
-            let target = self.catalog.target(name);
-            let target = target.or_else(|| self.catalog.target(&[name, b"_total"].concat()));
-            if let Some(target) = target {
-                samples.prom.names(target.position);
-            }
-        }
-        let _ = (name, samples);
     }
 }
 

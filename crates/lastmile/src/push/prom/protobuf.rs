@@ -59,7 +59,6 @@ fn metric_family(
         _ => Type::Unknown,
     };
     let name = lines.total_name(name, kind, samples);
-    lines.said(name, samples);
     let mut wire = wire;
     while let Some(field) = wire.field()? {
         let (4, wire_type) = field else {

@@ -72,7 +72,6 @@ impl Reader<'_, '_, '_> {
                     return Err(at.fault("expected the type of a metric"));
                 };
                 self.block = Some((name, kind));
-                self.lines.said(name, samples);
                 self.scan.end_line("text goes on behind the type")?;
             }
             _ => self.scan.skip_line(),

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use lastmile::{Aggregator, Limits, Source, Timestamp};
+use lastmile::{Aggregator, Format, Limits, Source, Timestamp};
 use proptest::prelude::*;
 
-use super::{after, aggregator, exposition, push, secs};
+use super::{after, aggregator, exposition, secs};
 use crate::pushes::config;
 
 #[derive(Clone, Debug)]
@@ -94,6 +94,7 @@ proptest! {
     fn never_above_the_truth(
         steps in proptest::collection::vec(step(), 1..60),
         says in prop_oneof![Just(Says::Nothing), Just(Says::Process), Just(Says::Series)],
+        is_whole_group in any::<bool>(),
         bytes in prop_oneof![2 => Just(1_u64 << 20), 1 => Just(20_000), 1 => Just(8_000)],
     ) {
         let limits = Limits::default().streams_bytes(bytes);
@@ -101,6 +102,11 @@ proptest! {
         let mut clients = vec![Client { began: 1, zones: BTreeMap::new() }; CLIENTS];
         let (mut truth, mut before, mut minute) = (0, 0.0, 0_u64);
         let mut is_whole = bytes == 1 << 20 && says != Says::Nothing;
+        let push = |agg: &Aggregator, key: &[(&str, &str)], body: &str, now| {
+            let source = Source::default().grouping_key(key);
+            let source = if is_whole_group { source.whole_group() } else { source };
+            agg.push(Format::PromText, body.as_bytes(), &source, now).unwrap()
+        };
         let mut unsent = [0; CLIENTS];
         for step in &steps {
             minute += 4;
@@ -112,7 +118,10 @@ proptest! {
                 }
                 Step::Push { client, without } => {
                     let key = [("job", ["a", "b", "c"][client])];
-                    let report = push(&agg, &key, &clients[client].text(without, says), after(minute));
+                    // Who says that it is all leaves nothing out.
+                    let without = if is_whole_group { 0 } else { without };
+                    let text = clients[client].text(without, says);
+                    let report = push(&agg, &key, &text, after(minute));
                     prop_assert_eq!(report.n_refused(), u64::from(says == Says::Process));
                     // What it leaves out may be forgotten before it comes back.
                     is_whole &= without == 0;

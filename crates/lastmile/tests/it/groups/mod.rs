@@ -133,18 +133,6 @@ fn a_total_adds_what_it_rose_by() {
     check("of an older process", JOBS, 1.0, &[(&process(-1, 30), 0.0), (&process(-1, 31), 1.0)]);
     check("of one whose clock is ahead", JOBS, 1.0, &[(&process(90, 30), 0.0)]);
     check(
-        "a name that was there, without a series",
-        JOBS,
-        0.0,
-        &[("# TYPE jobs_total counter", 0.0), ("jobs_total 3", 3.0)],
-    );
-    check(
-        "the same as OpenMetrics has it",
-        JOBS,
-        0.0,
-        &[("# TYPE jobs counter\n# EOF", 0.0), ("# TYPE jobs counter\njobs_total 3\n# EOF", 3.0)],
-    );
-    check(
         "NaN",
         JOBS,
         1.0,
@@ -166,23 +154,55 @@ fn a_total_adds_what_it_rose_by() {
 }
 
 #[test]
-fn a_series_that_is_new_in_its_name_counts_in_full() {
-    let zone = |zone: &'static str| ("up_total", [("zone", zone)]);
-    for (what, other, minutes) in [
-        ("beside another", "up_total{zone=\"x\"} 4", [0.0, 3.0]),
-        ("where only the type was there", "# TYPE up_total counter", [0.0, 3.0]),
-        // One that was refused may have been it.
-        ("beside one that was refused", "up_total{zone=\"x\"} NaN", [0.0, 0.0]),
-        ("beside another name", "jobs_total 4", [0.0, 0.0]),
+fn what_was_not_in_a_whole_group_is_new() {
+    let key = &[("job", "nightly")];
+    let post = Source::default().grouping_key(key);
+    let put = post.whole_group();
+    for (what, first, second, wanted) in [
+        ("a whole group, and another", (&put, "up_total{zone=\"x\"} 4"), &put, 3.0),
+        ("one that had nothing", (&put, ""), &put, 3.0),
+        ("part of one", (&post, "up_total{zone=\"x\"} 4"), &put, 0.0),
+        ("the second is part of one", (&put, "up_total{zone=\"x\"} 4"), &post, 0.0),
+        // What was refused may have been it.
+        ("one of which something was refused", (&put, "up_total{zone=\"y\"} NaN"), &put, 0.0),
+        ("of which a label was", (&put, "up_total{page=\"y\"} 1"), &put, 0.0),
+        ("of which a name was that is not declared", (&put, "nodejs_info{x=\"y\"} 1"), &put, 3.0),
     ] {
         let agg = aggregator(Limits::default(), start());
-        let key = &[("job", "nightly")];
-        push(&agg, key, other, after(1));
-        push(&agg, key, "up_total{zone=\"y\"} 3", after(2));
-        let (name, labels) = zone("y");
-        let seen = exposition(&agg, after(3)).value(name, &labels);
-        assert_eq!(seen.unwrap_or(0.0), minutes[1], "{what}");
+        let push = |source: &Source<'_>, body: &str, minute| {
+            agg.push(Format::PromText, body.as_bytes(), source, after(minute)).unwrap();
+        };
+        push(first.0, first.1, 1);
+        push(second, "up_total{zone=\"y\"} 3", 2);
+        let seen = exposition(&agg, after(3)).value("up_total", &[("zone", "y")]);
+        assert_eq!(seen.unwrap_or(0.0), wanted, "{what}");
     }
+}
+
+#[test]
+fn what_a_schema_did_not_declare_was_not_looked_at() {
+    let agg = aggregator(Limits::default(), start());
+    let source = Source::default().grouping_key(GROUP).whole_group();
+    let push = |body: &str, minute| {
+        agg.push(Format::PromText, body.as_bytes(), &source, after(minute)).unwrap();
+        exposition(&agg, after(minute)).value("later_total", &[])
+    };
+    assert_eq!(push("later_total 5", 1), None);
+    let more = format!("{FAMILIES}\n[[family]]\nname = 'later_total'\ntype = 'counter'\nmax = 1e9");
+    let schema = Schema::builder().toml("schema.toml", &more).build().unwrap();
+    agg.reload(&schema, after(2)).unwrap();
+    assert_eq!(push("later_total 7", 3), Some(0.0), "it was there before");
+    assert_eq!(push("later_total 8", 4), Some(1.0));
+}
+
+#[test]
+fn what_says_that_it_is_old_is_not_new() {
+    let agg = aggregator(Limits::default(), start());
+    let source = Source::default().grouping_key(GROUP).whole_group();
+    agg.push(Format::PromText, b"", &source, after(1)).unwrap();
+    let body = format!("jobs_total 5\njobs_created {}\n", secs(-9));
+    agg.push(Format::PromText, body.as_bytes(), &source, after(2)).unwrap();
+    assert_eq!(exposition(&agg, after(2)).value("jobs_total", &[]), Some(0.0));
 }
 
 #[test]
