@@ -1,6 +1,6 @@
 //! The oracles of the fuzz targets: what holds for every input. The targets in `fuzz_targets` only
 //! call them, so that they build, and replay their seeds, on stable:
-//! `cargo test --manifest-path fuzz/Cargo.toml --no-default-features --features faro,otlp`.
+//! `cargo test --manifest-path fuzz/Cargo.toml --no-default-features --features faro,otlp,pushgateway`.
 //!
 //! The twin, the strict reader and the table of bad input are those of the crate's own tests.
 
@@ -15,6 +15,10 @@ mod expo;
 mod formats;
 #[path = "../../crates/lastmile/tests/it/json.rs"]
 mod json;
+#[allow(dead_code)]
+#[cfg(feature = "pushgateway")]
+#[path = "../../crates/lastmile/tests/it/protobuf/messages.rs"]
+mod messages;
 #[allow(dead_code)]
 #[path = "../../crates/lastmile/tests/it/oracle.rs"]
 mod oracle;
@@ -34,6 +38,8 @@ mod schemas;
 mod twin;
 
 mod escaping;
+#[cfg(feature = "pushgateway")]
+mod groups;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod pushing;
@@ -41,6 +47,8 @@ mod pushing;
 mod replay;
 
 pub use escaping::exposition;
+#[cfg(feature = "pushgateway")]
+pub use groups::prom_protobuf;
 #[cfg(feature = "otlp")]
 pub use otlp::{otlp_json, otlp_protobuf};
 pub use pushing::{beacon, faro, hit, lm1, prom_text, record, reports};

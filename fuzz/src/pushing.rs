@@ -29,10 +29,12 @@ pub fn lm1(body: &[u8]) {
 /// A body of `POST /metrics`.
 ///
 /// # Panics
-/// If anything about it is not as the twin says, a law is broken, or what is exposed of it and pushed again is
-/// exposed in another way.
+/// If anything about it is not as the twin says, a law is broken, what is exposed of it and pushed again is exposed in
+/// another way, or as totals of a group it adds something more than once.
 pub fn prom_text(body: &[u8]) {
     push(Format::PromText, body);
+    #[cfg(feature = "pushgateway")]
+    crate::groups::unchanged(Format::PromText, body);
 
     let exposed = || {
         let agg = Aggregator::new(everything().core(), everything().limits(), start());
@@ -151,7 +153,7 @@ fn users_text(pair: &Pair) -> String {
 }
 
 /// What the user's families read, series by series: those of open ones in any order.
-#[cfg(feature = "otlp")]
+#[cfg(any(feature = "otlp", feature = "pushgateway"))]
 pub(crate) fn users_of(agg: &Aggregator) -> BTreeMap<expo::Series, String> {
     let mut text = Vec::new();
     agg.encode_to(&mut text, start()).expect("a Vec takes everything");

@@ -56,6 +56,23 @@ fn prom_text() {
     replay("prom_text", crate::prom_text, 80);
 }
 
+#[cfg(feature = "pushgateway")]
+#[test]
+fn prom_protobuf() {
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
+        for entry in fs::read_dir(seeds.join("prom_text")).unwrap() {
+            let path = entry.unwrap().path();
+            let body = crate::groups::exposed(&fs::read(&path).unwrap());
+            if !body.is_empty() {
+                let name = path.file_name().unwrap().to_string_lossy().replace("row-", "text-");
+                fs::write(seeds.join("prom_protobuf").join(name), body).unwrap();
+            }
+        }
+    }
+    replay("prom_protobuf", crate::prom_protobuf, 20);
+}
+
 #[cfg(feature = "otlp")]
 #[test]
 fn otlp_json() {

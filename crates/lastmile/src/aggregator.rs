@@ -15,7 +15,7 @@ use crate::schema::{Family, Kind, Schema};
 use crate::store::{Pin, Store};
 use crate::sync::{AtomicU32, Ordering};
 use crate::time::{Ticks, Timestamp, ticks};
-#[cfg(feature = "otlp")]
+#[cfg(feature = "totals")]
 use crate::totals::Totals;
 use crate::visit::{self, Visitor};
 
@@ -54,7 +54,7 @@ pub(crate) struct Inner {
     store: Store,
     own: Own,
     ids: Ids,
-    #[cfg(feature = "otlp")]
+    #[cfg(feature = "totals")]
     totals: Totals,
     recent: Recent,
     started: Timestamp,
@@ -99,7 +99,7 @@ impl Inner {
         &self.ids
     }
 
-    #[cfg(feature = "otlp")]
+    #[cfg(feature = "totals")]
     pub(crate) fn totals(&self) -> &Totals {
         &self.totals
     }
@@ -145,7 +145,7 @@ impl Aggregator {
             store,
             own,
             ids,
-            #[cfg(feature = "otlp")]
+            #[cfg(feature = "totals")]
             totals: Totals::new(limits.streams_bytes_max(), now.wall_ms()),
             recent: Recent::default(),
             started: now,
@@ -173,9 +173,9 @@ impl Aggregator {
     ) -> Result<PushReport, DecodeError> {
         let Inner { store, own, ids, .. } = &*self.inner;
         let arrived = Arrived { ticks: self.inner.ticks(now), wall_ms: now.wall_ms() };
-        #[cfg(feature = "otlp")]
+        #[cfg(feature = "totals")]
         let into = push::Into { store, ids, totals: &self.inner.totals };
-        #[cfg(not(feature = "otlp"))]
+        #[cfg(not(feature = "totals"))]
         let into = push::Into { store, ids };
         own.came(format, body.len());
         let failed = |error: &DecodeError| own.failed(format, error);
@@ -195,6 +195,32 @@ impl Aggregator {
                 Ok(report)
             }
         }
+    }
+
+    /// Forgets what the totals of a group stood at, the one that [`Source::grouping_key`] and [`Source::key`] name: the
+    /// next that are pushed to it are baselines. What they counted stays.
+    ///
+    /// ```
+    /// use lastmile::{Aggregator, Family, Format, Limits, Schema, Source, Timestamp};
+    ///
+    /// let start = Timestamp::from_unix_ms(1_700_000_000_000);
+    /// let schema = Schema::builder().family(Family::counter("jobs_total").max(1e6)).build()?;
+    /// let agg = Aggregator::new(schema, Limits::default(), start)?;
+    /// let source = Source::default().grouping_key(&[("job", "nightly")]);
+    /// for total in [40, 45, 47] {
+    ///     agg.push(Format::PromText, format!("jobs_total {total}").as_bytes(), &source, start)?;
+    /// }
+    /// agg.forget_group(&source, start);
+    /// agg.push(Format::PromText, b"jobs_total 90", &source, start)?;
+    /// let mut text = Vec::new();
+    /// agg.encode_to(&mut text, start)?;
+    /// assert!(String::from_utf8(text)?.contains("\njobs_total 7\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "pushgateway")]
+    pub fn forget_group(&self, source: &Source<'_>, now: Timestamp) {
+        let arrived = Arrived { ticks: self.inner.ticks(now), wall_ms: now.wall_ms() };
+        push::forget_group(&self.inner.totals, source, arrived);
     }
 
     /// The last refusals, the newest first: at most 50 of samples, of 8 of a push of up to 256 KiB and 8 pushes a

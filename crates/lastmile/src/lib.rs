@@ -27,7 +27,7 @@ mod store;
 mod sync;
 mod table;
 mod time;
-#[cfg(feature = "otlp")]
+#[cfg(feature = "totals")]
 mod totals;
 mod value;
 mod visit;

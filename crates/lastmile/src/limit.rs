@@ -94,11 +94,12 @@ impl Limits {
     /// Bytes for what streams of totals stood at last, beside those for series: clients that push totals rather than
     /// increments, such as SDKs of OpenTelemetry unless told otherwise, need some 120 for each series of each client.
     ///
-    /// What a total adds is its rise since the stream's last point, and a fall means that the stream began anew. A
-    /// stream that is not known adds its first point in full only if it began after this process did, and after any
-    /// stream that was forgotten for want of bytes; else that point adds nothing and counts in
-    /// `lastmile_cumulative_baseline_total`. So what is exposed is never above the truth, and totals are exact where one
-    /// process sees a whole stream. Increments need none of this.
+    /// What a total adds is its rise since the stream's last point. A fall means that the stream began anew, where it
+    /// does not say when it began; one that does would be another then, so a fall is a second sender of the same name,
+    /// and adds nothing. A stream that is not known adds its first point in full only if it began after this process
+    /// did, and after any stream that was forgotten for want of bytes; else that point adds nothing and counts in
+    /// `lastmile_cumulative_baseline_total`. So what is exposed is never above the truth, and totals are exact where
+    /// one process sees a whole stream. Increments need none of this.
     #[must_use]
     pub fn streams_bytes(mut self, bytes: u64) -> Self {
         self.streams_bytes = bytes;

@@ -70,10 +70,10 @@ pub(crate) fn families() -> Vec<Family> {
         Family::gauge("lastmile_dedup_window_seconds")
             .unit("seconds")
             .help("How long a batch id is remembered; less than 600 while memory for ids is short."),
-        #[cfg(feature = "otlp")]
+        #[cfg(feature = "totals")]
         Family::counter("lastmile_cumulative_baseline_total")
             .help("Totals that added nothing, as it is not known what of their stream was counted before: the stream is older than this process, or was forgotten."),
-        #[cfg(feature = "otlp")]
+        #[cfg(feature = "totals")]
         Family::counter("lastmile_cumulative_forgotten_total")
             .help("Streams of totals that were forgotten as memory for them is short; while this grows, totals are lower bounds."),
         Family::gauge("lastmile_readers").help("Scrapers that are there and whose view is kept."),
@@ -129,9 +129,9 @@ pub(crate) fn families() -> Vec<Family> {
 #[derive(Debug)]
 pub(crate) struct Own {
     formats: [OwnFormat; Format::ALL.len()],
-    #[cfg(feature = "otlp")]
+    #[cfg(feature = "totals")]
     baselines: Arc<Pin>,
-    #[cfg(feature = "otlp")]
+    #[cfg(feature = "totals")]
     forgotten: Arc<Pin>,
     refused: [Arc<Pin>; Refusal::ALL.len()],
     requests_refused: [Arc<Pin>; RequestRefusal::ALL.len()],
@@ -234,9 +234,9 @@ impl Own {
         };
         let own = Self {
             formats: each(Format::ALL, of_format)?,
-            #[cfg(feature = "otlp")]
+            #[cfg(feature = "totals")]
             baselines: bind("lastmile_cumulative_baseline_total", &[])?,
-            #[cfg(feature = "otlp")]
+            #[cfg(feature = "totals")]
             forgotten: bind("lastmile_cumulative_forgotten_total", &[])?,
             refused: each(Refusal::ALL, |why| {
                 bind("lastmile_refused_total", &[("reason", why.as_str())])
@@ -343,7 +343,7 @@ impl Own {
         if format == Format::Record {
             self.record.add(1);
         }
-        #[cfg(feature = "otlp")]
+        #[cfg(feature = "totals")]
         if report.baselines() > 0 {
             self.baselines.add(report.baselines());
         }
@@ -378,7 +378,7 @@ impl Own {
     pub(crate) fn ticked(&self, agg: &Inner, n_expired: u64, now: Ticks) {
         self.expired.add(n_expired);
         self.window.store(agg.ids().window_secs().to_bits());
-        #[cfg(feature = "otlp")]
+        #[cfg(feature = "totals")]
         self.forgotten.add(agg.totals().take_forgotten());
         self.readers.store((agg.store().readers().n_live(now) as f64).to_bits());
         self.lock_seconds.store(self.holds.longest(now).to_bits());

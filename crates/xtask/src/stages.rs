@@ -130,7 +130,7 @@ fn clippy(tree: &Tree) -> Result<(), Failure> {
     }
     deny_warnings(
         tree,
-        "--manifest-path fuzz/Cargo.toml --all-targets --no-default-features --features faro,otlp",
+        "--manifest-path fuzz/Cargo.toml --all-targets --no-default-features --features faro,otlp,pushgateway",
     )
 }
 
@@ -163,7 +163,7 @@ fn docs(tree: &Tree) -> Result<(), Failure> {
 
 /// The targets are plain functions there; libFuzzer, which needs nightly, is left out.
 fn fuzz_seeds(tree: &Tree) -> Result<(), Failure> {
-    let test = "test --manifest-path fuzz/Cargo.toml --no-default-features --features faro,otlp";
+    let test = "test --manifest-path fuzz/Cargo.toml --no-default-features --features faro,otlp,pushgateway";
     shell::run(tree.cargo_locked(test))
 }
 

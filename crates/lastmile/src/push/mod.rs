@@ -16,7 +16,7 @@ mod mapped;
 mod number;
 #[cfg(feature = "otlp")]
 mod otlp;
-mod prom_text;
+mod prom;
 mod record;
 mod report;
 #[cfg(feature = "reports")]
@@ -24,6 +24,8 @@ mod reports;
 mod samples;
 mod source;
 mod swar;
+#[cfg(feature = "totals")]
+mod wire;
 
 pub use error::{DecodeError, DecodeReason};
 pub(crate) use explain::explain;
@@ -33,10 +35,13 @@ pub use report::{LineError, PushReport, Refusal};
 pub(crate) use samples::{Entry, Folded, Samples};
 pub use source::{Headers, Source};
 
+#[cfg(feature = "pushgateway")]
+pub(crate) use prom::forget as forget_group;
+
 use crate::dedup::{Claim, Ids};
 use crate::store::{BODY_BYTES_END, Catalog, Store};
 use crate::time::Ticks;
-#[cfg(feature = "otlp")]
+#[cfg(feature = "totals")]
 use crate::totals::Totals;
 
 /// The format of a push.
@@ -56,7 +61,14 @@ pub enum Format {
     /// and `+Inf` must be `_count` where both are there. Where the bounds are those of the schema the counts are
     /// exact; others go where their upper bound does. Count and sum are always exact. Timestamps, exemplars and
     /// `_created` are passed over.
+    ///
+    /// With `Source::grouping_key` (feature `pushgateway`) values are totals, of which the rise is added.
     PromText,
+    /// The same as Prometheus' protobuf: `io.prometheus.client.MetricFamily` behind its length, one after another.
+    ///
+    /// A metric is a sample. Native buckets are exact where a histogram has no others.
+    #[cfg(feature = "pushgateway")]
+    PromProtobuf,
     /// OpenTelemetry's metrics as JSON: what `@opentelemetry/exporter-metrics-otlp-http` sends to `POST /v1/metrics`.
     ///
     /// A data point is a sample. Its metric is the family of the same name, that of the name which Prometheus gives it
@@ -104,13 +116,16 @@ pub enum Format {
 
 impl Format {
     pub(crate) const ALL: [Self;
-        4 + 2 * cfg!(feature = "otlp") as usize
+        4 + cfg!(feature = "pushgateway") as usize
+            + 2 * cfg!(feature = "otlp") as usize
             + cfg!(feature = "reports") as usize
             + cfg!(feature = "faro") as usize
             + cfg!(feature = "mapping") as usize] = [
         Self::Lm1,
         Self::Record,
         Self::PromText,
+        #[cfg(feature = "pushgateway")]
+        Self::PromProtobuf,
         #[cfg(feature = "otlp")]
         Self::OtlpJson,
         #[cfg(feature = "otlp")]
@@ -131,6 +146,8 @@ impl Format {
             Self::Lm1 => "lm1",
             Self::Record => "record",
             Self::PromText => "prom_text",
+            #[cfg(feature = "pushgateway")]
+            Self::PromProtobuf => "prom_protobuf",
             #[cfg(feature = "otlp")]
             Self::OtlpJson => "otlp_json",
             #[cfg(feature = "otlp")]
@@ -151,7 +168,7 @@ impl Format {
 pub(crate) struct Into<'a> {
     pub(crate) store: &'a Store,
     pub(crate) ids: &'a Ids,
-    #[cfg(feature = "otlp")]
+    #[cfg(feature = "totals")]
     pub(crate) totals: &'a Totals,
 }
 
@@ -159,7 +176,7 @@ pub(crate) struct Into<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrived {
     pub(crate) ticks: Ticks,
-    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "totals ask for it"))]
+    #[cfg_attr(not(feature = "totals"), expect(dead_code, reason = "totals ask for it"))]
     pub(crate) wall_ms: u64,
 }
 
@@ -177,20 +194,22 @@ pub(crate) fn push(
     let intake = Intake {
         store: into.store,
         ids: into.ids,
-        #[cfg(feature = "otlp")]
+        #[cfg(feature = "totals")]
         totals: into.totals,
         catalog: &into.store.lease(),
         body,
         source,
         now: arrived.ticks,
-        #[cfg(feature = "otlp")]
+        #[cfg(feature = "totals")]
         wall_ms: arrived.wall_ms,
     };
     Samples::with(|samples| {
         let mut report = PushReport::default();
         match format {
             Format::Lm1 => lm1::push(&intake, samples, &mut report)?,
-            Format::PromText => prom_text::push(&intake, samples, &mut report)?,
+            Format::PromText => prom::push(&intake, format, samples, &mut report)?,
+            #[cfg(feature = "pushgateway")]
+            Format::PromProtobuf => prom::push(&intake, format, samples, &mut report)?,
             #[cfg(feature = "otlp")]
             Format::OtlpJson | Format::OtlpProtobuf => {
                 otlp::push(&intake, otlp::Encoding::of(format), samples, &mut report)?;
@@ -207,13 +226,13 @@ pub(crate) fn push(
 struct Intake<'a> {
     store: &'a Store,
     ids: &'a Ids,
-    #[cfg(feature = "otlp")]
+    #[cfg(feature = "totals")]
     totals: &'a Totals,
     catalog: &'a Catalog,
     body: &'a [u8],
     source: &'a Source<'a>,
     now: Ticks,
-    #[cfg(feature = "otlp")]
+    #[cfg(feature = "totals")]
     wall_ms: u64,
 }
 
@@ -251,6 +270,8 @@ impl Intake<'_> {
             None | Some(Claim::New) => {
                 #[cfg(feature = "otlp")]
                 otlp::settle(self, samples, &mut counts, report);
+                #[cfg(feature = "pushgateway")]
+                prom::settle(self, samples, &mut counts, report);
                 let arrival = self.store.arrival(self.source, self.now);
                 self.store.apply(self.catalog, samples, self.body, &arrival, &mut counts);
                 report.batch(&counts, claim.is_some());
@@ -277,9 +298,9 @@ fn decode_whole(
     match format {
         Format::Lm1 => lm1::line(catalog, body, 0, body.len(), samples, counts).map(drop),
         Format::Record => record::decode(catalog, body, samples, counts),
-        Format::PromText => {
-            prom_text::decode(catalog, body, source.labels_value(), samples, counts)
-        }
+        Format::PromText => prom::decode(catalog, format, body, source, samples, counts),
+        #[cfg(feature = "pushgateway")]
+        Format::PromProtobuf => prom::decode(catalog, format, body, source, samples, counts),
         #[cfg(feature = "otlp")]
         Format::OtlpJson | Format::OtlpProtobuf => {
             otlp::decode(catalog, None, otlp::Encoding::of(format), body, samples, counts)

@@ -14,7 +14,7 @@ pub(crate) struct Number {
 }
 
 /// Set in what stands for the sum of a data point's buckets.
-#[cfg(feature = "otlp")]
+#[cfg(feature = "totals")]
 const POINT: u64 = 1 << 63;
 
 impl Number {
@@ -32,16 +32,20 @@ impl Number {
 
     /// The same of an entry that came as one data point. Native buckets that are finer than `finest` are made coarser
     /// first, so that none of its counts goes where it may not have been.
-    #[cfg(feature = "otlp")]
+    #[cfg(feature = "totals")]
     pub(crate) const fn point(sum: f64, finest: i8) -> Self {
         Self { value: sum, n: POINT | finest as u8 as u64 }
     }
+
+    /// A data point that adds nothing.
+    #[cfg(feature = "totals")]
+    pub(crate) const NOTHING: Self = Self::point(0.0, SCHEMA_MAX);
 
     /// Samples that these numbers of an entry came as: one each, but for a data point.
     #[inline]
     pub(crate) fn n_samples(numbers: &[Self]) -> u64 {
         match numbers {
-            #[cfg(feature = "otlp")]
+            #[cfg(feature = "totals")]
             [Self { n: POINT.., .. }, ..] => 1,
             _ => numbers.len() as u64,
         }
@@ -54,7 +58,7 @@ impl Number {
     pub(crate) fn split_counted(numbers: &[Self]) -> Option<(f64, i8, &[Self])> {
         match numbers {
             [Self { value, n: 0 }, buckets @ ..] => Some((*value, SCHEMA_MAX, buckets)),
-            #[cfg(feature = "otlp")]
+            #[cfg(feature = "totals")]
             [Self { value, n: n @ POINT.. }, buckets @ ..] => {
                 Some((*value, *n as u8 as i8, buckets))
             }

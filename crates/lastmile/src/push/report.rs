@@ -135,7 +135,7 @@ pub struct PushReport {
     duplicate_batches: u32,
     duplicate_samples: u64,
     failed: Vec<LineError>,
-    #[cfg(feature = "otlp")]
+    #[cfg(feature = "totals")]
     baselines: u64,
     ids: Vec<String>,
 }
@@ -206,12 +206,12 @@ impl PushReport {
     }
 
     /// Takes in totals that added nothing, as it is not known what of them was counted before.
-    #[cfg(feature = "otlp")]
+    #[cfg(feature = "totals")]
     pub(crate) fn baseline(&mut self, n: u64) {
         self.baselines += n;
     }
 
-    #[cfg(feature = "otlp")]
+    #[cfg(feature = "totals")]
     pub(crate) fn baselines(&self) -> u64 {
         self.baselines
     }

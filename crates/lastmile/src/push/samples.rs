@@ -8,7 +8,7 @@ use super::json::{RawStr, unescape};
 #[cfg(feature = "mapping")]
 use super::mapped::Leaf;
 use super::number::Number;
-use super::prom_text::Histograms;
+use super::prom::Histograms;
 use super::report::{Counts, Refusal};
 use super::source::Source;
 use crate::schema::{LABELS_MAX, OTHER, UNKNOWN, ValueFrom, is_template, template_into};
@@ -59,6 +59,9 @@ pub(crate) struct Samples {
     other: Option<Text>,
     /// Histograms of Prometheus text whose lines are still coming.
     pub(crate) histograms: Histograms,
+    /// Totals of a group that are being read.
+    #[cfg(feature = "pushgateway")]
+    pub(crate) prom: super::prom::Prom,
     /// A request of OpenTelemetry that is being read.
     #[cfg(feature = "otlp")]
     pub(crate) otlp: super::otlp::Doc,
@@ -100,6 +103,8 @@ impl Samples {
         self.served.clear();
         #[cfg(feature = "otlp")]
         self.otlp.clear();
+        #[cfg(feature = "pushgateway")]
+        self.prom.clear();
         self.clear_entries();
     }
 
@@ -176,17 +181,16 @@ impl Samples {
             + self.entries.capacity() * size_of::<Entry>()
             + self.folded.capacity() * size_of::<Folded>()
             + self.histograms.kept_bytes()
-            + self.kept_otlp_bytes()
+            + self.kept_totals_bytes()
     }
 
-    #[cfg(feature = "otlp")]
-    fn kept_otlp_bytes(&self) -> usize {
-        self.otlp.kept_bytes()
-    }
-
-    #[cfg(not(feature = "otlp"))]
-    fn kept_otlp_bytes(&self) -> usize {
-        0
+    fn kept_totals_bytes(&self) -> usize {
+        let bytes = 0;
+        #[cfg(feature = "otlp")]
+        let bytes = bytes + self.otlp.kept_bytes();
+        #[cfg(feature = "pushgateway")]
+        let bytes = bytes + self.prom.kept_bytes();
+        bytes
     }
 
     /// The text of a JSON string: in place if it has no escapes, decoded into the arena otherwise.
@@ -299,6 +303,8 @@ impl Samples {
         let entries: u64 = entries.sum();
         #[cfg(feature = "otlp")]
         let entries = entries + self.otlp.n_pending();
+        #[cfg(feature = "pushgateway")]
+        let entries = entries + self.n_pending();
         entries
     }
 

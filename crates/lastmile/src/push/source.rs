@@ -44,6 +44,7 @@ pub struct Source<'a> {
     idempotency_key: Option<&'a str>,
     headers: Option<&'a dyn Headers>,
     labels: &'a [(&'a str, &'a str)],
+    grouping_key: Option<&'a [(&'a str, &'a str)]>,
     seed: Option<u64>,
     tell_ids: bool,
     path: Option<&'a str>,
@@ -124,12 +125,32 @@ impl<'a> Source<'a> {
     }
 
     /// Labels that each sample of the push has besides its own, as a path such as `/metrics/app/student` names
-    /// them. [`Format::PromText`](crate::Format::PromText) alone has them; a sample that comes with one of them
+    /// them. Only [`Format::PromText`](crate::Format::PromText) and `PromProtobuf` have them; a sample that comes with one of them
     /// itself is refused as [`Malformed`](crate::Refusal::Malformed).
     #[must_use]
     pub fn labels(mut self, labels: &'a [(&'a str, &'a str)]) -> Self {
         self.labels = labels;
         self
+    }
+
+    /// The group whose totals a push has, as a path such as `/metrics/job/nightly/zone/eu` names it: of
+    /// [`Format::PromText`](crate::Format::PromText) and `PromProtobuf`, whose values are increments without it. Labels
+    /// that a family declares are those of its samples too, whatever they say themselves; another only names the group.
+    ///
+    /// What a series adds is its rise since the group's last push that had it, and a fall means that it began anew. One
+    /// that is new counts in full if a push before had others of its name (or its type, before it had any), or if it
+    /// says to have begun after this process did: by `_created` or `created_timestamp`, or by the
+    /// `process_start_time_seconds` of the same push. Else it is a baseline, which adds nothing; see
+    /// [`Limits::streams_bytes`](crate::Limits::streams_bytes).
+    #[cfg(feature = "pushgateway")]
+    #[must_use]
+    pub fn grouping_key(mut self, labels: &'a [(&'a str, &'a str)]) -> Self {
+        self.grouping_key = Some(labels);
+        self
+    }
+
+    pub(crate) fn grouping_key_value(&self) -> Option<&'a [(&'a str, &'a str)]> {
+        self.grouping_key
     }
 
     /// A number that no other push has and no client can guess, for what is rounded at random: how many requests a
@@ -214,6 +235,7 @@ impl fmt::Debug for Source<'_> {
             .field("key", &self.key)
             .field("idempotency_key", &self.idempotency_key)
             .field("labels", &self.labels)
+            .field("grouping_key", &self.grouping_key)
             .field("path", &self.path)
             .finish_non_exhaustive()
     }

@@ -39,7 +39,7 @@ impl Text {
     }
 
     /// The same text where that of a body may hold what is escaped where it is exposed.
-    #[cfg(feature = "otlp")]
+    #[cfg(feature = "totals")]
     pub(crate) fn marked(mut self, body: &[u8]) -> Self {
         if self.len_flags & IN_ARENA == 0 {
             let text = &body[self.start as usize..][..self.len()];

@@ -7,7 +7,12 @@
 //! **Never above the truth.** Of a stream that is not known nobody can tell what was counted before, by the process
 //! before this one or before its state went. So its first point counts in full only if it began after this process did
 //! and after every stream whose state went; else it is a *baseline*, which adds nothing. When streams begin is their
-//! own clock's word, which is only trusted as far as the age that the point itself gives the stream agrees.
+//! own clock's word, which is only trusted as far as the age that the point itself gives the stream agrees, or else by
+//! some seconds.
+//!
+//! A fall is a reset, of a stream that does not say when it began. One that does is another after a reset, as it began
+//! again: if it falls all the same two senders share its name, and taking turns they would reset it for ever. So it
+//! stands where it stood, and who is ahead adds.
 //!
 //! **Fair shares.** When memory is full the stream of the fullest lane goes that was silent for longest: lanes are
 //! sources, as those of batch ids are, and what counts is bytes. A lane does not push out what is alive in itself: who
@@ -19,10 +24,14 @@
 //!              lane × 64: first ⇄ … ⇄ last      the longest silent first
 //! ```
 
+#[cfg(feature = "pushgateway")]
+mod group;
 mod rise;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "pushgateway")]
+pub(crate) use group::Begun;
 pub(crate) use rise::{Amount, Buckets, Counted, Rise};
 
 use std::hash::Hash;
@@ -52,6 +61,10 @@ const SILENT: Ticks = 180 * TICKS_PER_SEC;
 /// How far ahead of ours a client's clock may be. A stream that begins later than that may be any age.
 const AHEAD_NS_MAX: u64 = 300 * 1_000_000_000;
 
+/// How far a client's clock may be from ours where nothing but the client's word tells when a stream began.
+/// Hosts that keep time by NTP are within some tens of milliseconds; source: RFC 5905, §1.
+const SKEW_NS: u64 = 5 * 1_000_000_000;
+
 /// No entry.
 const NONE: u32 = u32::MAX;
 
@@ -59,23 +72,33 @@ const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stream {
     pub(crate) id: u128,
-    /// When it began, in nanoseconds since the Unix epoch by the client's clock; 0 if that is not known.
+    /// When it began, in nanoseconds since the Unix epoch by the client's clock, if that is part of what names it; else
+    /// 0, and a fall is a reset.
     pub(crate) start_ns: u64,
-    /// The moment of the point, by the same clock; 0 if that is not known.
+    /// The moment of the point, by one clock for all points of the stream; 0 if that is not known.
     pub(crate) time_ns: u64,
+    pub(crate) since: Since,
 }
 
-/// What is known of a stream when another point of it comes.
+/// What is known of when a stream began that was never seen: the latest of these moments that hold. All are 0 where
+/// nothing is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Since {
+    /// When its sender had nothing of it yet, by our clock; not used once any such stream was lost.
+    pub(crate) ours_ns: u64,
+    /// When it began, by the client's clock.
+    pub(crate) theirs_ns: u64,
+    /// How old it is by the client's clock, if that is known.
+    pub(crate) age_ns: Option<u64>,
+}
+
+/// What a point of a stream is above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Last<'a> {
-    /// The words of the point before, and whether this one is of a later moment.
-    Known { words: &'a [u64], is_later: bool },
+    /// The words of the point before, and whether a fall below them is a reset.
+    Known { words: &'a [u64], may_reset: bool },
     /// The stream began with nothing, and nothing of it was counted.
     Nothing,
-    /// What of it was counted is not known.
-    Unknown,
-    /// This point adds nothing: one of a later moment was counted, or there is no room to keep this one.
-    Passed,
 }
 
 /// Who sends, and when it came.
@@ -83,7 +106,7 @@ pub(crate) enum Last<'a> {
 pub(crate) struct Sender {
     lane: usize,
     now: Ticks,
-    wall_ns: u64,
+    pub(crate) wall_ns: u64,
 }
 
 /// The streams of one aggregator.
@@ -95,6 +118,9 @@ pub(crate) struct Totals {
     /// When this process began, as streams tell it.
     began_ns: u64,
     n_forgotten: AtomicU64,
+    /// Groups that began, each time they did.
+    #[cfg(feature = "pushgateway")]
+    n_begun: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -106,6 +132,8 @@ struct Shard {
     bytes: usize,
     /// The latest start of a stream whose state went.
     floor_ns: u64,
+    /// Whether the state of one that does not say when it began went, or was never kept.
+    has_lost_any: bool,
 }
 
 #[derive(Debug)]
@@ -138,6 +166,11 @@ impl Lane {
 }
 
 impl Totals {
+    /// Most words of a total: it is compared with the one before under a lock, which takes some 10 µs then. SDKs make
+    /// histograms of 160 buckets.
+    /// Source: opentelemetry-specification, specification/metrics/sdk.md, `MaxSize` 160.
+    pub(crate) const WORDS_MAX: usize = 8_192;
+
     /// Room for streams in so many bytes, of a process that began at this moment.
     pub(crate) fn new(bytes: u64, began_ms: u64) -> Self {
         Self {
@@ -146,6 +179,8 @@ impl Totals {
             shard_bytes: usize::try_from(bytes).unwrap_or(usize::MAX) / SHARDS,
             began_ns: began_ms.saturating_mul(1_000_000),
             n_forgotten: AtomicU64::new(0),
+            #[cfg(feature = "pushgateway")]
+            n_begun: AtomicU64::new(0),
         }
     }
 
@@ -160,16 +195,16 @@ impl Totals {
         Sender { lane, now, wall_ns: wall_ms.saturating_mul(1_000_000) }
     }
 
-    /// A point of a stream came, whose total these words are: tells `rise` what is known of the stream, and keeps the
-    /// words unless a later point is known.
-    pub(crate) fn advance<R>(
+    /// A point of a stream came, whose total these words are: `rise` says what it adds to the last one, if that is
+    /// known, and the words are kept unless it is below that.
+    pub(crate) fn advance<T>(
         &self,
         stream: &Stream,
         sender: Sender,
         words: &[u64],
-        rise: impl FnOnce(Last<'_>) -> R,
-    ) -> R {
-        let mut shard = self.shards[(stream.id >> 64) as usize % SHARDS].0.lock();
+        rise: impl FnOnce(Last<'_>) -> Rise<T>,
+    ) -> Rise<T> {
+        let mut shard = self.shard(stream.id).lock();
         let shard = &mut *shard;
         if shard.lanes.is_empty() {
             shard.lanes = vec![Lane::EMPTY; LANES];
@@ -180,15 +215,22 @@ impl Totals {
         let risen = if let Some(&i) = known {
             shard.known(i, stream, sender, words, self.shard_bytes, &mut n_forgotten, rise)
         } else {
-            let began = self.began_ns.max(shard.floor_ns);
-            let is_whole = stream.is_younger_than(began, self.began_ns, sender.wall_ns);
+            let mut since = stream.since;
+            // What was there once may be gone from here, and only seems new.
+            since.ours_ns = if shard.has_lost_any { 0 } else { since.ours_ns };
+            let is_whole = since.is_after(shard.floor_ns, self.began_ns, sender.wall_ns);
             let has_room = shard.insert(stream, sender, words, self.shard_bytes, &mut n_forgotten);
-            rise(if has_room && is_whole { Last::Nothing } else { Last::Unknown })
+            shard.has_lost_any |= !has_room && stream.start_ns == 0;
+            if has_room && is_whole { rise(Last::Nothing) } else { Rise::Baseline }
         };
         if n_forgotten > 0 {
             self.n_forgotten.fetch_add(n_forgotten, Ordering::Relaxed);
         }
         risen
+    }
+
+    fn shard(&self, id: u128) -> &Mutex<Shard> {
+        &self.shards[(id >> 64) as usize % SHARDS].0
     }
 
     /// Streams whose state went for want of memory, since this was last asked.
@@ -197,20 +239,31 @@ impl Totals {
     }
 }
 
-impl Stream {
-    /// Whether it began after `floor_ns`, by its own clock, and after `began_ns` by the age that its point gives it.
-    fn is_younger_than(&self, floor_ns: u64, began_ns: u64, wall_ns: u64) -> bool {
-        let Some(age) = self.time_ns.checked_sub(self.start_ns) else { return false };
-        self.start_ns > floor_ns
-            && self.start_ns <= wall_ns.saturating_add(AHEAD_NS_MAX)
-            && wall_ns.saturating_sub(age) > began_ns
+impl Since {
+    /// Whether a stream began after this process did, and after all those whose state went.
+    fn is_after(self, floor_ns: u64, began_ns: u64, wall_ns: u64) -> bool {
+        let Self { ours_ns, theirs_ns, age_ns } = self;
+        if ours_ns > floor_ns.max(began_ns) {
+            return true;
+        }
+        match age_ns {
+            Some(age) => {
+                theirs_ns > floor_ns.max(began_ns)
+                    && theirs_ns <= wall_ns.saturating_add(AHEAD_NS_MAX)
+                    && wall_ns.saturating_sub(age) > began_ns
+            }
+            None => {
+                theirs_ns > floor_ns.max(began_ns).saturating_add(SKEW_NS)
+                    && theirs_ns <= wall_ns.saturating_add(SKEW_NS)
+            }
+        }
     }
 }
 
 impl Shard {
     /// Another point of the stream at `i`.
     #[expect(clippy::too_many_arguments, reason = "one call, of what is at hand there")]
-    fn known<R>(
+    fn known<T>(
         &mut self,
         i: u32,
         stream: &Stream,
@@ -218,16 +271,20 @@ impl Shard {
         words: &[u64],
         bytes_max: usize,
         n_forgotten: &mut u64,
-        rise: impl FnOnce(Last<'_>) -> R,
-    ) -> R {
+        rise: impl FnOnce(Last<'_>) -> Rise<T>,
+    ) -> Rise<T> {
         let entry = &mut self.entries[i as usize];
         if stream.time_ns != 0 && stream.time_ns < entry.time_ns {
-            return rise(Last::Passed);
+            return Rise::Behind;
         }
         let is_later = stream.time_ns == 0 || stream.time_ns > entry.time_ns;
-        if entry.words.len() == words.len() {
-            let risen = rise(Last::Known { words: &entry.words, is_later });
-            entry.words.copy_from_slice(words);
+        let may_reset = is_later && stream.start_ns == 0;
+        let risen = rise(Last::Known { words: &entry.words, may_reset });
+        let is_ahead = !matches!(risen, Rise::Behind);
+        if entry.words.len() == words.len() || !is_ahead {
+            if is_ahead {
+                entry.words.copy_from_slice(words);
+            }
             entry.time_ns = stream.time_ns;
             entry.tick = entry.tick.max(sender.now);
             let lane = entry.lane;
@@ -238,20 +295,23 @@ impl Shard {
         let before = Stream { time_ns: entry.time_ns, ..*stream };
         let last = self.remove(i);
         if self.insert(stream, sender, words, bytes_max, n_forgotten) {
-            return rise(Last::Known { words: &last, is_later });
+            return risen;
         }
         // It stands where it stood, and adds nothing: a later point that there is room for tells what it rose by.
         if !self.insert(&before, sender, &last, bytes_max, n_forgotten) {
             self.forget(stream.start_ns, sender);
             *n_forgotten += 1;
         }
-        rise(Last::Passed)
+        Rise::Behind
     }
 
-    /// The state of a stream goes: another that began before it may have been counted. Streams say themselves when they
-    /// began, so one that says it is yet to come makes none later than any could.
+    /// The state of a stream goes: another that began before it may have been counted, and itself too if it does not
+    /// say when it began. Streams say that themselves, so one that says it is yet to come makes none later than any
+    /// could.
     fn forget(&mut self, start_ns: u64, sender: Sender) {
         let latest = sender.wall_ns.saturating_add(AHEAD_NS_MAX);
+        self.has_lost_any |= start_ns == 0;
+        let start_ns = if start_ns == 0 { sender.wall_ns } else { start_ns };
         self.floor_ns = self.floor_ns.max(start_ns.min(latest));
     }
 
@@ -265,7 +325,7 @@ impl Shard {
         n_forgotten: &mut u64,
     ) -> bool {
         let bytes = STREAM_BYTES + size_of_val(words);
-        if bytes > bytes_max {
+        if bytes > bytes_max || words.len() > Totals::WORDS_MAX {
             return false;
         }
         while self.bytes + bytes > bytes_max {

@@ -5,7 +5,8 @@
 //! ```text
 //! [sum][scale, or EXPLICIT][hash of the bounds, or bits of the zero threshold][offset][zeros] [count] …
 //! ```
-//! A fall is a reset: what is there now all came since. Of buckets any that falls is one, as in Prometheus.
+//! A fall is a reset where one may be: what is there now all came since. Of buckets any that falls is one, as in
+//! Prometheus.
 //! Source: prometheus model/histogram/histogram.go, `DetectReset` of floats: "if any bucket count ... decreased".
 
 use std::iter::Peekable;
@@ -25,6 +26,8 @@ pub(crate) enum Rise<T> {
     By(T),
     /// Nothing: what of it was counted before is not known.
     Baseline,
+    /// Nothing: more than that was counted, or a later point, or there is no room to keep this one.
+    Behind,
 }
 
 impl Amount {
@@ -53,22 +56,20 @@ impl Amount {
 
     /// How much this total is above the last. Neither is below 0.
     pub(crate) fn rise(self, last: Last<'_>) -> Rise<f64> {
-        let (words, is_later) = match last {
-            Last::Unknown => return Rise::Baseline,
+        let (words, may_reset) = match last {
             Last::Nothing => return Rise::By(self.to_f64()),
-            Last::Passed => return Rise::By(0.0),
-            Last::Known { words, is_later } => (words, is_later),
+            Last::Known { words, may_reset } => (words, may_reset),
         };
         let rise = match (self, Self::of_words(words)) {
             // Exact beyond 2^53 too; the difference of what is not below 0 does not overflow.
             (Self::Whole(now), Self::Whole(last)) => (now - last) as f64,
             (now, last) => now.to_f64() - last.to_f64(),
         };
-        Rise::By(match rise {
-            _ if rise >= 0.0 => rise,
-            _ if is_later => self.to_f64(),
-            _ => 0.0,
-        })
+        match rise {
+            _ if rise >= 0.0 => Rise::By(rise),
+            _ if may_reset => Rise::By(self.to_f64()),
+            _ => Rise::Behind,
+        }
     }
 }
 
@@ -93,10 +94,15 @@ pub(crate) struct Counted {
 
 impl<'a> Buckets<'a> {
     /// Of bounds with this hash.
-    pub(crate) fn explicit(out: &'a mut Vec<u64>, sum: f64, bounds: u64, counts: &[u64]) -> Self {
+    pub(crate) fn explicit(
+        out: &'a mut Vec<u64>,
+        sum: f64,
+        bounds: u64,
+        counts: impl IntoIterator<Item = u64>,
+    ) -> Self {
         out.clear();
         out.extend([sum.to_bits(), EXPLICIT, bounds, 0, 0]);
-        out.extend_from_slice(counts);
+        out.extend(counts);
         Self(out)
     }
 
@@ -106,12 +112,12 @@ impl<'a> Buckets<'a> {
         sum: f64,
         (scale, offset): (i32, i32),
         (threshold, zeros): (f64, u64),
-        counts: &[u64],
+        counts: impl IntoIterator<Item = u64>,
     ) -> Self {
         out.clear();
         let (scale, offset) = (u64::from(scale as u32), i64::from(offset) as u64);
         out.extend([sum.to_bits(), scale, threshold.to_bits(), offset, zeros]);
-        out.extend_from_slice(counts);
+        out.extend(counts);
         Self(out)
     }
 
@@ -158,37 +164,26 @@ impl<'a> Buckets<'a> {
     /// How much this total is above the last; appends to `out` index and count of each bucket that rose.
     pub(crate) fn rise(self, last: Last<'_>, out: &mut Vec<(i64, u64)>) -> Rise<Counted> {
         out.clear();
-        let (last, is_later) = match last {
-            Last::Unknown => return Rise::Baseline,
+        let (last, may_reset) = match last {
             Last::Nothing => return Rise::By(self.all(out)),
-            Last::Passed => return Rise::By(self.nothing()),
-            Last::Known { words, is_later } => (Buckets(words), is_later),
+            Last::Known { words, may_reset } => (Buckets(words), may_reset),
         };
         if !self.is_like(last) {
             return Rise::Baseline;
         }
         let scale = self.scale().min(last.scale());
-        let rises = self.zeros() >= last.zeros() && self.counts_above(last, scale, out);
-        Rise::By(if rises {
+        if self.zeros() >= last.zeros() && self.counts_above(last, scale, out) {
             let (sum, zeros) = (self.sum() - last.sum(), self.zeros() - last.zeros());
-            Counted { sum, zeros, scale }
-        } else if is_later {
-            out.clear();
-            self.all(out)
-        } else {
-            out.clear();
-            self.nothing()
-        })
+            return Rise::By(Counted { sum, zeros, scale });
+        }
+        out.clear();
+        if may_reset { Rise::By(self.all(out)) } else { Rise::Behind }
     }
 
     fn all(self, out: &mut Vec<(i64, u64)>) -> Counted {
         let scale = self.scale();
         out.extend(self.counts(scale));
         Counted { sum: self.sum(), zeros: self.zeros(), scale }
-    }
-
-    fn nothing(self) -> Counted {
-        Counted { sum: 0.0, zeros: 0, scale: self.scale() }
     }
 
     /// Appends by how much each bucket rose; `false` if any fell.

@@ -10,12 +10,23 @@ fn sender(totals: &Totals, last: u8, now: Ticks) -> Sender {
     totals.sender(&source, now, 2_000 + u64::from(now) * 100)
 }
 
+/// A stream that began at a moment, seen at another.
+fn stream(id: u128, start_ns: u64, time_ns: u64) -> Stream {
+    let since = Since { ours_ns: 0, theirs_ns: start_ns, age_ns: time_ns.checked_sub(start_ns) };
+    Stream { id, start_ns, time_ns, since }
+}
+
+/// One that began half a second after the process.
+fn young(id: u128) -> Stream {
+    stream(id, 1_500_000_000, 2_000_000_000)
+}
+
 /// Stream `i` of the first shard stands at `n`: what that adds, if anybody can tell.
 fn point(totals: &Totals, i: u128, sender: Sender, n: i64) -> Option<f64> {
-    let stream = Stream { id: i, start_ns: 1_500_000_000, time_ns: 2_000_000_000 };
     let amount = Amount::Whole(n);
-    match totals.advance(&stream, sender, &amount.words(), |last| amount.rise(last)) {
+    match totals.advance(&young(i), sender, &amount.words(), |last| amount.rise(last)) {
         Rise::By(rise) => Some(rise),
+        Rise::Behind => Some(0.0),
         Rise::Baseline => None,
     }
 }
@@ -55,9 +66,8 @@ fn a_few_large_streams_push_out_no_more_than_many_small_ones() {
         assert_eq!(point(&totals, i, sender(&totals, i as u8, 0), 1), Some(1.0));
     }
     let large = sender(&totals, 200, 0);
-    let stream = Stream { id: 1_000, start_ns: 1_500_000_000, time_ns: 2_000_000_000 };
-    let is_known = totals.advance(&stream, large, &[7; 500], |last| last == Last::Nothing);
-    assert!(!is_known, "it is larger than any lane");
+    let risen = totals.advance(&young(1_000), large, &[7; 500], |_| Rise::By(()));
+    assert_eq!(risen, Rise::Baseline, "it is larger than any lane");
     assert_eq!((n_streams(&totals), totals.take_forgotten()), (64, 0));
 }
 
@@ -65,11 +75,11 @@ fn a_few_large_streams_push_out_no_more_than_many_small_ones() {
 fn bytes_are_bounded_whatever_comes() {
     let totals = Totals::new(64 << 10, 0);
     for i in 0..20_000_u64 {
-        let stream = Stream { id: totals.hash(i % 7_001), start_ns: 1, time_ns: i };
+        let stream = stream(totals.hash(i % 7_001), i % 3, i);
         let words = vec![i; (i * 7 % 40) as usize];
         let source = Source::default().addr([10, 0, (i % 7) as u8, 1].into());
         let sender = totals.sender(&source, i as Ticks, i);
-        totals.advance(&stream, sender, &words, |_| ());
+        totals.advance(&stream, sender, &words, |_| Rise::By(()));
     }
     let mut n = 0;
     for shard in &totals.shards {
@@ -90,13 +100,13 @@ fn bytes_are_bounded_whatever_comes() {
 fn a_total_that_grows_keeps_its_place_in_line() {
     let totals = totals(4);
     let sender = sender(&totals, 1, 0);
-    let stream = |time_ns| Stream { id: 5, start_ns: 1_500_000_000, time_ns };
     let last = |time_ns, words: &[u64]| {
-        totals.advance(&stream(time_ns), sender, words, |last| match last {
-            Last::Known { words, .. } => words.len(),
-            Last::Nothing => 100,
-            Last::Unknown => 200,
-            Last::Passed => 300,
+        let stream = stream(5, 1_500_000_000, time_ns);
+        totals.advance(&stream, sender, words, |last| {
+            Rise::By(match last {
+                Last::Known { words, .. } => words.len(),
+                Last::Nothing => 100,
+            })
         })
     };
     let seen = [
@@ -106,7 +116,8 @@ fn a_total_that_grows_keeps_its_place_in_line() {
         last(2_000_000_002, &[1; 9_999]),
         last(2_000_000_003, &[1]),
     ];
-    assert_eq!(seen, [100, 2, 300, 300, 3], "one that outgrew all memory stands where it stood");
+    let wanted = [Rise::By(100), Rise::By(2), Rise::Behind, Rise::Behind, Rise::By(3)];
+    assert_eq!(seen, wanted, "one that outgrew all memory stands where it stood");
     assert_eq!(totals.take_forgotten(), 0);
 }
 
@@ -115,8 +126,7 @@ fn whoever_says_to_begin_in_the_future_hides_nobody() {
     let totals = totals(2);
     let (now, after) = (sender(&totals, 1, 0), sender(&totals, 1, 2 * SILENT));
     let push = |id, start_ns, time_ns, sender| {
-        let stream = Stream { id, start_ns, time_ns };
-        totals.advance(&stream, sender, &[0, 1], |last| last == Last::Nothing)
+        totals.advance(&stream(id, start_ns, time_ns), sender, &[0, 1], |_| Rise::By(()));
     };
     for id in 0..2 {
         push(id, u64::MAX, u64::MAX, now);
@@ -128,4 +138,73 @@ fn whoever_says_to_begin_in_the_future_hides_nobody() {
     assert_eq!(totals.take_forgotten(), 2);
     let floor_ns = totals.shards[0].0.lock().floor_ns;
     assert_eq!(floor_ns, after.wall_ns + AHEAD_NS_MAX, "what began since may count");
+}
+
+#[test]
+fn only_one_that_does_not_say_when_it_began_can_be_reset() {
+    for (start_ns, time_ns, wanted) in [
+        (0, 3_000_000_000, Some(4.0)),
+        (0, 0, Some(4.0)),
+        // Neither at the same moment,
+        (0, 2_000_000_000, Some(0.0)),
+        // nor where a reset would have made it another stream.
+        (1_500_000_000, 3_000_000_000, Some(0.0)),
+    ] {
+        let totals = totals(4);
+        let sender = sender(&totals, 1, 0);
+        let mut at = |time_ns, n| {
+            let (stream, amount) = (stream(5, start_ns, time_ns), Amount::Whole(n));
+            match totals.advance(&stream, sender, &amount.words(), |last| amount.rise(last)) {
+                Rise::By(rise) => Some(rise),
+                Rise::Behind => Some(0.0),
+                Rise::Baseline => None,
+            }
+        };
+        at(2_000_000_000, 30);
+        assert_eq!(at(time_ns, 4), wanted, "{start_ns} {time_ns}");
+        let next = if wanted == Some(4.0) { 27.0 } else { 1.0 };
+        assert_eq!(at(4_000_000_000, 31), Some(next), "{start_ns} {time_ns}: the one ahead");
+    }
+}
+
+#[test]
+fn first_points_count_by_what_is_known_of_their_start() {
+    let secs = |s: u64| s * 1_000_000_000;
+    // The process began after one second; it is the 40th now.
+    for (ours, theirs, age, wanted) in [
+        (0, 0, None, false),
+        (secs(2), 0, None, true),
+        (secs(1), 0, None, false),
+        (0, secs(20), None, true),
+        (0, secs(5), None, false),
+        (0, secs(44), None, true),
+        (0, secs(60), None, false),
+        (0, secs(2), Some(secs(30)), true),
+        (0, secs(2), Some(secs(39)), false),
+        (0, secs(1), Some(secs(3)), false),
+    ] {
+        let totals = totals(4);
+        let sender = Sender { wall_ns: secs(40), ..sender(&totals, 1, 0) };
+        let since = Since { ours_ns: ours, theirs_ns: theirs, age_ns: age };
+        let stream = Stream { id: 5, start_ns: 0, time_ns: 0, since };
+        let risen = totals.advance(&stream, sender, &[0, 1], |_| Rise::By(()));
+        assert_eq!(risen == Rise::By(()), wanted, "{since:?}");
+    }
+}
+
+#[test]
+fn what_went_without_a_start_may_have_been_any() {
+    let totals = totals(1);
+    let times = [0, SILENT, 2 * SILENT, 3 * SILENT];
+    let [first, second, third, fourth] = times.map(|now| sender(&totals, 1, now));
+    let push = |id, ours_ns, sender| {
+        let since = Since { ours_ns, ..Since::default() };
+        let stream = Stream { id, start_ns: 0, time_ns: 0, since };
+        totals.advance(&stream, sender, &[0, 1], |_| Rise::By(()))
+    };
+    assert_eq!(push(1, first.wall_ns, first), Rise::By(()));
+    assert_eq!(push(2, first.wall_ns, second), Rise::By(()), "it took the first one's place");
+    assert_eq!(totals.take_forgotten(), 1);
+    assert_eq!(push(1, first.wall_ns, third), Rise::Baseline, "it was counted then");
+    assert_eq!(push(3, third.wall_ns + 1, fourth), Rise::Baseline, "nor can others be told");
 }

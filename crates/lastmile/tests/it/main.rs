@@ -8,6 +8,8 @@ mod exact;
 mod expo;
 mod formats;
 mod golden;
+#[cfg(all(feature = "protobuf", feature = "pushgateway"))]
+mod groups;
 mod json;
 mod json_suite;
 mod laws;

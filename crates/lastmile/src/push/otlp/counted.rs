@@ -1,23 +1,16 @@
 //! Points of histograms become the numbers of an entry: the sum, and upper edges of buckets with how much is in each.
-//!
-//! Bucket `i` of an exponential histogram ends at 2^((i + 1) / 2^scale), which belongs to it.
-//! Source: opentelemetry-specification, specification/metrics/data-model.md, "ExponentialHistogram".
 
 use super::doc::{Counted, Doc, within};
-use crate::push::counted::{check_bucket, check_sum};
+use crate::push::counted::edges::{Edges, put};
 use crate::push::number::Number;
 use crate::push::report::Refusal;
 use crate::store::FamilyState;
-use crate::totals::{Buckets, Rise};
-use crate::value::native::{SCHEMA_MAX, SCHEMA_MIN, upper_bound};
+use crate::totals::Buckets;
 
 /// Scales that SDKs use.
 /// Source: opentelemetry-specification, specification/metrics/sdk.md, "Base2 Exponential Bucket Histogram Aggregation",
 /// `MaxScale` 20; data-model.md, "a minimum scale of -10".
 const SCALES: std::ops::RangeInclusive<i32> = -10..=20;
-
-/// A float has this exponent where it ends, and a bucket that ends lower than this one is empty for all we count.
-const EXPONENTS: std::ops::Range<f64> = -1_000.0..1_024.0;
 
 type Result<T> = std::result::Result<T, Refusal>;
 
@@ -74,10 +67,11 @@ impl<'a> Agreed<'a> {
     pub(super) fn total(self, words: &'a mut Vec<u64>, bounds: u64) -> Buckets<'a> {
         let Counted { scale, offset, zeros, threshold, .. } = *self.counted;
         match scale {
-            None => Buckets::explicit(words, self.sum, bounds, self.counts),
+            None => Buckets::explicit(words, self.sum, bounds, self.counts.iter().copied()),
             Some(scale) => {
                 let zeros = (threshold, zeros);
-                Buckets::exponential(words, self.sum, (scale, offset), zeros, self.counts)
+                let counts = self.counts.iter().copied();
+                Buckets::exponential(words, self.sum, (scale, offset), zeros, counts)
             }
         }
     }
@@ -94,122 +88,12 @@ impl<'a> Agreed<'a> {
     pub(super) fn put_rise(
         self,
         family: &FamilyState,
-        rise: Rise<crate::totals::Counted>,
+        rise: crate::totals::Counted,
         risen: &[(i64, u64)],
         numbers: &mut Vec<Number>,
     ) -> Result<()> {
-        let Rise::By(rise) = rise else {
-            numbers.push(Number::point(0.0, SCHEMA_MAX));
-            return Ok(());
-        };
         let edges = Edges { bounds: self.bounds, scale: self.counted.scale.map(|_| rise.scale) };
         let zeros = (self.counted.threshold, rise.zeros);
         put(family, edges, rise.sum, zeros, risen.iter().copied(), numbers)
-    }
-}
-
-/// Where buckets end.
-#[derive(Clone, Copy, Debug)]
-struct Edges<'a> {
-    bounds: &'a [f64],
-    scale: Option<i32>,
-}
-
-impl Edges<'_> {
-    /// Lower and upper edge of a bucket.
-    #[inline]
-    fn of(self, idx: i64) -> (f64, f64) {
-        match self.scale {
-            Some(scale) => (edge(scale, idx), edge(scale, idx + 1)),
-            None => {
-                let bound = |idx: i64| usize::try_from(idx).ok().and_then(|i| self.bounds.get(i));
-                let lower = bound(idx - 1).copied().unwrap_or(f64::NEG_INFINITY);
-                (lower, bound(idx).copied().unwrap_or(f64::INFINITY))
-            }
-        }
-    }
-}
-
-/// 2^(n / 2^scale). At a scale that native buckets have it is their bound, to the bit, so that what is counted at an
-/// edge falls into the bucket that ends there; a finer one has those bounds too, and between them nothing is near one.
-fn edge(scale: i32, n: i64) -> f64 {
-    let exponent = n as f64 * f64::from(-scale).exp2();
-    if exponent >= EXPONENTS.end {
-        return f64::INFINITY;
-    }
-    if exponent < EXPONENTS.start {
-        return 0.0;
-    }
-    let finest = i32::from(SCHEMA_MAX);
-    let finer = (scale - finest).max(0) as u32;
-    if scale < i32::from(SCHEMA_MIN) || n & ((1 << finer) - 1) != 0 {
-        return exponent.exp2();
-    }
-    upper_bound(scale.min(finest) as i8, (n >> finer) as i32)
-}
-
-/// Appends the sum and the buckets, which are within the family's bounds or the reason why not.
-fn put(
-    family: &FamilyState,
-    edges: Edges<'_>,
-    sum: f64,
-    (threshold, zeros): (f64, u64),
-    counts: impl Iterator<Item = (i64, u64)>,
-    numbers: &mut Vec<Number>,
-) -> Result<()> {
-    let at = numbers.len();
-    numbers.push(Number::point(sum, SCHEMA_MAX));
-    let mut count = zeros;
-    if zeros > 0 {
-        check_bucket(family, f64::NEG_INFINITY, threshold, zeros)?;
-        numbers.push(Number { value: threshold, n: zeros });
-    }
-    let mut is_any = false;
-    for (idx, n) in counts.filter(|(_, n)| *n > 0) {
-        let (lower, upper) = edges.of(idx);
-        check_bucket(family, lower, upper, n)?;
-        numbers.push(Number { value: upper, n });
-        count = count.saturating_add(n);
-        is_any = true;
-    }
-    if let Some(scale) = edges.scale.filter(|_| is_any) {
-        let finest = scale.clamp(SCHEMA_MIN.into(), SCHEMA_MAX.into()) as i8;
-        numbers[at] = Number::point(sum, finest);
-    }
-    check_sum(family, sum, count)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::edge;
-
-    #[test]
-    fn edges_are_native_bounds() {
-        for (scale, n, wanted) in [
-            (0, 0, 1.0),
-            (0, 3, 8.0),
-            (0, -1, 0.5),
-            (1, 1, std::f64::consts::SQRT_2),
-            (3, 8, 2.0),
-            (20, -(1 << 20), 0.5),
-            (20, 1 << 21, 4.0),
-            (-10, 0, 1.0),
-            (-4, 1, 65_536.0),
-            (-10, 1, f64::INFINITY),
-            (0, i64::from(i32::MAX) + 1, f64::INFINITY),
-            (0, i64::from(i32::MIN), 0.0),
-        ] {
-            let made = edge(scale, n);
-            assert!(
-                (made - wanted).abs() <= 4.0 * f64::EPSILON * wanted || made == wanted,
-                "{scale} {n}: {made}"
-            );
-        }
-        // Each bound of a scale is one of the next finer.
-        for scale in -4..20 {
-            for n in -700_i64..700 {
-                assert_eq!(edge(scale, n), edge(scale + 1, 2 * n), "{scale} {n}");
-            }
-        }
     }
 }

@@ -1,17 +1,15 @@
 //! Points that are totals: which streams they are of, and what they add.
 
-use std::hash::{BuildHasher, Hasher};
-
 use super::counted::Agreed;
 use super::doc::{Attribute, Data, Doc, Metric, Point, Value, within};
 use super::walk;
 use crate::push::Intake;
+use crate::push::counted::edges::hash_bounds;
 use crate::push::number::Number;
 use crate::push::report::{Counts, PushReport, Refusal};
 use crate::push::samples::Samples;
 use crate::store::{Target, Text};
-use crate::totals::{Rise, Sender, Stream, Totals};
-use crate::value::native::SCHEMA_MAX;
+use crate::totals::{Rise, Sender, Since, Stream, Totals};
 
 /// A total on its way.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +56,11 @@ impl StreamNames {
         let kind = metric.kind.map(|kind| kind as u8);
         let attributes = of(within(&doc.attributes, point.attributes));
         let names = (resource, scope, name, unit, kind, attributes, point.start_ns);
-        Stream { id: totals.hash(names), start_ns: point.start_ns, time_ns: point.time_ns }
+        let (start_ns, time_ns) = (point.start_ns, point.time_ns);
+        let age_ns = time_ns.checked_sub(start_ns);
+        let theirs_ns = if age_ns.is_some() { start_ns } else { 0 };
+        let since = Since { ours_ns: 0, theirs_ns, age_ns };
+        Stream { id: totals.hash(names), start_ns, time_ns, since }
     }
 }
 
@@ -142,6 +144,7 @@ fn rise(
                 totals.advance(&point.stream, sender, &amount.words(), |last| amount.rise(last));
             let (known, value) = match rise {
                 Rise::By(value) => (Known::Yes, value),
+                Rise::Behind => (Known::Yes, 0.0),
                 Rise::Baseline => (Known::No, 0.0),
             };
             samples.numbers.push(Number { value, n: 1 });
@@ -155,30 +158,20 @@ fn rise(
             let (mut words, mut risen) =
                 (std::mem::take(&mut doc.words), std::mem::take(&mut doc.risen));
             let put = Agreed::new(doc, &doc.counted[at as usize]).and_then(|agreed| {
-                let total = agreed.total(&mut words, hash_bounds(agreed.bounds));
+                let total = agreed.total(&mut words, hash_bounds(agreed.bounds.iter().copied()));
                 let rise = totals.advance(&point.stream, sender, total.words(), |last| {
                     total.rise(last, &mut risen)
                 });
-                if let Rise::By(rise) = rise
-                    && rise.sum == 0.0
-                    && rise.zeros == 0
-                    && risen.is_empty()
-                {
-                    samples.numbers.push(Number::point(0.0, SCHEMA_MAX));
-                    return Ok(Known::Yes);
+                match rise {
+                    Rise::By(rise) if rise.sum != 0.0 || rise.zeros != 0 || !risen.is_empty() => {
+                        agreed.put_rise(family, rise, &risen, &mut samples.numbers)?;
+                    }
+                    _ => samples.numbers.push(Number::NOTHING),
                 }
-                agreed.put_rise(family, rise, &risen, &mut samples.numbers)?;
                 Ok(if rise == Rise::Baseline { Known::No } else { Known::Yes })
             });
             (doc.words, doc.risen) = (words, risen);
             put
         }
     }
-}
-
-/// Tells bounds apart that one stream had. Two of one hash would only be a client's own that took pains.
-fn hash_bounds(bounds: &[f64]) -> u64 {
-    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
-    bounds.iter().for_each(|bound| hasher.write_u64(bound.to_bits()));
-    hasher.finish()
 }

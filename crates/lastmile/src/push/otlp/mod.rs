@@ -17,7 +17,6 @@ mod json;
 mod names;
 mod protobuf;
 mod walk;
-mod wire;
 
 pub(crate) use cumulative::settle;
 pub(crate) use doc::Doc;

@@ -6,9 +6,9 @@
 use super::doc::{
     Attribute, Counted, Data, Doc, Kind, List, Metric, Point, Scope, Temporality, Value,
 };
-use super::wire::Wire;
 use crate::push::error::DecodeError;
 use crate::push::samples::Samples;
+use crate::push::wire::Wire;
 use crate::store::Text;
 use crate::totals::Amount;
 

@@ -131,13 +131,24 @@ fn a_number_adds_what_it_rose_by() {
             1.0,
         ),
         (
-            "a fall is a reset",
-            vec![(int(new, 500, 30), 30.0), (int(new, 1_500, 4), 34.0), (int(new, 2_500, 6), 36.0)],
-            0.0,
+            "a fall is a reset of a stream that does not say when it began",
+            vec![(int(0, 500, 30), 0.0), (int(0, 1_500, 4), 4.0), (int(0, 2_500, 6), 6.0)],
+            1.0,
         ),
         (
             "a fall at the same moment is none",
-            vec![(int(new, 500, 30), 30.0), (int(new, 500, 4), 30.0)],
+            vec![(int(0, 500, 30), 0.0), (int(0, 500, 4), 0.0), (int(0, 1_500, 31), 1.0)],
+            1.0,
+        ),
+        (
+            "two senders of one start take turns, and who is ahead counts",
+            vec![
+                (int(new, 500, 30), 30.0),
+                (int(new, 1_500, 4), 30.0),
+                (int(new, 2_500, 31), 31.0),
+                (int(new, 3_500, 5), 31.0),
+                (int(new, 4_500, 33), 33.0),
+            ],
             0.0,
         ),
         (
@@ -228,8 +239,18 @@ fn buckets_add_what_they_rose_by() {
         (
             "a bucket that falls is a reset",
             vec![
+                (explicit(&times(0, 500), own, &[5, 0, 0, 0], 1.0), 0.0),
+                (explicit(&times(0, 1_500), own, &[1, 8, 0, 0], 6.0), 9.0),
+            ],
+            "1.0",
+            1.0,
+        ),
+        (
+            "buckets of two senders of one start",
+            vec![
                 (explicit(&t(500), own, &[5, 0, 0, 0], 1.0), 5.0),
-                (explicit(&t(1_500), own, &[1, 8, 0, 0], 6.0), 14.0),
+                (explicit(&t(1_500), own, &[1, 8, 0, 0], 6.0), 5.0),
+                (explicit(&t(2_500), own, &[6, 0, 0, 0], 1.25), 6.0),
             ],
             "1.0",
             0.0,
@@ -293,11 +314,11 @@ fn buckets_add_what_they_rose_by() {
         (
             "exponential buckets that fall",
             vec![
-                (exponential(&t(500), 3, -8, &[4], 0, 2.0), 4.0),
-                (exponential(&t(1_500), 3, -7, &[5], 0, 2.5), 9.0),
+                (exponential(&times(0, 500), 3, -8, &[4], 0, 2.0), 0.0),
+                (exponential(&times(0, 1_500), 3, -7, &[5], 0, 2.5), 5.0),
             ],
             "1.0",
-            0.0,
+            1.0,
         ),
     ] {
         check(what, &points, baselines, "wait_seconds_bucket", &[("le", le)]);

@@ -142,6 +142,9 @@ fn types(rows: &mut Rows) {
         ("TYPE of another family", "# TYPE users gauge\nplain_total 1\n", 1),
         ("TYPE of a family whose name is longer", "# TYPE plain gauge\nplain_total 1\n", 1),
         ("when a series began", "# TYPE plain counter\nplain_created 1700000000\n", 0),
+        ("when it began, as 0.0.4", "# TYPE plain_created gauge\nplain_created 17e8\n", 0),
+        ("when it began, of no type", "plain_created 1700000000\n", 0),
+        ("when a histogram began, of no type", "wait_seconds_created{x=\"y\"} 1\n", 0),
     ] {
         rows.decoded(name, PromText, body, n, &[]);
     }
@@ -158,8 +161,12 @@ fn types(rows: &mut Rows) {
     ] {
         rows.refused(name, PromText, body, "type_mismatch");
     }
-    let created = "plain_created 1700000000\n";
-    rows.refused("when a series began, of no type", PromText, created, "unknown_family");
+    for (name, body) in [
+        ("when a gauge began", "users_created 1700000000\n"),
+        ("when a family began that is not declared", "other_created 1700000000\n"),
+    ] {
+        rows.refused(name, PromText, body, "unknown_family");
+    }
 }
 
 fn labels(rows: &mut Rows, huge: usize) {

@@ -39,6 +39,9 @@ impl Twin {
         let mut report = Report { batches: 1, without_id: 1, ..Report::default() };
         let mut histograms: Vec<(Key, Lines)> = Vec::new();
         for sample in samples {
+            if self.is_start(&sample.name) {
+                continue;
+            }
             match self.target(&sample) {
                 Err(reason) => report.refuse(reason, 1),
                 Ok((f, "")) => match label_values(&self.families[f].family, &sample.labels) {
@@ -82,6 +85,15 @@ impl Twin {
             }
         }
         Ok(report)
+    }
+
+    /// Whether a name is the start time of a series whose type does not say that it has one.
+    fn is_start(&self, name: &str) -> bool {
+        let series = name
+            .strip_suffix("_created")
+            .and_then(|base| self.family(base).or_else(|| self.family(&format!("{base}_total"))));
+        let is_gauge = |f: usize| matches!(self.families[f].family.kind, Kind::Gauge(_));
+        self.family(name).is_none() && series.is_some_and(|f| !is_gauge(f))
     }
 
     /// The family of a sample and what its name has behind the family's; labels are not looked at but for
@@ -201,18 +213,23 @@ impl Lines {
         };
         buckets.push((f64::INFINITY, count));
         let mut own = Vec::new();
-        let (mut lower, mut below) = (f64::NEG_INFINITY, 0.0);
+        let mut below = 0.0;
         for (edge, n) in buckets {
-            let more = n - below;
-            match more {
-                _ if more < 0.0 => return Err("malformed"),
-                _ if more > 10_000.0 => return Err("bad_count"),
-                _ if more > 0.0 && lower >= family.max => return Err("too_large"),
-                _ if more > 0.0 => check_bounds(family, edge.min(family.max))?,
-                _ => {}
+            if n < below {
+                return Err("malformed");
             }
-            own.push((edge, more as u64));
-            (lower, below) = (edge, n);
+            own.push((edge, (n - below) as u64));
+            below = n;
+        }
+        let mut lower = f64::NEG_INFINITY;
+        for &(edge, n) in own.iter() {
+            match n {
+                0 => {}
+                _ if n > 10_000 => return Err("bad_count"),
+                _ if lower >= family.max => return Err("too_large"),
+                _ => check_bounds(family, edge.min(family.max))?,
+            }
+            lower = edge;
         }
         finite(sum)?;
         if sum < 0.0 {

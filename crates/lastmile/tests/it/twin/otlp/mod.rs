@@ -230,14 +230,18 @@ impl Twin {
         let began = self.began_ms * 1_000_000;
         let last = self.streams.get(&stream).cloned();
         let is_older = last.as_ref().is_some_and(|last| time != 0 && time < last.time);
+        let mut is_behind = false;
         let risen = match &last {
             Some(_) if is_older => Some(total.nothing()),
             Some(last) => {
                 let is_later = time == 0 || time > last.time;
                 match total.above(&last.total) {
                     Rise::By(added) => Some(added),
-                    Rise::Fall if is_later => Some(total.clone().all()),
-                    Rise::Fall => Some(total.nothing()),
+                    Rise::Fall if is_later && start == 0 => Some(total.clone().all()),
+                    Rise::Fall => {
+                        is_behind = true;
+                        Some(total.nothing())
+                    }
                     Rise::Other => None,
                 }
             }
@@ -250,7 +254,8 @@ impl Twin {
             }
         };
         if !is_older {
-            self.streams.insert(stream, StreamState { time, total: total.clone() });
+            let kept = last.filter(|_| is_behind).map_or_else(|| total.clone(), |last| last.total);
+            self.streams.insert(stream, StreamState { time, total: kept });
         }
         self.baselines += u64::from(risen.is_none());
         let added = risen.unwrap_or_else(|| total.nothing());
@@ -286,15 +291,16 @@ impl Twin {
             buckets[above] += n;
         }
         let Some(native) = native else { return };
-        if let Some((scale, _)) = added.buckets.first().and_then(|bucket| bucket.at) {
-            native.limit(scale.max(-4));
+        match added.buckets.first().and_then(|bucket| bucket.at) {
+            Some((scale, _)) if scale >= 0 => native.limit(scale),
+            _ => {}
         }
         if added.zeros.1 > 0 {
             native.observe(added.zeros.0.min(max), added.zeros.1);
         }
         for bucket in added.buckets {
             match bucket.at {
-                Some((scale, idx)) if scale >= -4 => native.add(scale, idx, bucket.n),
+                Some((scale, idx)) if scale >= 0 => native.add(scale, idx, bucket.n),
                 _ => native.observe(bucket.upper.min(max), bucket.n),
             }
         }

@@ -1,5 +1,8 @@
 //! What a client counted into buckets itself, as the schema bounds it.
 
+#[cfg(feature = "totals")]
+pub(crate) mod edges;
+
 use super::report::Refusal;
 use crate::store::FamilyState;
 use crate::value::VALUE_MAX;

@@ -11,7 +11,7 @@ type Result<T> = std::result::Result<T, DecodeError>;
 
 /// How a field is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Type {
+pub(crate) enum Type {
     Varint,
     Fixed64,
     /// A length, and as many bytes.
@@ -26,19 +26,19 @@ const DEPTH_MAX: u32 = 100;
 
 /// A message, or what is left of it.
 #[derive(Clone, Debug)]
-pub(super) struct Wire<'a> {
+pub(crate) struct Wire<'a> {
     body: &'a [u8],
     pos: usize,
     end: usize,
 }
 
 impl<'a> Wire<'a> {
-    pub(super) fn new(body: &'a [u8]) -> Self {
+    pub(crate) fn new(body: &'a [u8]) -> Self {
         Self { body, pos: 0, end: body.len() }
     }
 
     #[inline]
-    pub(super) fn offset(&self) -> usize {
+    pub(crate) fn offset(&self) -> usize {
         self.pos
     }
 
@@ -48,13 +48,13 @@ impl<'a> Wire<'a> {
     }
 
     #[inline]
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.pos >= self.end
     }
 
     /// Number and type of the next field; `None` at the end of the message.
     #[inline]
-    pub(super) fn field(&mut self) -> Result<Option<(u32, Type)>> {
+    pub(crate) fn field(&mut self) -> Result<Option<(u32, Type)>> {
         if self.is_at_end() {
             return Ok(None);
         }
@@ -77,7 +77,7 @@ impl<'a> Wire<'a> {
 
     /// Whether a field that must be of this type is.
     #[inline]
-    pub(super) fn expect(&self, found: Type, wanted: Type) -> Result<()> {
+    pub(crate) fn expect(&self, found: Type, wanted: Type) -> Result<()> {
         if found == wanted {
             return Ok(());
         }
@@ -120,32 +120,42 @@ impl<'a> Wire<'a> {
     }
 
     #[inline]
-    pub(super) fn number(&mut self, kind: Type) -> Result<u64> {
+    pub(crate) fn number(&mut self, kind: Type) -> Result<u64> {
         self.expect(kind, Type::Varint)?;
         self.varint()
     }
 
-    /// A `sint32`. Source: protobuf.dev, "Encoding", "Signed Integers": ZigZag.
+    /// A `sint32`.
     #[inline]
-    pub(super) fn zigzag(&mut self, kind: Type) -> Result<i32> {
-        let n = self.number(kind)? as u32;
-        Ok((n >> 1) as i32 ^ -((n & 1) as i32))
+    pub(crate) fn zigzag(&mut self, kind: Type) -> Result<i32> {
+        Ok(unzigzag(u64::from(self.number(kind)? as u32)) as i32)
+    }
+
+    /// The message that comes next, behind its length.
+    #[cfg(feature = "pushgateway")]
+    pub(crate) fn delimited(&mut self) -> Result<Self> {
+        self.message(Type::Bytes)
+    }
+
+    #[cfg(feature = "pushgateway")]
+    pub(crate) fn body(&self) -> &'a [u8] {
+        self.body
     }
 
     #[inline]
-    pub(super) fn fixed64(&mut self, kind: Type) -> Result<u64> {
+    pub(crate) fn fixed64(&mut self, kind: Type) -> Result<u64> {
         self.expect(kind, Type::Fixed64)?;
         self.chunk().map(u64::from_le_bytes)
     }
 
     #[inline]
-    pub(super) fn double(&mut self, kind: Type) -> Result<f64> {
+    pub(crate) fn double(&mut self, kind: Type) -> Result<f64> {
         self.fixed64(kind).map(f64::from_bits)
     }
 
     /// The message, or the packed numbers, that a field is.
     #[inline]
-    pub(super) fn message(&mut self, kind: Type) -> Result<Self> {
+    pub(crate) fn message(&mut self, kind: Type) -> Result<Self> {
         self.expect(kind, Type::Bytes)?;
         let len = self.varint()?;
         if len > (self.end - self.pos) as u64 {
@@ -157,15 +167,16 @@ impl<'a> Wire<'a> {
     }
 
     /// The bytes that a field is.
+    #[cfg(feature = "otlp")]
     #[inline]
-    pub(super) fn bytes(&mut self, kind: Type) -> Result<Text> {
+    pub(crate) fn bytes(&mut self, kind: Type) -> Result<Text> {
         let inner = self.message(kind)?;
         Ok(Text::in_body(inner.pos, inner.end))
     }
 
     /// The text that a field is.
     #[inline]
-    pub(super) fn text(&mut self, kind: Type) -> Result<Text> {
+    pub(crate) fn text(&mut self, kind: Type) -> Result<Text> {
         let Self { body, pos, end } = self.message(kind)?;
         match std::str::from_utf8(&body[pos..end]) {
             Ok(_) => Ok(Text::in_body(pos, end)),
@@ -174,8 +185,9 @@ impl<'a> Wire<'a> {
     }
 
     /// Each number of a field that has many of 8 bytes, packed or one by one.
+    #[cfg(feature = "otlp")]
     #[inline]
-    pub(super) fn each_fixed64(
+    pub(crate) fn each_fixed64(
         &mut self,
         kind: Type,
         mut each: impl FnMut(u64, usize) -> Result<()>,
@@ -194,7 +206,7 @@ impl<'a> Wire<'a> {
 
     /// The same of numbers of any length.
     #[inline]
-    pub(super) fn each_number(
+    pub(crate) fn each_number(
         &mut self,
         kind: Type,
         mut each: impl FnMut(u64, usize) -> Result<()>,
@@ -212,7 +224,7 @@ impl<'a> Wire<'a> {
     }
 
     /// Passes over a field.
-    pub(super) fn skip(&mut self, (number, kind): (u32, Type)) -> Result<()> {
+    pub(crate) fn skip(&mut self, (number, kind): (u32, Type)) -> Result<()> {
         self.skip_within(number, kind, 0)
     }
 
@@ -236,6 +248,12 @@ impl<'a> Wire<'a> {
             },
         }
     }
+}
+
+/// A `sint64`. Source: protobuf.dev, "Encoding", "Signed Integers": ZigZag.
+#[inline]
+pub(crate) fn unzigzag(n: u64) -> i64 {
+    (n >> 1) as i64 ^ -((n & 1) as i64)
 }
 
 const CUT: &str = "the message ends too early";

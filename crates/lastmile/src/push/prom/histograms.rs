@@ -8,11 +8,14 @@
 
 use hashbrown::HashTable;
 
+#[cfg(feature = "pushgateway")]
+use super::group;
+use super::lines::{Lines, Values};
 use crate::push::counted::{check_bucket, check_sum};
 use crate::push::number::Number;
 use crate::push::report::{Counts, Refusal};
 use crate::push::samples::Samples;
-use crate::store::{Catalog, FamilyState, Target, Text, same};
+use crate::store::{FamilyState, Target, Text, same};
 use crate::value::VALUE_MAX;
 
 /// No bucket.
@@ -188,41 +191,52 @@ impl Histograms {
     }
 
     /// Makes an entry of each series whose lines agree, and counts why the others are refused.
-    pub(super) fn finish(
-        &self,
-        catalog: &Catalog,
-        body: &[u8],
-        samples: &mut Samples,
-        counts: &mut Counts,
-    ) {
+    pub(super) fn finish(&self, lines: &Lines<'_, '_>, samples: &mut Samples, counts: &mut Counts) {
+        let Lines { catalog, body, values, .. } = *lines;
         for series in &self.series {
-            let family = &**catalog.family(series.family);
+            let target = catalog.at(series.family);
             let numbers_at = samples.numbers.len();
-            match self.numbers(series, family, &mut samples.numbers) {
+            let numbers =
+                self.numbers(series, &mut samples.numbers).and_then(|(sum, count)| match values {
+                    Values::Increments => {
+                        check_counted(target.family, &samples.numbers[numbers_at + 1..], sum, count)
+                    }
+                    #[cfg(feature = "pushgateway")]
+                    Values::Totals => group::check_total(sum),
+                });
+            match numbers {
                 Ok(()) => {
-                    samples.push_entry(series.family, family, body, series.values_at, numbers_at);
+                    #[cfg(feature = "pushgateway")]
+                    if let Values::Totals = values {
+                        let (name, values_at) = (series.name, series.values_at);
+                        let total =
+                            group::Total { name, values_at, numbers_at, start_ns: 0, scale: None };
+                        samples.wait(lines.totals, &target, total, body);
+                        continue;
+                    }
+                    let (family, values_at) = (target.family, series.values_at);
+                    samples.push_entry(series.family, family, body, values_at, numbers_at);
                 }
                 Err(why) => {
                     samples.numbers.truncate(numbers_at);
                     // A value that the schema refuses is told first, as in the other formats.
-                    let values = samples.check_values(family, body, series.values_at);
-                    let why = values.err().unwrap_or(why);
+                    let checked = samples.check_values(target.family, body, series.values_at);
+                    let why = checked.err().unwrap_or(why);
                     let (name, n) = (Some(series.name), series.n_lines);
                     samples.labels.clear();
-                    samples.note_entry(body, name, Some(family), series.values_at, why, n);
+                    samples.note_entry(body, name, Some(target.family), series.values_at, why, n);
                     counts.refuse(why, n);
+                    #[cfg(feature = "pushgateway")]
+                    if let Values::Totals = values {
+                        samples.prom.misses(series.family);
+                    }
                 }
             }
         }
     }
 
-    /// Appends the numbers of a series, as many as it has lines.
-    fn numbers(
-        &self,
-        series: &Series,
-        family: &FamilyState,
-        numbers: &mut Vec<Number>,
-    ) -> Result<(), Refusal> {
+    /// Appends the numbers of a series, as many as it has lines; gives its sum and its count.
+    fn numbers(&self, series: &Series, numbers: &mut Vec<Number>) -> Result<(f64, u64), Refusal> {
         if let Some(fault) = series.fault {
             return Err(fault);
         }
@@ -234,36 +248,59 @@ impl Histograms {
             numbers.push(Number { value: bucket.edge, n: bucket.cumulated });
             next = bucket.next;
         }
-        let buckets = &mut numbers[at..];
-        if !buckets.is_sorted_by(|a, b| a.value < b.value) {
-            buckets.sort_unstable_by(|a, b| a.value.total_cmp(&b.value));
-            if buckets.windows(2).any(|pair| pair[0].value == pair[1].value) {
-                return Err(Refusal::Malformed);
-            }
-        }
-        let last = *buckets.last().ok_or(Refusal::Malformed)?;
-        let has_inf = last.value == f64::INFINITY;
-        let count = match series.count {
-            Some(count) if has_inf && count != last.n => return Err(Refusal::Malformed),
-            Some(count) => count,
-            None if has_inf => last.n,
-            None => return Err(Refusal::Malformed),
-        };
-        if series.count.is_some() {
-            // Where there is no `+Inf`, it says what that would; else nothing.
-            numbers.push(Number { value: f64::INFINITY, n: count });
-        }
-        let (mut below, mut lower) = (0, f64::NEG_INFINITY);
-        for bucket in &mut numbers[at..] {
-            let n = bucket.n.checked_sub(below).ok_or(Refusal::Malformed)?;
-            (below, bucket.n) = (bucket.n, n);
-            if n > 0 {
-                check_bucket(family, lower, bucket.value, n)?;
-            }
-            lower = bucket.value;
-        }
-        check_sum(family, sum, count)
+        let count = own_counts(numbers, at, series.count)?;
+        Ok((sum, count))
     }
+}
+
+/// Makes of the cumulated buckets from `at` on what each holds itself, in ascending order; gives the count of all.
+pub(super) fn own_counts(
+    numbers: &mut Vec<Number>,
+    at: usize,
+    count: Option<u64>,
+) -> Result<u64, Refusal> {
+    let buckets = &mut numbers[at..];
+    if !buckets.is_sorted_by(|a, b| a.value < b.value) {
+        buckets.sort_unstable_by(|a, b| a.value.total_cmp(&b.value));
+        if buckets.windows(2).any(|pair| pair[0].value == pair[1].value) {
+            return Err(Refusal::Malformed);
+        }
+    }
+    let last = *buckets.last().ok_or(Refusal::Malformed)?;
+    let has_inf = last.value == f64::INFINITY;
+    let all = match count {
+        Some(count) if has_inf && count != last.n => return Err(Refusal::Malformed),
+        Some(count) => count,
+        None if has_inf => last.n,
+        None => return Err(Refusal::Malformed),
+    };
+    if count.is_some() {
+        // Where there is no `+Inf`, it says what that would; else nothing.
+        numbers.push(Number { value: f64::INFINITY, n: all });
+    }
+    let mut below = 0;
+    for bucket in &mut numbers[at..] {
+        let own = bucket.n.checked_sub(below).ok_or(Refusal::Malformed)?;
+        (below, bucket.n) = (bucket.n, own);
+    }
+    Ok(all)
+}
+
+/// Whether a family takes what these buckets hold.
+pub(super) fn check_counted(
+    family: &FamilyState,
+    buckets: &[Number],
+    sum: f64,
+    count: u64,
+) -> Result<(), Refusal> {
+    let mut lower = f64::NEG_INFINITY;
+    for bucket in buckets {
+        if bucket.n > 0 {
+            check_bucket(family, lower, bucket.value, bucket.n)?;
+        }
+        lower = bucket.value;
+    }
+    check_sum(family, sum, count)
 }
 
 impl Series {
