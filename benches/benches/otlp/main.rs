@@ -1,11 +1,13 @@
-//! OpenTelemetry's metrics decoded and applied, beside what merely reads the same bytes:
+//! OpenTelemetry's metrics and Prometheus text decoded and applied, beside what merely reads the same bytes:
 //! `cargo bench -p lastmile-benches --bench otlp`.
 //!
-//! The others are what a server would begin with: `serde_json` into structs that borrow from the body, and `prost` into
-//! the messages as it derives them. Neither looks anything up or counts anything.
+//! The others are what a server would begin with: `serde_json` into structs that borrow from the body, `prost` into the
+//! messages as it derives them, and for text the standard library's lines and numbers. None looks anything up or counts
+//! anything. Text has a target in bytes, as registries are pushed whole.
 
 mod borrowed;
 mod messages;
+mod text;
 
 use std::hint::black_box;
 
@@ -43,6 +45,8 @@ fn main() {
         black_box(&request);
     });
     row("otlp protobuf / prost", comparison, "1.5 x");
+
+    text::rows(n_calls);
 }
 
 /// Pushes a body over and over, beside another reader of it.

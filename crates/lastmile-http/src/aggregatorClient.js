@@ -59,12 +59,21 @@
 
   // --- Sending ---
 
-  var waiting = []; // { line, at }, the oldest first
+  var waiting = []; // { line, sentAt }, the oldest first
   var failures = 0; // in a row
   var notBefore = 0;
   var sending = 0;
 
   function nowSecs() { return performance.now() / 1000; }
+
+  // Since a batch was first sent, as one that no server can know may be of any age. A page's clock may stand still while
+  // its computer sleeps, and a wall clock may be set, so the one that says more is believed. A wall clock that is set
+  // forward looks like sleep: what was sent and not answered is given up, and what still waits to be sent is not. One
+  // that is set back leaves the other; only with sleep besides is a batch taken for younger than it is.
+  function ageSecs(batch) {
+    var at = batch.sentAt;
+    return at ? Math.max(performance.now() - at.page, Date.now() - at.wall) / 1000 : 0;
+  }
 
   function randomId() {
     var bytes = crypto.getRandomValues(new Uint8Array(12));
@@ -85,11 +94,11 @@
     series = {};
     nValues = 0;
     if (keys.length) {
-      waiting.push({ line: JSON.stringify({ lm: 1, id: randomId(), m: m }), at: nowSecs() });
+      waiting.push({ line: JSON.stringify({ lm: 1, id: randomId(), m: m }), sentAt: null });
     }
     var isTooMuch = function () {
       var bytes = new TextEncoder().encode(waiting.map(function (w) { return w.line; }).join("\n")).length;
-      return waiting.length > LINES_MAX || bytes > BYTES_MAX || waiting[0].at < nowSecs() - AGE_MAX_SECS;
+      return waiting.length > LINES_MAX || bytes > BYTES_MAX || ageSecs(waiting[0]) > AGE_MAX_SECS;
     };
     while (waiting.length && isTooMuch()) waiting.shift();
   }
@@ -99,6 +108,8 @@
     closeBatch();
     if (!waiting.length || (!isLast && (sending || nowSecs() < notBefore))) return;
     var sent = waiting.slice();
+    var now = { page: performance.now(), wall: Date.now() };
+    sent.forEach(function (w) { w.sentAt = w.sentAt || now; });
     var body = sent.map(function (w) { return w.line; }).join("\n");
     sending += 1;
     // Text, and no credentials: no preflight. An answer that says nothing else is an answer that it was taken.

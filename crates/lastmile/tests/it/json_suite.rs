@@ -93,7 +93,7 @@ fn naughty_strings() {
         family("naughty_total", Kind::Counter, vec![value.clone()]),
         family("other_total", Kind::Counter, vec![value]),
     ];
-    let mut pair = Pair::new(&TestSchema { families, series_per_family: 10_000, mapped: false });
+    let mut pair = Pair::new(&TestSchema { families, series_per_family: 10_000 });
     for string in &strings {
         let quoted = quote(string);
         let entry =

@@ -12,11 +12,13 @@ use crate::expo::{self, Series};
 use crate::oracle::{Pair, is_own};
 use crate::pushes;
 use crate::schemas::{EDITS, TestSchema, edited, every_schema};
-use crate::twin::{Kind, Policy};
+use crate::twin::{Family, Kind, Policy};
 
 #[derive(Clone, Debug)]
 enum Op {
     Push(Push),
+    /// Sends a push before once more, as it was.
+    Again(Index),
     /// Starts one more scrape.
     Scrape,
     /// Takes one chunk of an open scrape.
@@ -39,27 +41,44 @@ enum Op {
     Reload(usize),
 }
 
+/// A body, and the key of its request if it has one.
 #[derive(Clone)]
-struct Push(Format, Vec<u8>);
+struct Push(Format, Vec<u8>, Option<&'static str>);
 
 impl std::fmt::Debug for Push {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {:?}", self.0.as_str(), String::from_utf8_lossy(&self.1))
+        write!(f, "{} {:?}: {:?}", self.0.as_str(), self.2, String::from_utf8_lossy(&self.1))
     }
+}
+
+/// Beacons, Faro's payloads and hits, of which some come with a key: twice as they were, or with another body.
+fn records(families: &[Family]) -> BoxedStrategy<Push> {
+    let body = pushes::hit(families).prop_map(|body| (Format::Hit, body)).boxed();
+    #[cfg(feature = "faro")]
+    let body = prop_oneof![
+        1 => body,
+        2 => pushes::beacon().prop_map(|body| (Format::Beacon, body)),
+        2 => pushes::faro().prop_map(|body| (Format::Faro, body)),
+    ];
+    let key = select(
+        &[None, None, None, Some("a-key-of-16-byte"), Some("another-of-17-byt"), Some("short")][..],
+    );
+    (body, key).prop_map(|((format, body), key)| Push(format, body, key)).boxed()
 }
 
 fn op(schema: &TestSchema) -> impl Strategy<Value = Op> + use<> {
     let push = prop_oneof![
-        pushes::record(&schema.families).prop_map(|body| Push(Format::Record, body)),
-        pushes::lm1(&schema.families).prop_map(|body| Push(Format::Lm1, body)),
-        pushes::prom_text(&schema.families).prop_map(|body| Push(Format::PromText, body)),
-        pushes::reports().prop_map(|body| Push(Format::Reports, body)),
+        pushes::record(&schema.families).prop_map(|body| Push(Format::Record, body, None)),
+        pushes::lm1(&schema.families).prop_map(|body| Push(Format::Lm1, body, None)),
+        pushes::prom_text(&schema.families).prop_map(|body| Push(Format::PromText, body, None)),
+        pushes::reports().prop_map(|body| Push(Format::Reports, body, None)),
+        records(&schema.families),
     ];
     #[cfg(feature = "otlp")]
     let push = prop_oneof![
         3 => push,
         2 => pushes::otlp(&schema.families).prop_map(|(is_json, body)| {
-            Push(if is_json { Format::OtlpJson } else { Format::OtlpProtobuf }, body)
+            Push(if is_json { Format::OtlpJson } else { Format::OtlpProtobuf }, body, None)
         }),
     ];
     let families = schema.families.clone();
@@ -76,6 +95,7 @@ fn op(schema: &TestSchema) -> impl Strategy<Value = Op> + use<> {
     );
     prop_oneof![
         10 => push.prop_map(Op::Push),
+        2 => any::<Index>().prop_map(Op::Again),
         2 => Just(Op::Scrape),
         4 => any::<Index>().prop_map(Op::Chunk),
         1 => any::<Index>().prop_map(Op::Complete),
@@ -117,6 +137,7 @@ enum Handle {
 struct Model {
     schema: TestSchema,
     pair: Pair,
+    pushed: Vec<Push>,
     readings: Vec<Reading>,
     handles: Vec<(Handle, usize, Vec<String>)>,
     /// Counters whose series no schema declares any more, and what they stand at.
@@ -131,6 +152,7 @@ impl Model {
             schema: schema.clone(),
             detached: Vec::new(),
             pair: Pair::new(schema),
+            pushed: Vec::new(),
             readings: Vec::new(),
             handles: Vec::new(),
             seen: BTreeMap::new(),
@@ -141,7 +163,11 @@ impl Model {
 
     fn step(&mut self, op: Op) {
         match op {
-            Op::Push(Push(format, body)) => self.push(format, &body),
+            Op::Push(push) => {
+                self.push(&push);
+                self.pushed.push(push);
+            }
+            Op::Again(i) if !self.pushed.is_empty() => self.push(&i.get(&self.pushed).clone()),
             Op::Scrape => {
                 let options = ScrapeOptions::text();
                 assert_eq!(options.content_type(), "text/plain; version=0.0.4; charset=utf-8");
@@ -173,7 +199,7 @@ impl Model {
             }
             Op::Expire => self.expire(),
             Op::Reload(edit) => self.reload(edit),
-            // No scrape or handle to choose from.
+            // No push, scrape or handle to choose from.
             _ => {}
         }
         self.check();
@@ -226,9 +252,9 @@ impl Model {
         }
     }
 
-    fn push(&mut self, format: Format, body: &[u8]) {
+    fn push(&mut self, Push(format, body, key): &Push) {
         let before = self.pair.text();
-        let result = self.pair.push(format, body);
+        let result = self.pair.push_with(*format, body, *key);
         let changes = result.is_ok_and(|report| report.accepted() > 0);
         if !changes {
             let after = self.pair.text();

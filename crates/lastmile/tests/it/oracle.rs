@@ -60,8 +60,57 @@ impl Pair {
     /// # Panics
     /// If they disagree on the report.
     pub(crate) fn push(&mut self, format: Format, body: &[u8]) -> Result<PushReport, DecodeError> {
-        let ours = self.agg.push(format, body, &source(), self.now);
-        let twins = match format {
+        self.push_with(format, body, None)
+    }
+
+    /// The same with an `Idempotency-Key`, which formats have whose bodies are one batch.
+    pub(crate) fn push_with(
+        &mut self,
+        format: Format,
+        body: &[u8],
+        key: Option<&str>,
+    ) -> Result<PushReport, DecodeError> {
+        let source = key.map_or(source(), |key| source().idempotency_key(key));
+        let ours = self.agg.push(format, body, &source, self.now);
+        // One that anybody may have names nothing.
+        let twins = match key.filter(|key| key.len() >= 16) {
+            None => self.twins(format, body),
+            Some(key) => self.twins_once(format, body, key),
+        };
+        if let Err(why) = agree(&ours, &twins, body) {
+            let body = String::from_utf8_lossy(body);
+            panic!("{why}\ncrate: {ours:?}\ntwin: {twins:?}\n{}: {body}", format.as_str());
+        }
+        self.count(format, &twins);
+        ours
+    }
+
+    /// A batch that its key names: the twin takes the first, and knows the others by it.
+    fn twins_once(&mut self, format: Format, body: &[u8], key: &str) -> Result<Report, Faults> {
+        let before = self.twin.clone();
+        let mut report = self.twins(format, body)?;
+        let id = format!("{} {key}", format.as_str());
+        let content = String::from_utf8(body.to_vec()).expect("it was decoded");
+        let n = report.accepted + report.refused.values().sum::<u64>();
+        report.without_id = 0;
+        match before.ids.get(&id) {
+            None => drop(self.twin.ids.insert(id, content)),
+            Some(known) => {
+                let is_same = *known == content;
+                self.twin = before;
+                report = Report { batches: report.batches, ..Report::default() };
+                if is_same {
+                    report.duplicates = (1, n);
+                } else if n > 0 {
+                    report.refused.insert("id_conflict", n);
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    fn twins(&mut self, format: Format, body: &[u8]) -> Result<Report, Faults> {
+        match format {
             Format::Lm1 => self.twin.push_lm1(body),
             Format::Record => self.twin.push_record(body),
             Format::PromText => self.twin.push_prom_text(body),
@@ -77,13 +126,7 @@ impl Pair {
             #[cfg(feature = "faro")]
             Format::Beacon => self.twin.push_beacon(body),
             _ => unreachable!("no other format in this part"),
-        };
-        if let Err(why) = agree(&ours, &twins, body) {
-            let body = String::from_utf8_lossy(body);
-            panic!("{why}\ncrate: {ours:?}\ntwin: {twins:?}\n{}: {body}", format.as_str());
         }
-        self.count(format, &twins);
-        ours
     }
 
     fn count(&mut self, format: Format, twins: &Result<Report, Faults>) {

@@ -2,11 +2,15 @@
 //! are built as JSON texts, so that duplicate keys, spellings of numbers and broken bytes are in
 //! reach.
 
+#[cfg(feature = "faro")]
+mod mapped;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod prom_text;
 mod reports;
 
+#[cfg(feature = "faro")]
+pub(crate) use mapped::{beacon, faro};
 #[cfg(feature = "otlp")]
 pub(crate) use otlp::{both as otlp_both, otlp};
 pub(crate) use prom_text::prom_text;
@@ -371,4 +375,23 @@ fn damaged(body: impl Strategy<Value = Vec<u8>> + 'static) -> BoxedStrategy<Vec<
         body
     });
     body.boxed()
+}
+
+/// The query of a hit: keys as those of `lm1`, escaped once more.
+pub(crate) fn hit(families: &[Family]) -> BoxedStrategy<Vec<u8>> {
+    let key = family_of(families).prop_flat_map(|family| {
+        (Just(family.name.clone()), labels(&family), 0..8u8).prop_map(|(name, labels, escape)| {
+            let mut key = escape_key(&name, escape == 1);
+            for (label, value) in &labels {
+                let (label, value) = (escape_key(label, false), escape_key(value, escape == 2));
+                key.push_str(&format!(";{label}={value}"));
+            }
+            key
+        })
+    });
+    let key = prop_oneof![12 => key, 1 => one_of(&["", ";", "%zz", "%ff", "a;b", "a;b=1;b=2"])];
+    let pair = key.prop_map(|key| format!("m={}", escape_key(&key, true)));
+    let pair =
+        prop_oneof![12 => pair, 1 => one_of(&["", "m", "x=1", "m=plain_total&m=", "%6d=a+b"])];
+    damaged(vec(pair, 0..4).prop_map(|pairs| pairs.join("&").into_bytes()))
 }

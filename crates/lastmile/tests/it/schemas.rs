@@ -10,9 +10,6 @@ use crate::twin::{Combine, Family, Kind, Label, Open, Policy};
 pub(crate) struct TestSchema {
     pub(crate) families: Vec<Family>,
     pub(crate) series_per_family: u32,
-    /// Whether other clients' beacons are mapped onto the families.
-    #[cfg_attr(not(feature = "faro"), expect(dead_code, reason = "nothing is mapped"))]
-    pub(crate) mapped: bool,
 }
 
 impl TestSchema {
@@ -20,7 +17,7 @@ impl TestSchema {
         let add = |builder: lastmile::SchemaBuilder, family| builder.family(core_family(family));
         let builder = self.families.iter().fold(Schema::builder(), add);
         #[cfg(feature = "faro")]
-        let builder = if self.mapped { crate::twin::mapped::declare(builder) } else { builder };
+        let builder = crate::twin::mapped::declare(builder, &self.families);
         builder.build().expect("the schemas of the tests have no fault")
     }
 
@@ -144,7 +141,7 @@ pub(crate) fn all_closed() -> TestSchema {
         family("wait_seconds", histogram(&[0.1, 1.0, 2.5]), vec![]),
         family("load_seconds", histogram(&[0.5]), vec![strict("phase", &["dns", "tcp"])]),
     ];
-    TestSchema { families, series_per_family: 10_000, mapped: false }
+    TestSchema { families, series_per_family: 10_000 }
 }
 
 /// Open labels with few places.
@@ -155,7 +152,7 @@ pub(crate) fn all_open() -> TestSchema {
         family("view_seconds", histogram(&[0.1, 1.0]), vec![open("page", 1)]),
         native(8, 12, family("native_seconds", histogram(&[]), vec![open("page", 2)])),
     ];
-    TestSchema { families, series_per_family: 10_000, mapped: false }
+    TestSchema { families, series_per_family: 10_000 }
 }
 
 /// Open labels that never fill up.
@@ -171,7 +168,7 @@ pub(crate) fn roomy() -> TestSchema {
         ),
         family("users", Kind::Gauge(Combine::Last), vec![open("room", 1000)]),
     ];
-    TestSchema { families, series_per_family: 10_000, mapped: false }
+    TestSchema { families, series_per_family: 10_000 }
 }
 
 /// Open beside closed labels, and bounds of every kind.
@@ -191,7 +188,7 @@ pub(crate) fn mixed() -> TestSchema {
         small,
         narrow,
     ];
-    TestSchema { families, series_per_family: 10_000, mapped: false }
+    TestSchema { families, series_per_family: 10_000 }
 }
 
 /// Gauges of each way to combine.
@@ -205,7 +202,7 @@ pub(crate) fn gauges() -> TestSchema {
         signed,
         family("plain_total", Kind::Counter, vec![]),
     ];
-    TestSchema { families, series_per_family: 10_000, mapped: false }
+    TestSchema { families, series_per_family: 10_000 }
 }
 
 /// Families that reach `series_per_family` before any label is full.
@@ -220,7 +217,7 @@ pub(crate) fn tiny() -> TestSchema {
         ),
         family("plain_total", Kind::Counter, vec![]),
     ];
-    TestSchema { families, series_per_family: 4, mapped: false }
+    TestSchema { families, series_per_family: 4 }
 }
 
 /// Every rule that an open label can have.
@@ -257,7 +254,7 @@ pub(crate) fn rules() -> TestSchema {
         ),
         family("region_total", Kind::Counter, vec![served(strict("region", &["eu"]), "eu")]),
     ];
-    TestSchema { families, series_per_family: 10_000, mapped: false }
+    TestSchema { families, series_per_family: 10_000 }
 }
 
 /// Whether the crate under test was built with summaries; asked of itself, as the fuzz targets share
@@ -294,7 +291,7 @@ fn browsers() -> Vec<Family> {
 }
 
 fn reporting() -> TestSchema {
-    TestSchema { families: browsers(), series_per_family: 40, mapped: false }
+    TestSchema { families: browsers(), series_per_family: 40 }
 }
 
 /// Names of browsers' reports, declared as no report is.
@@ -310,7 +307,7 @@ fn otherwise() -> TestSchema {
             vec![strict("type", &["coep"]), strict("id", &["x"]), open("page", 2)],
         ),
     ];
-    TestSchema { families, series_per_family: 8, mapped: false }
+    TestSchema { families, series_per_family: 8 }
 }
 
 /// Summaries beside what could be taken for their samples.
@@ -321,7 +318,7 @@ fn summaries() -> TestSchema {
         family("view_seconds", Kind::Summary, vec![open("page", 2), closed("device", &["phone"])]),
         family("plain_total", Kind::Counter, vec![open("quantile", 2)]),
     ];
-    TestSchema { families, series_per_family: 8, mapped: false }
+    TestSchema { families, series_per_family: 8 }
 }
 
 /// Native histograms that keep their resolution, lose it, and have little to lose.
@@ -334,7 +331,7 @@ fn natives() -> TestSchema {
         native(8, 20, both),
         native(-4, 12, large),
     ];
-    TestSchema { families, series_per_family: 8, mapped: false }
+    TestSchema { families, series_per_family: 8 }
 }
 
 pub(crate) fn every_schema() -> Vec<TestSchema> {
@@ -436,5 +433,5 @@ pub(crate) fn everything() -> TestSchema {
     if has_summaries() {
         families.push(family("rolling_seconds", Kind::Summary, vec![open("page", 2)]));
     }
-    TestSchema { families, series_per_family: 8, mapped: true }
+    TestSchema { families, series_per_family: 8 }
 }

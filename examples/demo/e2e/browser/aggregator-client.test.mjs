@@ -110,4 +110,35 @@ describe("the script for prometheus-user-metrics' pages", () => {
     assert.equal(await clients.sum("lastmile_push_errors_total"), 0);
     await page.close();
   });
+
+  // The server knows an id for ten minutes; 400 s is more than the script relies on.
+  for (const [what, clock, millis, isSentAgain] of [
+    ["when the page's clock went on", "performance", 400_000, false],
+    ["when it stood still and the wall clock went on", "Date", 400_000, false],
+    ["when the wall clock was set back", "Date", -400_000, true],
+  ]) {
+    test(`gives up in time what somebody may have taken, ${what}`, async () => {
+      const page = await clients.browser.newPage();
+      const lines = [];
+      await page.route("**/lm", async (route) => {
+        lines.push(route.request().postData());
+        if (lines.length > 1) return route.continue();
+        // Meanwhile another batch is closed, which nobody can have taken.
+        await call(page, "increment", "usage_total", { feature: "later" }, 1);
+        await page.waitForTimeout(600);
+        await page.evaluate(([clock, millis]) => {
+          const now = window[clock].now.bind(window[clock]);
+          window[clock].now = () => now() + millis;
+        }, [clock, millis]);
+        return route.fulfill({ status: 503, headers: { "Access-Control-Allow-Origin": "*" } });
+      });
+      const of = (feature) => clients.sum("usage_total", `feature="${feature}"`);
+      const [queued, later] = [await of("queued"), await of("later")];
+      await page.goto(`${clients.origin}/app`, { waitUntil: "load" });
+      await clients.untilSum(later + 1, "usage_total", 'feature="later"');
+      assert.match(lines[0], /feature=queued/);
+      assert.equal((await of("queued")) - queued, isSentAgain ? 2 : 0);
+      await page.close();
+    });
+  }
 });

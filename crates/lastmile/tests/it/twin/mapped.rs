@@ -1,5 +1,5 @@
 //! What beacons and Faro's payloads say, and the rules that the tests have for them: declared once here, and
-//! translated for the crate.
+//! translated for the crate. A schema has those of the rules that suit its families.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use lastmile::{FaroItem, Mapping, Rule as CoreRule, SchemaBuilder};
 
 use super::declared::label_values;
 use super::hits::form;
-use super::{ANY_FAULT, Faults, Report, Twin};
+use super::{ANY_FAULT, Family, Faults, Kind, Label, Policy, Report, Twin};
 use crate::json::{self, Json, JsonFault};
 
 /// The path that the tests map.
@@ -28,6 +28,29 @@ struct Rule {
     over: f64,
     when: &'static [(&'static str, &'static [&'static str])],
     labels: &'static [(&'static str, From)],
+}
+
+impl Rule {
+    /// Whether these families have one that the rule could be declared for.
+    fn suits<'f>(&self, mut families: impl Iterator<Item = &'f Family>) -> bool {
+        let Some(family) = families.find(|family| family.name == self.family) else { return false };
+        let mut sent = family.labels.iter().filter(|label| label.served.is_none());
+        let is_set = |label: &Label| {
+            let from = self.labels.iter().find(|(name, _)| *name == label.name);
+            match (from.map(|(_, from)| from), &label.policy) {
+                (None, _) => false,
+                (Some(Field(_)), _) => true,
+                (Some(Path(_)), policy) => matches!(policy, Policy::Open(open) if open.template),
+                (Some(Const(value)), Policy::Closed { values, .. }) => {
+                    values.iter().any(|listed| listed == value)
+                }
+                (Some(Const(_)), Policy::Open(_)) => true,
+            }
+        };
+        (self.value.is_some() || matches!(family.kind, Kind::Counter))
+            && sent.clone().count() == self.labels.len()
+            && sent.all(is_set)
+    }
 }
 
 const fn rule(family: &'static str, value: Option<&'static str>, over: f64) -> Rule {
@@ -75,8 +98,9 @@ const EVENTS: &[Rule] = &[
 ];
 const LOGS: &[Rule] = &[Rule { when: &[("level", &["error"])], ..rule("plain_total", None, 1.0) }];
 
-/// Adds the rules to a schema that has their families.
-pub(crate) fn declare(schema: SchemaBuilder) -> SchemaBuilder {
+/// Adds the rules that suit a schema's families. A mapping without any is a mistake, so there is none then.
+pub(crate) fn declare(schema: SchemaBuilder, families: &[Family]) -> SchemaBuilder {
+    let suits = |rule: &&Rule| rule.suits(families.iter());
     let core = |rule: &Rule| {
         let mut core = CoreRule::new(rule.family).scale(1.0 / rule.over);
         if let Some(value) = rule.value {
@@ -91,7 +115,10 @@ pub(crate) fn declare(schema: SchemaBuilder) -> SchemaBuilder {
             Const(value) => core.label_const(*label, *value),
         })
     };
-    let beacon = BEACON.iter().fold(Mapping::new(PATH), |mapping, rule| mapping.rule(core(rule)));
+    let beacon = BEACON.iter().filter(suits);
+    let beacon = beacon.fold(Mapping::new(PATH), |mapping, rule| mapping.rule(core(rule)));
+    let is_mapped = BEACON.iter().any(|rule| suits(&rule));
+    let schema = if is_mapped { schema.mapping(beacon) } else { schema };
     let items = [
         (FaroItem::Measurement, MEASUREMENTS),
         (FaroItem::Exception, EXCEPTIONS),
@@ -100,7 +127,8 @@ pub(crate) fn declare(schema: SchemaBuilder) -> SchemaBuilder {
     ];
     let rules =
         items.into_iter().flat_map(|(item, rules)| rules.iter().map(move |rule| (item, rule)));
-    rules.fold(schema.mapping(beacon), |schema, (item, rule)| schema.faro(item, core(rule)))
+    let rules = rules.filter(|(_, rule)| suits(rule));
+    rules.fold(schema, |schema, (item, rule)| schema.faro(item, core(rule)))
 }
 
 /// A field as a rule sees it.
@@ -172,6 +200,9 @@ impl Twin {
     // ---- `POST /beacon`, which the tests map ----
 
     pub(crate) fn push_beacon(&mut self, body: &[u8]) -> Result<Report, Faults> {
+        if !BEACON.iter().any(|rule| self.suits(rule)) {
+            return Err(["unknown_path"].into());
+        }
         let text = std::str::from_utf8(body).map_err(|_| Faults::from(["invalid_utf8"]))?;
         let mut report = Report { batches: 1, without_id: 1, ..Report::default() };
         let records: Vec<Option<Fields>> =
@@ -248,6 +279,10 @@ impl Twin {
         Ok(report)
     }
 
+    fn suits(&self, rule: &Rule) -> bool {
+        rule.suits(self.families.iter().map(|state| &state.family))
+    }
+
     fn record(&mut self, rules: &[Rule], fields: Option<&Fields>, report: &mut Report) {
         let Some(fields) = fields else {
             return report.refuse("malformed", 1);
@@ -260,7 +295,8 @@ impl Twin {
             rule.when.iter().all(is) && rule.value.is_none_or(|value| fields.contains_key(value))
         };
         let mut n = 0;
-        for rule in rules.iter().filter(applies) {
+        let declared: Vec<&Rule> = rules.iter().filter(|rule| self.suits(rule)).collect();
+        for rule in declared.into_iter().filter(applies) {
             n += 1;
             let label = |(label, from): &(&str, From)| {
                 let value = match from {

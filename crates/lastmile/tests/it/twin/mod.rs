@@ -112,7 +112,7 @@ pub(crate) struct Twin {
     /// Samples folded to `other`, by family and label.
     pub(crate) overflow: BTreeMap<(String, String), u64>,
     /// The content that each id of a batch named first.
-    ids: BTreeMap<String, String>,
+    pub(crate) ids: BTreeMap<String, String>,
     /// What each stream of totals stood at.
     #[cfg(feature = "otlp")]
     streams: BTreeMap<String, otlp::StreamState>,
