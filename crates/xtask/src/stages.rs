@@ -86,7 +86,15 @@ pub(crate) const ALL: &[Stage] = &[
     Stage {
         name: "clients",
         about: "real clients against the aggregator: what is scraped is what they counted",
-        needs: &[NODE, NPM, Need::NodeModules, PYTHON, PIP, Need::OpenTelemetry],
+        needs: &[
+            NODE,
+            NPM,
+            Need::NodeModules,
+            PYTHON,
+            PIP,
+            Need::PrometheusClient,
+            Need::OpenTelemetry,
+        ],
         run: clients,
     },
     Stage {
