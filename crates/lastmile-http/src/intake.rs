@@ -6,6 +6,7 @@ use bytes::Buf;
 use http_body::Body;
 
 use crate::budget::{Budget, Share};
+use crate::joined::Joined;
 
 /// Longest body of a push, in bytes as sent: 64 KiB. One byte more is answered 413.
 ///
@@ -60,7 +61,7 @@ pub(crate) enum Intake<D> {
     /// One frame whose bytes lie in one place.
     Whole(D),
     /// Several frames, or one in pieces, copied together.
-    Joined(Vec<u8>),
+    Joined(Joined),
 }
 
 /// Why a body was not read to its end.
@@ -75,8 +76,8 @@ pub(crate) enum Unread {
 }
 
 impl<D: Buf> Intake<D> {
-    /// Reads all of `body`, at most `bytes_max` bytes, which are taken from `share` as they come: a length
-    /// that is only declared takes nothing from others. Nor does a body that ends with its first frame:
+    /// Reads all of `body`, at most `bytes_max` bytes. Room for them is taken from `share` as they come, before it is
+    /// made: a length that is only declared takes nothing from others. Nor does a body that ends with its first frame:
     /// it is applied before anything is waited for again, so whoever sends bodies that never end cannot
     /// use up the room of those that come whole.
     ///
@@ -106,38 +107,39 @@ impl<D: Buf> Intake<D> {
         Ok(intake)
     }
 
-    /// Takes one frame more, from `share` if there is one.
+    /// Takes one frame more; what it makes room for comes from `share`, if there is one.
     fn join(
         self,
         mut data: D,
         bytes_max: usize,
-        share: Option<&mut Share<&Budget>>,
+        mut share: Option<&mut Share<&Budget>>,
     ) -> Result<Self, Unread> {
         let more = data.remaining();
-        if more > bytes_max - self.bytes().len() {
+        if more > bytes_max - self.len() {
             return Err(Unread::TooLarge);
-        }
-        if share.is_some_and(|share| !share.take(more)) {
-            return Err(Unread::Busy);
         }
         if more == 0 {
             return Ok(self);
         }
-        let mut joined = match self {
-            Self::Empty if data.chunk().len() == more => return Ok(Self::Whole(data)),
-            Self::Empty => Vec::with_capacity(more),
-            Self::Whole(first) => {
-                let mut joined = Vec::new();
-                grow(&mut joined, first.remaining() + more, bytes_max);
-                joined.extend_from_slice(first.chunk());
-                joined
-            }
-            Self::Joined(joined) => joined,
+        let mut hold = |bytes| {
+            let fits = share.as_mut().is_none_or(|share| share.take_up_to(bytes));
+            if fits { Ok(()) } else { Err(Unread::Busy) }
         };
-        grow(&mut joined, more, bytes_max);
+        let (first, mut joined) = match self {
+            Self::Empty if data.chunk().len() == more => {
+                hold(more)?;
+                return Ok(Self::Whole(data));
+            }
+            Self::Empty => (None, Joined::default()),
+            Self::Whole(first) => (Some(first), Joined::default()),
+            Self::Joined(joined) => (None, joined),
+        };
+        let first = first.as_ref().map_or(&[][..], Buf::chunk);
+        hold(joined.room_with(first.len() + more, bytes_max))?;
+        joined.extend(first, bytes_max);
         while data.has_remaining() {
             let chunk = data.chunk();
-            joined.extend_from_slice(chunk);
+            joined.extend(chunk, bytes_max);
             let n = chunk.len();
             data.advance(n);
         }
@@ -145,28 +147,37 @@ impl<D: Buf> Intake<D> {
     }
 
     /// Its bytes, copied only where they are the transport's.
-    pub(crate) fn into_vec(self) -> Vec<u8> {
+    pub(crate) fn into_joined(self) -> Joined {
         match self {
+            Self::Empty => Joined::default(),
+            Self::Whole(data) => data.chunk().to_vec().into(),
             Self::Joined(joined) => joined,
-            other => other.bytes().to_vec(),
         }
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Whole(data) => data.remaining(),
+            Self::Joined(joined) => joined.len(),
+        }
+    }
+
+    /// Bytes of memory that it holds.
+    pub(crate) fn room(&self) -> usize {
+        match self {
+            Self::Joined(joined) => joined.room(),
+            other => other.len(),
+        }
+    }
+
+    /// All of it in one place, where a long one is copied to.
+    pub(crate) fn bytes(&mut self) -> &[u8] {
         match self {
             Self::Empty => &[],
-            Self::Whole(data) => data.chunk(),
-            Self::Joined(joined) => joined,
+            Self::Whole(data) => D::chunk(data),
+            Self::Joined(joined) => joined.bytes(),
         }
-    }
-}
-
-/// Makes room for `more` bytes, and for as many again as there are then, but for no more than may come: a
-/// body that is held for long, one byte before its end, is to take no more memory than it has bytes.
-pub(crate) fn grow(joined: &mut Vec<u8>, more: usize, bytes_max: usize) {
-    let needed = joined.len() + more;
-    if needed > joined.capacity() {
-        joined.reserve_exact(needed.saturating_mul(2).min(bytes_max) - joined.len());
     }
 }
 

@@ -250,6 +250,7 @@ mod gzip;
 mod hit;
 mod inflate;
 mod intake;
+mod joined;
 mod json;
 mod measure;
 mod negotiate;

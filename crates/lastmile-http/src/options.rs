@@ -152,7 +152,7 @@ impl PublicOptions {
         self
     }
 
-    /// Bytes of all bodies that are held at a moment, as their rest is waited for or as more than 64 KiB of
+    /// Room for all bodies that are held at a moment, in bytes, as their rest is waited for or as more than 64 KiB of
     /// them are decoded; beyond it 503 with `Retry-After`. A body that comes whole holds nothing. At least what
     /// one body may have as sent and inflated together. One client, by its address prefix, may hold half of it,
     /// or those of one body.

@@ -69,18 +69,16 @@ impl Door<'_> {
         let mut body = read.map_err(|unread| Problem::unread(unread, caps.sent))?;
         // A body may take long to come; what is in it counts from when it was there.
         let arrived = now.after(started.elapsed());
-        let mut deflated = (coding != Coding::Identity).then(|| Deflated {
-            coding,
-            bytes_max: Coding::bytes_max(body.bytes().len(), caps.inflated),
-        });
+        let mut deflated = (coding != Coding::Identity)
+            .then(|| Deflated { coding, bytes_max: Coding::bytes_max(body.len(), caps.inflated) });
         if let Some(small) = deflated.take_if(|deflated| deflated.bytes_max <= INFLATED_INLINE_MAX)
         {
-            body = Intake::Joined(small.inflate(body.bytes())?);
+            body = Intake::Joined(small.inflate(body.bytes())?.into());
         }
         // What is decoded here and now is gone before anyone waits: a thread has one of these at a time.
         let inflated = deflated.map_or(0, |deflated| deflated.bytes_max);
-        let is_large = inflated.max(body.bytes().len()) > INLINE_BYTES_MAX;
-        if is_large && !share.take_up_to(body.bytes().len().saturating_add(inflated)) {
+        let is_large = inflated.max(body.len()) > INLINE_BYTES_MAX;
+        if is_large && !share.take_up_to(body.room().saturating_add(inflated)) {
             return Err(Problem::busy());
         }
         let plain = Plain { format, admitted, tells_ids: false, now: arrived };
@@ -90,12 +88,13 @@ impl Door<'_> {
             None => arrival.apply(aggregator, &rules.gate, headers, path, labels, body.bytes()),
             Some(spawn) => {
                 let (aggregator, rules) = (aggregator.clone(), Arc::clone(rules));
-                let (headers, body) = (headers.clone(), body.into_vec());
+                let (headers, mut body) = (headers.clone(), body.into_joined());
                 let (path, labels) = (path.to_owned(), labels.clone());
                 let share = share.into_owned(&rules.budget);
                 let work = move || {
                     let gate = &rules.gate;
-                    let report = arrival.apply(&aggregator, gate, &headers, &path, &labels, &body);
+                    let body = body.bytes();
+                    let report = arrival.apply(&aggregator, gate, &headers, &path, &labels, body);
                     drop(share);
                     report
                 };

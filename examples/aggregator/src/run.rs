@@ -25,10 +25,11 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Serves until a signal comes, and returns when what was in flight is done.
 pub(crate) fn run(config: Config) -> Result<(), Failure> {
-    // Large bodies are decoded there: as many at once as there are cores for, twice over, and the others wait.
+    // Large bodies are decoded there: as many at once as there are cores for, and the others wait. More threads would
+    // end no sooner, and the allocator keeps for each what it gave back.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     tokio::runtime::Builder::new_multi_thread()
-        .max_blocking_threads((2 * cores).max(4))
+        .max_blocking_threads(cores.max(2))
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?

@@ -9,7 +9,7 @@ use std::io::Cursor;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
-use crate::intake::grow;
+use crate::joined::room;
 
 /// Longest message in bytes, of one frame or of several: 64 KiB, as of a body of `POST /lm`.
 pub(super) const MESSAGE_BYTES_MAX: usize = crate::BODY_BYTES_MAX;
@@ -104,7 +104,7 @@ impl Frames {
                 true => (&mut self.control, CONTROL_BYTES_MAX),
                 false => (&mut self.message, MESSAGE_BYTES_MAX),
             };
-            grow(payload, now.len(), bytes_max);
+            payload.reserve_exact(room(payload, now.len(), bytes_max) - payload.len());
             let masked = now.iter().zip(frame.n_came..);
             payload.extend(masked.map(|(byte, i)| byte ^ frame.mask[i % 4]));
             frame.n_came += now.len();

@@ -17,6 +17,15 @@ const SOURCE: [u8; 4] = [127, 0, 0, 2];
 /// From one push to the next.
 const PACE: Duration = Duration::from_millis(4);
 
+/// Before the attacks and after them.
+pub(crate) const CALM: usize = 0;
+/// The storm is on another aggregator, on the cores of those who attack: what it costs the machine.
+pub(crate) const BESIDE: usize = 1;
+pub(crate) const STORM: usize = 2;
+pub(crate) const CROWD: usize = 3;
+pub(crate) const N_PHASES: usize = 4;
+pub(crate) const PHASES: [&str; N_PHASES] = ["calm", "storm beside", "storm", "crowd"];
+
 /// Times in nanoseconds, to three digits.
 pub(crate) type Times = Histogram<u64>;
 
@@ -24,7 +33,7 @@ pub(crate) type Times = Histogram<u64>;
 pub(crate) struct Good {
     pub(crate) n_answered: AtomicU64,
     /// The times of each phase.
-    pub(crate) times: [Mutex<Times>; 3],
+    pub(crate) times: [Mutex<Times>; N_PHASES],
     /// Which phase it is.
     pub(crate) phase: AtomicUsize,
     pub(crate) is_over: AtomicBool,
@@ -32,10 +41,10 @@ pub(crate) struct Good {
 
 impl Good {
     pub(crate) fn new() -> Self {
-        let times = || Mutex::new(Times::new(3).expect("three digits can be kept"));
+        let times = |_| Mutex::new(Times::new(3).expect("three digits can be kept"));
         Self {
             n_answered: AtomicU64::new(0),
-            times: [times(), times(), times()],
+            times: std::array::from_fn(times),
             phase: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
         }

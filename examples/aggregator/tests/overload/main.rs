@@ -2,7 +2,8 @@
 //!
 //! A good client pushes every few milliseconds, from calm into two attacks: `storm`, everything that a
 //! socket can do wrong at once, and `crowd`, more connections than there are places. Each attack counts by
-//! labels of its own, so that every total can be compared with what was answered.
+//! labels of its own, so that every total can be compared with what was answered. What of the storm is the
+//! machine's is seen first: a storm on another aggregator, which takes its time from the attackers.
 //!
 //! It is small and short without `--full`, and then says nothing of time and memory: a test beside others.
 //! The program under test is the one that cargo built with this one, in the same profile.
