@@ -152,7 +152,7 @@ fn only_one_that_does_not_say_when_it_began_can_be_reset() {
     ] {
         let totals = totals(4);
         let sender = sender(&totals, 1, 0);
-        let mut at = |time_ns, n| {
+        let at = |time_ns, n| {
             let (stream, amount) = (stream(5, start_ns, time_ns), Amount::Whole(n));
             match totals.advance(&stream, sender, &amount.words(), |last| amount.rise(last)) {
                 Rise::By(rise) => Some(rise),
