@@ -32,6 +32,11 @@ impl Begun {
         Since { ours_ns: 0, theirs_ns, age_ns: None }
     }
 
+    /// Whether a moment by a sender's clock may be after the group was last whole.
+    pub(crate) fn is_about(self, theirs_ns: u64) -> bool {
+        theirs_ns.saturating_add(SKEW_NS) > self.whole_ns
+    }
+
     /// The same where this push and one before each have all that there is of the group.
     pub(crate) fn since_whole(self, theirs_ns: u64) -> Since {
         Since { ours_ns: self.whole_ns, ..self.since(theirs_ns) }

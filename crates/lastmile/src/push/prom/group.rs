@@ -283,10 +283,11 @@ impl Group<'_> {
         let Total { numbers_at, scale, start_ns, .. } = point.total;
         let said = prom.starts.binary_search_by_key(&point.id, |(id, _)| *id);
         let start_ns = said.map_or(start_ns, |at| prom.starts[at].1);
-        // Of one that says when it began nothing else is looked at.
+        // One that says to have begun long before the group was whole was left out of it.
         let since = match start_ns {
             0 if is_whole => begun.since_whole(prom.process_start_ns),
             0 => begun.since(prom.process_start_ns),
+            said if is_whole && begun.is_about(said) => begun.since_whole(said),
             said => begun.since(said),
         };
         let id = totals.hash((id, point.id, start_ns));

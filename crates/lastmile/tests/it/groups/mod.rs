@@ -200,9 +200,11 @@ fn what_says_that_it_is_old_is_not_new() {
     let agg = aggregator(Limits::default(), start());
     let source = Source::default().grouping_key(GROUP).whole_group();
     agg.push(Format::PromText, b"", &source, after(1)).unwrap();
-    let body = format!("jobs_total 5\njobs_created {}\n", secs(-9));
-    agg.push(Format::PromText, body.as_bytes(), &source, after(2)).unwrap();
-    assert_eq!(exposition(&agg, after(2)).value("jobs_total", &[]), Some(0.0));
+    for (created, wanted) in [(-9, 0.0), (1, 5.0)] {
+        let body = format!("jobs_total 5\njobs_created {}\n", secs(created));
+        agg.push(Format::PromText, body.as_bytes(), &source, after(2)).unwrap();
+        assert_eq!(exposition(&agg, after(2)).value("jobs_total", &[]), Some(wanted));
+    }
 }
 
 #[test]
