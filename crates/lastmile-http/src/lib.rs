@@ -106,7 +106,9 @@
 //! stood all the same: dropping it would make it a baseline when it comes back, or count it twice.
 //! `DELETE` forgets what the group stood at, answered 202, and takes nothing back of what was counted. Labels of the group
 //! that a family declares are those of its samples; another only names the group, so a family needs no label `job`.
-//! Groups of one key are another's of no other: whoever has an API key of his own has groups of his own.
+//! Whoever has an API key of his own has groups of his own; without keys anyone may push to any group, or delete it, and
+//! so make its next totals baselines or resets. What one bucket rises by between two pushes is at most 10,000, as in every
+//! format. A page can push to a group with `POST` alone.
 //!
 //! # OTLP
 //! `POST /v1/metrics` takes `ExportMetricsServiceRequest` as `application/json` or `application/x-protobuf`, see

@@ -9,6 +9,9 @@ use crate::query::escaped;
 /// What such a path begins with.
 pub(crate) const BEHIND: &str = "/metrics/";
 
+/// Most labels of a path: as many as a family has at most. Each line of a body is looked at for each of them.
+const LABELS_MAX: usize = 30;
+
 /// The first label of a group.
 const JOB: &str = "job";
 
@@ -63,6 +66,9 @@ pub(crate) fn labels(path: &str) -> Result<Labels, &'static str> {
             false => "A label's value is no UTF-8 or has a `%` that is none.",
         })?;
         pairs.push((name, value));
+    }
+    if pairs.len() > LABELS_MAX {
+        return Err("A path names at most 30 labels.");
     }
     let is_group = pairs.first().is_some_and(|(name, _)| name == JOB);
     if is_group {
@@ -167,5 +173,8 @@ mod tests {
         ] {
             assert!(labels(path).is_err(), "{path}");
         }
+        let path = |n: usize| (0..n).fold("/metrics".to_owned(), |all, i| format!("{all}/l{i}/x"));
+        assert_eq!(labels(&path(30)).map(|labels| labels.pairs.len()), Ok(30));
+        assert!(labels(&path(31)).is_err());
     }
 }

@@ -198,12 +198,12 @@ impl Aggregator {
     }
 
     /// Forgets what the totals of a group stood at, the one that [`Source::grouping_key`] and [`Source::key`] name: the
-    /// next that are pushed to it are baselines. What they counted stays.
+    /// next that are pushed to it are baselines, but for those that say to have begun since. What they counted stays.
     ///
     /// ```
     /// use lastmile::{Aggregator, Family, Format, Limits, Schema, Source, Timestamp};
     ///
-    /// let start = Timestamp::from_unix_ms(1_700_000_000_000);
+    /// let start = Timestamp::new(1_700_000_000_000, std::time::Duration::ZERO);
     /// let schema = Schema::builder().family(Family::counter("jobs_total").max(1e6)).build()?;
     /// let agg = Aggregator::new(schema, Limits::default(), start)?;
     /// let source = Source::default().grouping_key(&[("job", "nightly")]);

@@ -16,6 +16,8 @@ pub(crate) struct Begun {
     floor_ns: u64,
     /// When a push had all that there was of it, the last time; 0 if none had.
     whole_ns: u64,
+    /// The lanes of those who sent to it, as bits: its streams are in them.
+    lanes: u64,
 }
 
 impl Begun {
@@ -49,18 +51,27 @@ impl Totals {
         let stream = Stream { id, start_ns: 0, time_ns: 0, since: Since::default() };
         // The state of one that was known and went made this the floor of its shard.
         let floor_ns = self.shard(id).lock().floor_ns;
+        let lane = 1 << sender.lane;
         let number = self.n_begun.fetch_add(1, Ordering::Relaxed);
-        let mut begun = Begun { number, floor_ns, whole_ns: 0 };
-        self.advance(&stream, sender, &[number, floor_ns, 0], |last| {
-            if let super::Last::Known { words: [number, floor_ns, whole_ns], .. } = last {
-                let (number, floor_ns) = (*number, *floor_ns);
-                // Families that were not declared then were not looked at.
-                let is_looked_at = *whole_ns > self.reloaded_ns.load(Ordering::Relaxed);
-                let whole_ns = if is_looked_at { *whole_ns } else { 0 };
-                begun = Begun { number, floor_ns, whole_ns };
+        let (mut words, mut has_lane) = ([number, floor_ns, 0, lane], true);
+        self.advance(&stream, sender, &words.clone(), |last| {
+            if let super::Last::Known { words: &[number, floor_ns, whole_ns, lanes], .. } = last {
+                has_lane = lanes & lane != 0;
+                words = [number, floor_ns, whole_ns, lanes | lane];
             }
             Rise::<()>::Behind
         });
+        if !has_lane {
+            self.advance(&stream, sender, &words, |_| Rise::By(()));
+        }
+        let [number, floor_ns, whole_ns, lanes] = words;
+        let mut begun = Begun { number, floor_ns, whole_ns, lanes };
+        // Families that were not declared then were not looked at, and what was lost since only seems new.
+        let lost = self.lost_ns.iter().enumerate().filter(|(lane, _)| lanes & (1 << lane) != 0);
+        let lost_ns = lost.map(|(_, lost)| lost.load(Ordering::Relaxed)).max().unwrap_or_default();
+        if begun.whole_ns <= lost_ns.max(self.reloaded_ns.load(Ordering::Relaxed)) {
+            begun.whole_ns = 0;
+        }
         if !self.knows(id) {
             // There is no room for it, so that next time nobody knows of this one.
             begun.floor_ns = u64::MAX;
@@ -73,14 +84,16 @@ impl Totals {
         if self.knows(id) {
             let stream = Stream { id, start_ns: 0, time_ns: 0, since: Since::default() };
             let number = self.n_begun.fetch_add(1, Ordering::Relaxed);
-            self.advance(&stream, sender, &[number, sender.wall_ns, 0], |_| Rise::By(()));
+            self.advance(&stream, sender, &[number, sender.wall_ns, 0, 1 << sender.lane], |_| {
+                Rise::By(())
+            });
         }
     }
 
     /// A push has all that there is of a group, and all of it was looked at.
     pub(crate) fn note_whole(&self, id: u128, begun: Begun, sender: Sender) {
         let stream = Stream { id, start_ns: 0, time_ns: 0, since: Since::default() };
-        let words = [begun.number, begun.floor_ns, sender.wall_ns];
+        let words = [begun.number, begun.floor_ns, sender.wall_ns, begun.lanes];
         self.advance(&stream, sender, &words, |last| match last {
             // Unless it began anew meanwhile.
             super::Last::Known { words: [number, ..], .. } if *number == begun.number => {

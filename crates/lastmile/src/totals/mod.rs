@@ -20,7 +20,7 @@
 //! through more streams than there are places would make all of them baselines, always.
 //!
 //! ```text
-//! shard × 16:  table ── id → index ──► entries  [id 16][start 8][time 8][words 16][tick 4][links 8][lane 4]
+//! shard × 16:  table ── id → index ──► entries  [id 16][start 8][time 8][words 16][tick 4][links 8][lane 1][doubt 1]
 //!              lane × 64: first ⇄ … ⇄ last      the longest silent first
 //! ```
 
@@ -65,6 +65,9 @@ const AHEAD_NS_MAX: u64 = 300 * 1_000_000_000;
 /// Hosts that keep time by NTP are within some tens of milliseconds; source: RFC 5905, §1.
 const SKEW_NS: u64 = 5 * 1_000_000_000;
 
+/// Starts of one stream that differ by less are the same: the text of a float, and what other formats make of it.
+const SAME_START_NS: u64 = 1_000_000_000;
+
 /// No entry.
 const NONE: u32 = u32::MAX;
 
@@ -84,7 +87,7 @@ pub(crate) struct Stream {
 /// nothing is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Since {
-    /// When its sender had nothing of it yet, by our clock; not used once any such stream was lost.
+    /// When its sender had nothing of it yet, by our clock.
     pub(crate) ours_ns: u64,
     /// When it began, by the client's clock.
     pub(crate) theirs_ns: u64,
@@ -124,6 +127,8 @@ pub(crate) struct Totals {
     /// When families were last declared anew.
     #[cfg(feature = "pushgateway")]
     reloaded_ns: AtomicU64,
+    /// When a stream of each lane was last lost, or was not kept.
+    lost_ns: [AtomicU64; LANES],
 }
 
 #[derive(Debug, Default)]
@@ -135,8 +140,13 @@ struct Shard {
     bytes: usize,
     /// The latest start of a stream whose state went.
     floor_ns: u64,
-    /// Whether the state of one that does not say when it began went, or was never kept.
-    has_lost_any: bool,
+}
+
+/// Streams whose state went, or was not kept, and the lanes that they were in, as bits.
+#[derive(Clone, Copy, Debug, Default)]
+struct Gone {
+    n_forgotten: u64,
+    lanes: u64,
 }
 
 #[derive(Debug)]
@@ -148,7 +158,9 @@ struct Entry {
     tick: Ticks,
     before: u32,
     behind: u32,
-    lane: u32,
+    lane: u8,
+    /// Whether what it stands at was refused.
+    is_doubtful: bool,
 }
 
 impl Entry {
@@ -186,6 +198,7 @@ impl Totals {
             n_begun: AtomicU64::new(0),
             #[cfg(feature = "pushgateway")]
             reloaded_ns: AtomicU64::new(0),
+            lost_ns: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 
@@ -214,24 +227,35 @@ impl Totals {
         if shard.lanes.is_empty() {
             shard.lanes = vec![Lane::EMPTY; LANES];
         }
-        let mut n_forgotten = 0;
+        let mut gone = Gone::default();
         let entries = &shard.entries;
         let known = shard.table.find(stream.id as u64, |i| entries[*i as usize].id == stream.id);
         let risen = if let Some(&i) = known {
-            shard.known(i, stream, sender, words, self.shard_bytes, &mut n_forgotten, rise)
+            shard.known(i, stream, sender, words, self.shard_bytes, &mut gone, rise)
         } else {
-            let mut since = stream.since;
-            // What was there once may be gone from here, and only seems new.
-            since.ours_ns = if shard.has_lost_any { 0 } else { since.ours_ns };
-            let is_whole = since.is_after(shard.floor_ns, self.began_ns, sender.wall_ns);
-            let has_room = shard.insert(stream, sender, words, self.shard_bytes, &mut n_forgotten);
-            shard.has_lost_any |= !has_room && stream.start_ns == 0;
+            let is_whole = stream.since.is_after(shard.floor_ns, self.began_ns, sender.wall_ns);
+            let has_room = shard.insert(stream, sender, words, self.shard_bytes, &mut gone);
+            gone.lanes |= u64::from(!has_room) << sender.lane;
             if has_room && is_whole { rise(Last::Nothing) } else { Rise::Baseline }
         };
-        if n_forgotten > 0 {
-            self.n_forgotten.fetch_add(n_forgotten, Ordering::Relaxed);
+        if gone.n_forgotten > 0 {
+            self.n_forgotten.fetch_add(gone.n_forgotten, Ordering::Relaxed);
+        }
+        for lane in (0..LANES).filter(|lane| gone.lanes & (1 << lane) != 0) {
+            self.lost_ns[lane].fetch_max(sender.wall_ns, Ordering::Relaxed);
         }
         risen
+    }
+
+    /// What a stream rose by was refused, and may have been no total of it: should the next point be below, nobody can
+    /// tell what of that was counted.
+    pub(crate) fn doubt(&self, id: u128) {
+        let mut shard = self.shard(id).lock();
+        let shard = &mut *shard;
+        let entries = &shard.entries;
+        if let Some(&i) = shard.table.find(id as u64, |i| entries[*i as usize].id == id) {
+            shard.entries[i as usize].is_doubtful = true;
+        }
     }
 
     fn shard(&self, id: u128) -> &Mutex<Shard> {
@@ -275,7 +299,7 @@ impl Shard {
         sender: Sender,
         words: &[u64],
         bytes_max: usize,
-        n_forgotten: &mut u64,
+        gone: &mut Gone,
         rise: impl FnOnce(Last<'_>) -> Rise<T>,
     ) -> Rise<T> {
         let entry = &mut self.entries[i as usize];
@@ -283,29 +307,45 @@ impl Shard {
             return Rise::Behind;
         }
         let is_later = stream.time_ns == 0 || stream.time_ns > entry.time_ns;
-        let may_reset = is_later && stream.start_ns == 0;
-        let risen = rise(Last::Known { words: &entry.words, may_reset });
+        let may_reset = is_later && stream.start_ns == 0 && !entry.is_doubtful;
+        let risen = if stream.start_ns > entry.start_ns.saturating_add(SAME_START_NS)
+            && entry.start_ns > 0
+        {
+            // It began again since.
+            rise(Last::Nothing)
+        } else if stream.start_ns.saturating_add(SAME_START_NS) < entry.start_ns
+            && stream.start_ns > 0
+        {
+            Rise::Behind
+        } else {
+            match rise(Last::Known { words: &entry.words, may_reset }) {
+                Rise::Behind if entry.is_doubtful && is_later => Rise::Baseline,
+                risen => risen,
+            }
+        };
         let is_ahead = !matches!(risen, Rise::Behind);
         if entry.words.len() == words.len() || !is_ahead {
             if is_ahead {
                 entry.words.copy_from_slice(words);
+                entry.is_doubtful = false;
+                entry.start_ns = entry.start_ns.max(stream.start_ns);
             }
             entry.time_ns = stream.time_ns;
             entry.tick = entry.tick.max(sender.now);
-            let lane = entry.lane;
+            let lane = usize::from(entry.lane);
             self.unlink(i);
             self.link(i, lane);
             return risen;
         }
-        let before = Stream { time_ns: entry.time_ns, ..*stream };
+        let before = Stream { time_ns: entry.time_ns, start_ns: entry.start_ns, ..*stream };
+        let lane = entry.lane;
         let last = self.remove(i);
-        if self.insert(stream, sender, words, bytes_max, n_forgotten) {
+        if self.insert(stream, sender, words, bytes_max, gone) {
             return risen;
         }
         // It stands where it stood, and adds nothing: a later point that there is room for tells what it rose by.
-        if !self.insert(&before, sender, &last, bytes_max, n_forgotten) {
-            self.forget(stream.start_ns, sender);
-            *n_forgotten += 1;
+        if !self.insert(&before, sender, &last, bytes_max, gone) {
+            self.forget(before.start_ns, lane, sender, gone);
         }
         Rise::Behind
     }
@@ -313,9 +353,10 @@ impl Shard {
     /// The state of a stream goes: another that began before it may have been counted, and itself too if it does not
     /// say when it began. Streams say that themselves, so one that says it is yet to come makes none later than any
     /// could.
-    fn forget(&mut self, start_ns: u64, sender: Sender) {
+    fn forget(&mut self, start_ns: u64, lane: u8, sender: Sender, gone: &mut Gone) {
+        gone.n_forgotten += 1;
+        gone.lanes |= 1 << lane;
         let latest = sender.wall_ns.saturating_add(AHEAD_NS_MAX);
-        self.has_lost_any |= start_ns == 0;
         let start_ns = if start_ns == 0 { sender.wall_ns } else { start_ns };
         self.floor_ns = self.floor_ns.max(start_ns.min(latest));
     }
@@ -327,7 +368,7 @@ impl Shard {
         sender: Sender,
         words: &[u64],
         bytes_max: usize,
-        n_forgotten: &mut u64,
+        gone: &mut Gone,
     ) -> bool {
         let bytes = STREAM_BYTES + size_of_val(words);
         if bytes > bytes_max || words.len() > Totals::WORDS_MAX {
@@ -335,9 +376,9 @@ impl Shard {
         }
         while self.bytes + bytes > bytes_max {
             let Some(i) = self.goes_for(sender, bytes) else { return false };
-            self.forget(self.entries[i as usize].start_ns, sender);
+            let Entry { start_ns, lane, .. } = self.entries[i as usize];
+            self.forget(start_ns, lane, sender, gone);
             self.remove(i);
-            *n_forgotten += 1;
         }
         self.bytes += bytes;
         let entry = Entry {
@@ -348,7 +389,8 @@ impl Shard {
             tick: sender.now,
             before: NONE,
             behind: NONE,
-            lane: sender.lane as u32,
+            lane: sender.lane as u8,
+            is_doubtful: false,
         };
         let i = match self.free.pop() {
             Some(i) => {
@@ -360,7 +402,7 @@ impl Shard {
                 self.entries.len() as u32 - 1
             }
         };
-        self.link(i, sender.lane as u32);
+        self.link(i, sender.lane);
         let entries = &self.entries;
         self.table.insert_unique(stream.id as u64, i, |i| entries[*i as usize].id as u64);
         true
@@ -396,8 +438,8 @@ impl Shard {
     }
 
     /// Puts a stream at the end of a lane.
-    fn link(&mut self, i: u32, lane: u32) {
-        let queue = &mut self.lanes[lane as usize];
+    fn link(&mut self, i: u32, lane: usize) {
+        let queue = &mut self.lanes[lane];
         let before = std::mem::replace(&mut queue.last, i);
         queue.bytes += self.entries[i as usize].bytes();
         match self.entries.get_mut(before as usize) {
@@ -405,13 +447,13 @@ impl Shard {
             None => queue.first = i,
         }
         let entry = &mut self.entries[i as usize];
-        (entry.before, entry.behind, entry.lane) = (before, NONE, lane);
+        (entry.before, entry.behind, entry.lane) = (before, NONE, lane as u8);
     }
 
     fn unlink(&mut self, i: u32) {
         let entry = &self.entries[i as usize];
         let (before, behind, lane) = (entry.before, entry.behind, entry.lane);
-        let queue = &mut self.lanes[lane as usize];
+        let queue = &mut self.lanes[usize::from(lane)];
         queue.bytes -= entry.bytes();
         match self.entries.get_mut(before as usize) {
             Some(entry) => entry.behind = behind,

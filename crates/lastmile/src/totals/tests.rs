@@ -206,5 +206,5 @@ fn what_went_without_a_start_may_have_been_any() {
     assert_eq!(push(2, first.wall_ns, second), Rise::By(()), "it took the first one's place");
     assert_eq!(totals.take_forgotten(), 1);
     assert_eq!(push(1, first.wall_ns, third), Rise::Baseline, "it was counted then");
-    assert_eq!(push(3, third.wall_ns + 1, fourth), Rise::Baseline, "nor can others be told");
+    assert_eq!(push(3, third.wall_ns + 1, fourth), Rise::By(()), "nothing of this one was");
 }

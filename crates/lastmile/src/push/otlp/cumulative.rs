@@ -110,6 +110,7 @@ pub(crate) fn settle(
                 samples.push_entry(point.family, target.family, body, values_at, numbers_at);
             }
             Err(why) => {
+                totals.doubt(point.stream.id);
                 let at = (values_at, numbers_at);
                 walk::refuse(&target, point.name, why, body, samples, at, counts);
             }

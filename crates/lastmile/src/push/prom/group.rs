@@ -118,8 +118,10 @@ impl Hash for Values<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self(samples, family, body, at) = *self;
         family.declared().name().hash(state);
-        for value in &samples.values[at..at + family.labels().len()] {
-            samples.bytes(body, *value).hash(state);
+        // What the server sets may differ each time.
+        for label in family.sent().iter().map(|label| usize::from(*label)) {
+            family.labels()[label].name().hash(state);
+            samples.bytes(body, samples.values[at + label]).hash(state);
         }
     }
 }
@@ -228,7 +230,13 @@ pub(crate) fn settle(
                 let (family, values_at) = (target.family, point.total.values_at);
                 samples.push_entry(point.family, family, body, values_at, numbers_at);
             }
-            Err(why) => refuse(&target, point, why, body, numbers_at, samples, counts),
+            Err(why) => {
+                if is_first {
+                    totals.doubt(this.stream_id(point));
+                }
+                prom.has_missed = true;
+                refuse(&target, point, why, body, numbers_at, samples, counts);
+            }
         }
     }
     if is_whole && !prom.has_missed {
@@ -271,6 +279,10 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
+    fn stream_id(self, point: &Pending) -> u128 {
+        self.totals.hash((self.id, point.id))
+    }
+
     /// Appends the numbers of what a total rose by; whether nobody can tell.
     fn rise(
         self,
@@ -279,7 +291,7 @@ impl Group<'_> {
         prom: &mut Prom,
         samples: &mut Samples,
     ) -> Result<bool, Refusal> {
-        let Self { totals, sender, begun, is_whole, id } = self;
+        let Self { totals, sender, begun, is_whole, .. } = self;
         let Total { numbers_at, scale, start_ns, .. } = point.total;
         let said = prom.starts.binary_search_by_key(&point.id, |(id, _)| *id);
         let start_ns = said.map_or(start_ns, |at| prom.starts[at].1);
@@ -290,7 +302,7 @@ impl Group<'_> {
             said if is_whole && begun.is_about(said) => begun.since_whole(said),
             said => begun.since(said),
         };
-        let id = totals.hash((id, point.id, start_ns));
+        let id = self.stream_id(point);
         let stream = Stream { id, start_ns, time_ns: sender.wall_ns, since };
 
         let numbers = numbers_at..numbers_at + point.n_numbers as usize;
@@ -332,6 +344,11 @@ impl Group<'_> {
 /// Classic buckets as a total.
 fn classic<'a>(numbers: &[Number], words: &'a mut Vec<u64>) -> Buckets<'a> {
     let (sum, buckets) = numbers.split_first().expect("the sum comes first");
+    // A count of all that comes beside `+Inf` is behind it once more, and empty.
+    let buckets = match buckets {
+        [.., last, _] if last.value == f64::INFINITY => &buckets[..buckets.len() - 1],
+        _ => buckets,
+    };
     let bounds = edges::hash_bounds(buckets.iter().map(|bucket| bucket.value));
     Buckets::explicit(words, sum.value, bounds, buckets.iter().map(|bucket| bucket.n))
 }
@@ -371,6 +388,7 @@ fn native<'a>(
     let [sum, zeros, buckets @ ..] = numbers else { return Err(Refusal::Malformed) };
     let first = buckets.first().map_or(0, |bucket| bucket.value as i64);
     let last = buckets.last().map_or(0, |bucket| bucket.value as i64);
+    let offset = i32::try_from(first).map_err(|_| Refusal::Malformed)?;
     if last - first >= Totals::WORDS_MAX as i64 {
         return Err(Refusal::Malformed);
     }
@@ -378,7 +396,7 @@ fn native<'a>(
     let dense = (first..=last).map(|idx| {
         buckets.next_if(|bucket| bucket.value as i64 == idx).map_or(0, |bucket| bucket.n)
     });
-    let (offset, zeros) = (first as i32, (zeros.value, zeros.n));
+    let zeros = (zeros.value, zeros.n);
     Ok(Buckets::exponential(words, sum.value, (scale, offset), zeros, dense))
 }
 

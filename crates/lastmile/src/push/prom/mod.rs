@@ -30,6 +30,7 @@ use super::error::DecodeError;
 use super::report::{Counts, PushReport};
 use super::samples::Samples;
 use super::{Format, Intake, Source};
+use crate::schema::LABELS_MAX;
 use crate::store::{Catalog, Text};
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -85,9 +86,13 @@ fn read(
     samples: &mut Samples,
     counts: &mut Counts,
 ) -> Result<()> {
+    let labels = source.grouping_key_value().unwrap_or(source.labels_value());
+    if labels.len() > LABELS_MAX {
+        return Err(DecodeError::syntax(0, "the path names more than 30 labels"));
+    }
     let mut histograms = std::mem::take(&mut samples.histograms);
     histograms.clear();
-    for (name, value) in source.grouping_key_value().unwrap_or(source.labels_value()) {
+    for (name, value) in labels {
         let mut put = |text: &str| Text::put(&mut samples.arena, text.as_bytes());
         let label = (put(name), put(value));
         histograms.path.push(label);

@@ -1,7 +1,8 @@
 //! Prometheus' protobuf: `io.prometheus.client.MetricFamily` behind its length, one after another.
 //!
 //! A metric is a sample. Where a histogram has classic buckets they are what counts, else its native ones. Timestamps
-//! and exemplars are passed over; so are summaries, histograms of floats and of gauges, which are a `type_mismatch`.
+//! and exemplars are passed over. Summaries and histograms of gauges are a `type_mismatch`, histograms of floats are
+//! `malformed`.
 //!
 //! Source: prometheus/client_model io/prometheus/client/metrics.proto: the numbers of the fields; which histograms are
 //! native: prometheus model/textparse/protobufparse.go, `isNativeHistogram`.
@@ -25,10 +26,12 @@ pub(super) fn read(
     counts: &mut Counts,
 ) -> Result<()> {
     let mut wire = Wire::new(lines.body);
-    let mut n_metrics = 0;
+    let mut room = Room { metrics: SAMPLES_MAX, parts: PARTS_MAX };
     while !wire.is_at_end() {
         let family = wire.delimited()?;
-        metric_family(family, lines, &mut n_metrics, samples, counts)?;
+        // One without metrics takes as long as one.
+        room.take_metric(&family)?;
+        metric_family(family, lines, &mut room, samples, counts)?;
     }
     Ok(())
 }
@@ -36,7 +39,7 @@ pub(super) fn read(
 fn metric_family(
     wire: Wire<'_>,
     lines: &mut Lines<'_, '_>,
-    n_metrics: &mut usize,
+    room: &mut Room,
     samples: &mut Samples,
     counts: &mut Counts,
 ) -> Result<()> {
@@ -65,16 +68,43 @@ fn metric_family(
             wire.skip(field)?;
             continue;
         };
-        if *n_metrics == SAMPLES_MAX {
-            let detail = "there are more than 262,144 metrics";
-            return Err(DecodeError::new(DecodeReason::TooManyLines, wire.offset(), detail));
-        }
-        *n_metrics += 1;
+        room.take_metric(&wire)?;
         let numbers_at = samples.numbers.len();
-        let metric = Metric::read(wire.message(wire_type)?, samples)?;
+        let metric = Metric::read(wire.message(wire_type)?, room, samples)?;
         lines.metric(name, kind, &metric, numbers_at, samples, counts);
     }
     Ok(())
+}
+
+/// Most labels, buckets, spans and deltas of a body: as many as 4 MiB of what clients send have. Each takes up to 16
+/// bytes until the body is applied, whose own bytes for it may be 2.
+const PARTS_MAX: usize = 1 << 19;
+
+/// How much more a body may have.
+struct Room {
+    /// Families and metrics.
+    metrics: usize,
+    parts: usize,
+}
+
+impl Room {
+    fn take_metric(&mut self, wire: &Wire<'_>) -> Result<()> {
+        let detail = "there are more than 262,144 metrics";
+        let left = self.metrics.checked_sub(1);
+        self.metrics = left.ok_or_else(|| too_many(wire.offset(), detail))?;
+        Ok(())
+    }
+
+    fn take_part(&mut self, at: usize) -> Result<()> {
+        let detail = "there are more than 524,288 labels and buckets";
+        self.parts = self.parts.checked_sub(1).ok_or_else(|| too_many(at, detail))?;
+        Ok(())
+    }
+}
+
+#[cold]
+fn too_many(at: usize, detail: &'static str) -> DecodeError {
+    DecodeError::new(DecodeReason::TooManyLines, at, detail)
 }
 
 /// What a metric has besides its labels, which wait in the samples, as the numbers of its classic buckets and the spans
@@ -110,7 +140,7 @@ struct Histogram {
 
 impl Metric {
     /// Reads a metric. A message that comes in parts is put together, as protobuf has it.
-    fn read(mut wire: Wire<'_>, samples: &mut Samples) -> Result<Self> {
+    fn read(mut wire: Wire<'_>, room: &mut Room, samples: &mut Samples) -> Result<Self> {
         samples.labels.clear();
         samples.numbers.push(Number::NOTHING);
         samples.prom.spans.clear();
@@ -118,7 +148,10 @@ impl Metric {
         let mut metric = Self::default();
         while let Some(field) = wire.field()? {
             match field {
-                (1, kind) => label(wire.message(kind)?, samples)?,
+                (1, kind) => {
+                    room.take_part(wire.offset())?;
+                    label(wire.message(kind)?, samples)?;
+                }
                 (2, kind) => number(wire.message(kind)?, &mut metric.gauge, None)?,
                 (3, kind) => {
                     let created = Some(&mut metric.created);
@@ -127,7 +160,7 @@ impl Metric {
                 (5, kind) => number(wire.message(kind)?, &mut metric.untyped, None)?,
                 (7, kind) => {
                     let histogram = metric.histogram.get_or_insert_default();
-                    histogram.read(wire.message(kind)?, &mut metric.created, samples)?;
+                    histogram.read(wire.message(kind)?, &mut metric.created, room, samples)?;
                 }
                 _ => wire.skip(field)?,
             }
@@ -190,6 +223,7 @@ impl Histogram {
         &mut self,
         mut wire: Wire<'_>,
         created: &mut Moment,
+        room: &mut Room,
         samples: &mut Samples,
     ) -> Result<()> {
         while let Some(field) = wire.field()? {
@@ -197,6 +231,7 @@ impl Histogram {
                 (1, kind) => self.count = wire.number(kind)?,
                 (2, kind) => self.sum = wire.double(kind)?,
                 (3, kind) => {
+                    room.take_part(wire.offset())?;
                     let bucket = bucket(wire.message(kind)?)?;
                     samples.numbers.push(bucket);
                     self.n_buckets += 1;
@@ -210,11 +245,13 @@ impl Histogram {
                     wire.skip(field)?;
                 }
                 (12, kind) => {
+                    room.take_part(wire.offset())?;
                     let span = span(wire.message(kind)?)?;
                     samples.prom.spans.push(span);
                     self.has_spans = true;
                 }
-                (13, kind) => wire.each_number(kind, |n, _| {
+                (13, kind) => wire.each_number(kind, |n, at| {
+                    room.take_part(at)?;
                     samples.prom.deltas.push(wire::unzigzag(n));
                     Ok(())
                 })?,

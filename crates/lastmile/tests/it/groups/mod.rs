@@ -15,6 +15,7 @@ const FAMILIES: &str = "
     name = 'up_total'
     type = 'counter'
     max = 1e15
+    ttl = '24h'
     labels = [{ name = 'zone', max_values = 10 }]
     [[family]]
     name = 'jobs_total'
@@ -111,6 +112,18 @@ fn a_total_adds_what_it_rose_by() {
         JOBS,
         1.0,
         &[(&created(-1, 30), 0.0), (&created(-1, 31), 1.0)],
+    );
+    check(
+        "one that said when it began, and says it no more",
+        JOBS,
+        0.0,
+        &[(&created(1, 10), 10.0), ("jobs_total 12", 12.0), (&created(1, 13), 13.0)],
+    );
+    check(
+        "one that began before another of its name that is known",
+        JOBS,
+        0.0,
+        &[(&created(1, 10), 10.0), (&created(-1, 90), 10.0), (&created(1, 11), 11.0)],
     );
     check(
         "two that say to have begun at once take turns",
@@ -284,6 +297,27 @@ fn buckets_add_what_they_rose_by() {
             (&wait([0, 1, 9, 9], 12.0), 3.0),
         ],
     );
+    let explicit = |n: u64, sum: f64| {
+        format!(
+            "wait_seconds_bucket{{le=\"1\"}} {n}\nwait_seconds_bucket{{le=\"+Inf\"}} {n}\nwait_seconds_sum {sum}\n"
+        )
+    };
+    let counted = |n: u64, sum: f64| {
+        format!(
+            "wait_seconds_bucket{{le=\"1\"}} {n}\nwait_seconds_sum {sum}\nwait_seconds_count {n}\n"
+        )
+    };
+    check(
+        "with a count of all and without",
+        one,
+        1.0,
+        &[
+            (&explicit(2, 1.0), 0.0),
+            (&(explicit(5, 2.0) + "wait_seconds_count 5"), 3.0),
+            (&counted(9, 3.0), 7.0),
+            (&explicit(10, 4.0), 8.0),
+        ],
+    );
     check(
         "a sum that no such counts have",
         one,
@@ -317,5 +351,60 @@ fn a_push_that_is_known_by_its_key_is_not_looked_at() {
         let report = agg.push(Format::PromText, b"jobs_total 3", source, after(1)).unwrap();
         assert_eq!(report.duplicate_batches(), duplicates);
         assert_eq!(report.accepted() + report.duplicate_samples(), 1);
+    }
+}
+
+#[test]
+fn what_the_server_sets_names_no_stream() {
+    let schema = "[[family]]\nname = 'up_total'\ntype = 'counter'\n\
+        labels = [{ name = 'country', max_values = 9, from = 'header:x-country' }]";
+    let schema = Schema::builder().toml("schema.toml", schema).build().unwrap();
+    let agg = Aggregator::new(schema, Limits::default(), start()).unwrap();
+    let key = [("job", "a")];
+    for (minute, country, n) in [(1, "de", 0), (2, "de", 10), (3, "fr", 12), (4, "de", 13)] {
+        let headers = [("x-country", country)];
+        let source = Source::default().grouping_key(&key).whole_group().headers(&headers);
+        let body = format!("up_total {n}");
+        agg.push(Format::PromText, body.as_bytes(), &source, after(minute)).unwrap();
+    }
+    let seen = exposition(&agg, after(5));
+    let of = |country| seen.value("up_total", &[("country", country)]);
+    assert_eq!((of("de"), of("fr")), (Some(11.0), Some(2.0)));
+}
+
+#[test]
+fn who_loses_streams_loses_its_own() {
+    let agg = aggregator(Limits::default(), start());
+    let (good, bad) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+    let push = |addr, job: &str, body: &str, minute| {
+        let key = [("job", job)];
+        let source = Source::default().grouping_key(&key).whole_group().addr(addr);
+        agg.push(Format::PromText, body.as_bytes(), &source, after(minute)).unwrap()
+    };
+    push(good, "a", "", 1);
+    push(bad, "b", "", 1);
+    // More buckets than are kept of one stream: it is not known next time.
+    let wide = (0..9_000)
+        .fold(String::new(), |all, i| format!("{all}wait_seconds_bucket{{le=\"{i}\"}} 3\n"));
+    let wide = wide + "wait_seconds_sum 1\nwait_seconds_count 3\n";
+    assert_eq!(push(bad, "b", &wide, 2).n_refused(), 0);
+    push(bad, "b", "jobs_total 7", 3);
+    assert_eq!(exposition(&agg, after(3)).value("jobs_total", &[]), Some(0.0));
+    push(good, "a", "jobs_total 5", 3);
+    assert_eq!(exposition(&agg, after(3)).value("jobs_total", &[]), Some(5.0));
+}
+
+#[test]
+fn a_group_has_no_more_labels_than_a_family() {
+    let agg = aggregator(Limits::default(), start());
+    let names: Vec<String> = (0..31).map(|i| format!("l{i}")).collect();
+    let labels: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    for (n, wanted) in [(30, true), (31, false)] {
+        let group = Source::default().grouping_key(&labels[..n]);
+        let added = Source::default().labels(&labels[..n]);
+        for source in [group, added] {
+            let pushed = agg.push(Format::PromText, b"jobs_total 1", &source, start());
+            assert_eq!(pushed.is_ok(), wanted, "{n}");
+        }
     }
 }

@@ -300,3 +300,43 @@ fn totals_of_a_group_add_what_they_rose_by() {
     let more = classic(&[(1.0, 9), (4.0, 13)], 15, 45.0);
     assert_eq!(counts(&push(10, &[wait(more)])), [1.0, 3.0, 4.0]);
 }
+
+#[test]
+fn what_a_body_may_have_is_bounded() {
+    let agg = aggregator(Limits::default(), start());
+    let wrap = |tag: u8, inner: &[u8]| {
+        let mut out = vec![tag];
+        prost::encoding::encode_varint(inner.len() as u64, &mut out);
+        [&out[..], inner].concat()
+    };
+    let family = |metric: &[u8]| wrap(0x22, metric)[..].to_vec();
+    let message = |family: &[u8]| wrap(0, family)[1..].to_vec();
+    for (what, body) in [
+        ("families of nothing", vec![0; 262_145]),
+        ("metrics of nothing", message(&[0x22, 0].repeat(262_145))),
+        ("labels of nothing", message(&family(&[0x0a, 0].repeat(524_289)))),
+        ("buckets of nothing", message(&family(&wrap(0x3a, &[0x1a, 0].repeat(524_289))))),
+        ("deltas of nothing", message(&family(&wrap(0x3a, &wrap(0x6a, &[0; 524_289]))))),
+        ("spans of nothing", message(&family(&wrap(0x3a, &[0x62, 0].repeat(524_289))))),
+    ] {
+        let error = agg.push(Format::PromProtobuf, &body, &Source::default(), start());
+        let error = error.expect_err(what);
+        assert_eq!(error.reason().as_str(), "too_many_lines", "{what}");
+    }
+}
+
+#[test]
+fn a_group_of_which_something_was_not_kept_is_not_whole() {
+    let agg = aggregator(Limits::default(), start());
+    let source = Source::default().grouping_key(GROUP).whole_group();
+    let push = |minute: u64, histogram| {
+        let family = family("wait_seconds", HISTOGRAM, of(histogram));
+        agg.push(Format::PromProtobuf, &body(&[family]), &source, after(minute)).unwrap()
+    };
+    // Buckets that are too far apart to be kept, and the same made coarser.
+    let wide = native(8, &[(-9_000, 1), (18_000, 1)], &[5, 0], (0, 10), 15.0);
+    assert_eq!(push(1, wide).n_refused(), 1);
+    let coarser = native(0, &[(-34, 1), (68, 1)], &[6, 0], (0, 12), 17.0);
+    assert_eq!(push(2, coarser).n_refused(), 0);
+    assert_eq!(exposition(&agg, after(2)).value("wait_seconds_count", &[]), Some(0.0));
+}

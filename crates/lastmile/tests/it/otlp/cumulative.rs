@@ -199,6 +199,26 @@ fn a_number_adds_what_it_rose_by() {
             0.0,
         ),
         (
+            "too large once, and then as it was: nobody can tell",
+            vec![
+                (int(new, 500, 30), 30.0),
+                (int(new, 1_500, 2_000_000_000_000_000), 30.0),
+                (int(new, 2_500, 32), 30.0),
+                (int(new, 3_500, 33), 31.0),
+            ],
+            1.0,
+        ),
+        (
+            "the same of one that does not say when it began",
+            vec![
+                (int(0, 500, 30), 0.0),
+                (int(0, 1_500, 2_000_000_000_000_000), 0.0),
+                (int(0, 2_500, 32), 0.0),
+                (int(0, 3_500, 33), 1.0),
+            ],
+            2.0,
+        ),
+        (
             "too large, once",
             vec![
                 (int(new, 500, 2_000_000_000_000_000), 0.0),

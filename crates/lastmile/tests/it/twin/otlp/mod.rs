@@ -15,6 +15,8 @@ use crate::otlp_proto::{
 pub(super) struct StreamState {
     time: u64,
     total: Total,
+    /// Whether what it rose by was refused.
+    is_doubtful: bool,
 }
 
 /// A point without its kind.
@@ -237,6 +239,7 @@ impl Twin {
                 let is_later = time == 0 || time > last.time;
                 match total.above(&last.total) {
                     Rise::By(added) => Some(added),
+                    Rise::Fall if is_later && last.is_doubtful => None,
                     Rise::Fall if is_later && start == 0 => Some(total.clone().all()),
                     Rise::Fall => {
                         is_behind = true;
@@ -253,10 +256,6 @@ impl Twin {
                 is_new.then(|| total.clone().all())
             }
         };
-        if !is_older {
-            let kept = last.filter(|_| is_behind).map_or_else(|| total.clone(), |last| last.total);
-            self.streams.insert(stream, StreamState { time, total: kept });
-        }
         self.baselines += u64::from(risen.is_none());
         let added = risen.unwrap_or_else(|| total.nothing());
         let family = &self.families[f].family;
@@ -266,6 +265,20 @@ impl Twin {
             _ if added.sum == 0.0 && added.count() == 0 => Ok(()),
             _ => added.check(family),
         };
+        let is_refused = checked.is_err();
+        match &last {
+            Some(_) if is_older && !is_refused => {}
+            Some(last) if is_older || is_behind => {
+                let time = if is_older { last.time } else { time };
+                let is_doubtful = last.is_doubtful || is_refused;
+                let last = StreamState { time, is_doubtful, ..last.clone() };
+                self.streams.insert(stream, last);
+            }
+            _ => {
+                let last = StreamState { time, total: total.clone(), is_doubtful: is_refused };
+                self.streams.insert(stream, last);
+            }
+        }
         match (label_values(family, &sent), checked) {
             (Err(reason), _) | (_, Err(reason)) => report.refuse(reason, 1),
             (Ok(labels), Ok(())) if matches!(total, Total::Int(_) | Total::Double(_)) => {
