@@ -65,8 +65,9 @@ const AHEAD_NS_MAX: u64 = 300 * 1_000_000_000;
 /// Hosts that keep time by NTP are within some tens of milliseconds; source: RFC 5905, §1.
 const SKEW_NS: u64 = 5 * 1_000_000_000;
 
-/// Starts of one stream that differ by less are the same: the text of a float, and what other formats make of it.
-const SAME_START_NS: u64 = 1_000_000_000;
+/// Starts of one stream that differ by less are the same: the text of a float, which has 256 ns of such a moment, and what
+/// other formats make of it. No process begins again so soon.
+const SAME_START_NS: u64 = 1_000_000;
 
 /// No entry.
 const NONE: u32 = u32::MAX;
