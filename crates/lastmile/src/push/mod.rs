@@ -298,9 +298,9 @@ fn decode_whole(
     match format {
         Format::Lm1 => lm1::line(catalog, body, 0, body.len(), samples, counts).map(drop),
         Format::Record => record::decode(catalog, body, samples, counts),
-        Format::PromText => prom::decode(catalog, format, body, source, samples, counts),
+        Format::PromText => prom::decode(None, catalog, format, body, source, samples, counts),
         #[cfg(feature = "pushgateway")]
-        Format::PromProtobuf => prom::decode(catalog, format, body, source, samples, counts),
+        Format::PromProtobuf => prom::decode(None, catalog, format, body, source, samples, counts),
         #[cfg(feature = "otlp")]
         Format::OtlpJson | Format::OtlpProtobuf => {
             otlp::decode(catalog, None, otlp::Encoding::of(format), body, samples, counts)

@@ -426,6 +426,26 @@ impl Samples {
         family.check_values(&self.key(family, body, values_at, 0))
     }
 
+    /// Counts why `n` samples of a series are refused, whose values start at `values_at`. A value that the schema
+    /// refuses is told first.
+    #[cold]
+    #[expect(clippy::too_many_arguments, reason = "all that is known of it")]
+    pub(crate) fn refuse_series(
+        &mut self,
+        family: &FamilyState,
+        name: Text,
+        values_at: usize,
+        why: Refusal,
+        n: u64,
+        body: &[u8],
+        counts: &mut Counts,
+    ) {
+        let why = self.check_values(family, body, values_at).err().unwrap_or(why);
+        self.labels.clear();
+        self.note_entry(body, Some(name), Some(family), values_at, why, n);
+        counts.refuse(why, n);
+    }
+
     /// Counts and removes the numbers that the family's bounds refuse.
     #[cold]
     fn refuse_numbers(

@@ -48,7 +48,7 @@ impl Begun {
 impl Totals {
     /// The group of this hash, which begins if it is not known.
     pub(crate) fn group(&self, id: u128, sender: Sender) -> Begun {
-        let stream = Stream { id, start_ns: 0, time_ns: 0, since: Since::default() };
+        let stream = Stream { id, ..Stream::default() };
         // The state of one that was known and went made this the floor of its shard.
         let floor_ns = self.shard(id).lock().floor_ns;
         let lane = 1 << sender.lane;
@@ -82,7 +82,7 @@ impl Totals {
     /// A group begins anew, if it is known.
     pub(crate) fn forget_group(&self, id: u128, sender: Sender) {
         if self.knows(id) {
-            let stream = Stream { id, start_ns: 0, time_ns: 0, since: Since::default() };
+            let stream = Stream { id, ..Stream::default() };
             let number = self.n_begun.fetch_add(1, Ordering::Relaxed);
             self.advance(&stream, sender, &[number, sender.wall_ns, 0, 1 << sender.lane], |_| {
                 Rise::By(())
@@ -92,7 +92,7 @@ impl Totals {
 
     /// A push has all that there is of a group, and all of it was looked at.
     pub(crate) fn note_whole(&self, id: u128, begun: Begun, sender: Sender) {
-        let stream = Stream { id, start_ns: 0, time_ns: 0, since: Since::default() };
+        let stream = Stream { id, ..Stream::default() };
         let words = [begun.number, begun.floor_ns, sender.wall_ns, begun.lanes];
         self.advance(&stream, sender, &words, |last| match last {
             // Unless it began anew meanwhile.
@@ -110,8 +110,6 @@ impl Totals {
     }
 
     fn knows(&self, id: u128) -> bool {
-        let shard = self.shard(id).lock();
-        let entries = &shard.entries;
-        shard.table.find(id as u64, |i| entries[*i as usize].id == id).is_some()
+        self.shard(id).lock().find(id).is_some()
     }
 }

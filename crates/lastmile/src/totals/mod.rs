@@ -73,7 +73,7 @@ const SAME_START_NS: u64 = 1_000_000;
 const NONE: u32 = u32::MAX;
 
 /// Which stream a point is of, and when.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stream {
     pub(crate) id: u128,
     /// When it began, in nanoseconds since the Unix epoch by the client's clock, if that is part of what names it; else
@@ -229,9 +229,7 @@ impl Totals {
             shard.lanes = vec![Lane::EMPTY; LANES];
         }
         let mut gone = Gone::default();
-        let entries = &shard.entries;
-        let known = shard.table.find(stream.id as u64, |i| entries[*i as usize].id == stream.id);
-        let risen = if let Some(&i) = known {
+        let risen = if let Some(i) = shard.find(stream.id) {
             shard.known(i, stream, sender, words, self.shard_bytes, &mut gone, rise)
         } else {
             let is_whole = stream.since.is_after(shard.floor_ns, self.began_ns, sender.wall_ns);
@@ -252,9 +250,7 @@ impl Totals {
     /// tell what of that was counted.
     pub(crate) fn doubt(&self, id: u128) {
         let mut shard = self.shard(id).lock();
-        let shard = &mut *shard;
-        let entries = &shard.entries;
-        if let Some(&i) = shard.table.find(id as u64, |i| entries[*i as usize].id == id) {
+        if let Some(i) = shard.find(id) {
             shard.entries[i as usize].is_doubtful = true;
         }
     }
@@ -291,6 +287,11 @@ impl Since {
 }
 
 impl Shard {
+    /// Where the stream of a hash is, if it is known.
+    fn find(&self, id: u128) -> Option<u32> {
+        self.table.find(id as u64, |i| self.entries[*i as usize].id == id).copied()
+    }
+
     /// Another point of the stream at `i`.
     #[expect(clippy::too_many_arguments, reason = "one call, of what is at hand there")]
     fn known<T>(

@@ -2,7 +2,7 @@
 
 use lastmile_http::{PublicOptions, Service};
 
-use super::server::{Server, aggregator};
+use super::server::{Server, aggregator, value};
 
 const STUDENT: &str = "loads_total{app=\"student\"}";
 
@@ -15,14 +15,6 @@ fn protobuf(total: u8) -> Vec<u8> {
     let family = [&[0x0a, 11][..], b"loads_total", &[0x18, 0, 0x22, metric.len() as u8], &metric];
     let family = family.concat();
     [&[family.len() as u8][..], &family].concat()
-}
-
-/// What a line of the exposition reads.
-#[track_caller]
-fn value(private: &Server, series: &str) -> String {
-    let text = private.send("GET /metrics").body;
-    let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    value.unwrap_or_else(|| panic!("there is no {series}")).to_owned()
 }
 
 /// The head of a request with so long a body of a type.

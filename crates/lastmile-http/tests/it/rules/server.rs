@@ -79,6 +79,14 @@ impl Server {
     }
 }
 
+/// What a line of the private side's exposition reads.
+#[track_caller]
+pub(crate) fn value(private: &Server, series: &str) -> String {
+    let text = private.send("GET /metrics").body;
+    let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("there is no {series}")).to_owned()
+}
+
 /// A listener whose connections buffer little, so that a reader that stands still is felt soon.
 fn listen() -> std::io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;

@@ -2,7 +2,7 @@
 
 use lastmile_http::{PublicOptions, Service, TEXT_BYTES_MAX};
 
-use super::server::{Server, aggregator};
+use super::server::{Server, aggregator, value};
 
 /// What `promjs` 0.4.2 writes of one page load: a counter, and a histogram with its series without labels.
 const PROMJS: &str = "# HELP loads_total Loads.\n# TYPE loads_total counter\nloads_total{app=\"student\"} 2\n\
@@ -14,14 +14,6 @@ const STUDENT: &str = "loads_total{app=\"student\"}";
 fn both() -> (Server, Server) {
     let agg = aggregator();
     (Server::start(Service::public(agg.clone())), Server::start(Service::private(agg)))
-}
-
-/// What a line of the exposition reads.
-#[track_caller]
-fn value(private: &Server, series: &str) -> String {
-    let text = private.send("GET /metrics").body;
-    let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    value.unwrap_or_else(|| panic!("there is no {series}")).to_owned()
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn apply(
     }
 }
 
-/// Counts why a point is refused. A value that the schema refuses is told first, as in the other formats.
+/// Counts why a point is refused.
 #[cold]
 pub(super) fn refuse(
     target: &Target<'_>,
@@ -162,10 +162,7 @@ pub(super) fn refuse(
     counts: &mut Counts,
 ) {
     samples.numbers.truncate(numbers_at);
-    let why = samples.check_values(target.family, body, values_at).err().unwrap_or(why);
-    samples.labels.clear();
-    samples.note_entry(body, Some(name), Some(target.family), values_at, why, 1);
-    counts.refuse(why, 1);
+    samples.refuse_series(target.family, name, values_at, why, 1, body, counts);
 }
 
 /// Checks a point that is a total against itself, and keeps it until the whole body is known to be new.

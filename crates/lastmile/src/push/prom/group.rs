@@ -235,7 +235,10 @@ pub(crate) fn settle(
                     totals.doubt(this.stream_id(point));
                 }
                 prom.has_missed = true;
-                refuse(&target, point, why, body, numbers_at, samples, counts);
+                let Total { name, values_at, numbers_at: at, .. } = point.total;
+                samples.numbers.truncate(numbers_at);
+                let n = Number::n_samples(&samples.numbers[at..at + point.n_numbers as usize]);
+                samples.refuse_series(target.family, name, values_at, why, n, body, counts);
             }
         }
     }
@@ -245,26 +248,6 @@ pub(crate) fn settle(
     prom.pending = pending;
     prom.clear();
     samples.prom = prom;
-}
-
-/// Counts why the rise of a total is refused. A value that the schema refuses is told first, as in the other formats.
-#[cold]
-fn refuse(
-    target: &Target<'_>,
-    point: &Pending,
-    why: Refusal,
-    body: &[u8],
-    numbers_at: usize,
-    samples: &mut Samples,
-    counts: &mut Counts,
-) {
-    let Total { name, values_at, numbers_at: at, .. } = point.total;
-    samples.numbers.truncate(numbers_at);
-    let n = Number::n_samples(&samples.numbers[at..at + point.n_numbers as usize]);
-    let why = samples.check_values(target.family, body, values_at).err().unwrap_or(why);
-    samples.labels.clear();
-    samples.note_entry(body, Some(name), Some(target.family), values_at, why, n);
-    counts.refuse(why, n);
 }
 
 /// A group of this moment.

@@ -219,17 +219,9 @@ impl Histograms {
                 }
                 Err(why) => {
                     samples.numbers.truncate(numbers_at);
-                    // A value that the schema refuses is told first, as in the other formats.
-                    let checked = samples.check_values(target.family, body, series.values_at);
-                    let why = checked.err().unwrap_or(why);
-                    let (name, n) = (Some(series.name), series.n_lines);
-                    samples.labels.clear();
-                    samples.note_entry(body, name, Some(target.family), series.values_at, why, n);
-                    counts.refuse(why, n);
-                    #[cfg(feature = "pushgateway")]
-                    if let Values::Totals = values {
-                        samples.prom.misses();
-                    }
+                    let (name, values_at, n) = (series.name, series.values_at, series.n_lines);
+                    samples.refuse_series(target.family, name, values_at, why, n, body, counts);
+                    lines.misses(samples);
                 }
             }
         }

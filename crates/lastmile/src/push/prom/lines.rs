@@ -282,7 +282,7 @@ impl<'a, 'h> Lines<'a, 'h> {
             }
             Err(why) => {
                 let target = found.map(|(target, _)| target);
-                self.refuse(target, name, why, 1, values_at, samples, counts);
+                self.refuse(target, name, why, values_at, samples, counts);
             }
         }
     }
@@ -310,10 +310,7 @@ impl<'a, 'h> Lines<'a, 'h> {
                 Ok(()) => samples.wait(self.totals, target, total, self.body),
                 Err(why) => {
                     samples.numbers.truncate(numbers_at);
-                    // A value that the schema refuses is told first, as in the other formats.
-                    let checked = samples.check_values(target.family, self.body, values_at);
-                    let why = checked.err().unwrap_or(why);
-                    self.refuse(Some(*target), name, why, 1, values_at, samples, counts);
+                    self.refuse_resolved(target, name, why, values_at, samples, counts);
                 }
             };
         }
@@ -321,27 +318,51 @@ impl<'a, 'h> Lines<'a, 'h> {
         samples.finish_entry(target, self.body, values_at, numbers_at, counts);
     }
 
-    /// Counts why samples of one series are refused.
+    /// Counts why a sample is refused whose labels are resolved.
+    #[cfg(feature = "pushgateway")]
     #[cold]
-    #[expect(clippy::too_many_arguments, reason = "all that is known of it")]
+    pub(super) fn refuse_resolved(
+        &self,
+        target: &Target<'_>,
+        name: Text,
+        why: Refusal,
+        values_at: usize,
+        samples: &mut Samples,
+        counts: &mut Counts,
+    ) {
+        samples.refuse_series(target.family, name, values_at, why, 1, self.body, counts);
+        samples.values.truncate(values_at);
+        self.misses(samples);
+    }
+
+    /// Counts why a sample is refused.
+    #[cold]
     pub(super) fn refuse(
         &self,
         target: Option<Target<'_>>,
         name: Text,
         why: Refusal,
-        n: u64,
         values_at: usize,
         samples: &mut Samples,
         counts: &mut Counts,
     ) {
         let (body, family) = (self.body, target.map(|target| target.family));
-        samples.note_entry(body, Some(name), family, values_at, why, n);
-        counts.refuse(why, n);
+        samples.note_entry(body, Some(name), family, values_at, why, 1);
+        counts.refuse(why, 1);
         samples.values.truncate(values_at);
+        if target.is_some() {
+            self.misses(samples);
+        }
+    }
+
+    /// Something of a declared family was refused, which may be a series of the group.
+    #[cfg_attr(not(feature = "pushgateway"), expect(clippy::unused_self, reason = "no group"))]
+    pub(super) fn misses(&self, samples: &mut Samples) {
         #[cfg(feature = "pushgateway")]
-        if let (Values::Totals, Some(_)) = (self.values, target) {
+        if let Values::Totals = self.values {
             samples.prom.misses();
         }
+        let _ = samples;
     }
 
     /// Takes in when a series began.

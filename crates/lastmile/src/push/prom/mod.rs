@@ -49,7 +49,7 @@ pub(super) fn push(
     let Intake { ids, catalog, body, source, now, .. } = *intake;
     let mut counts = Counts::default();
     samples.begin(catalog, source);
-    read(Some(intake), catalog, format, body, source, samples, &mut counts)?;
+    decode(Some(intake), catalog, format, body, source, samples, &mut counts)?;
     let claim = source.batch_key().map(|key| {
         // The labels of a path, or a group, are part of what the request's key names.
         let (route, labels) = (format.as_str(), source.labels_value());
@@ -64,20 +64,9 @@ pub(super) fn push(
 }
 
 /// Decodes a body into `samples`, each with the labels of the source besides its own, and counts what is refused on
-/// the way. Totals do not wait: what they add nobody can tell here.
-pub(super) fn decode(
-    catalog: &Catalog,
-    format: Format,
-    body: &[u8],
-    source: &Source<'_>,
-    samples: &mut Samples,
-    counts: &mut Counts,
-) -> Result<()> {
-    read(None, catalog, format, body, source, samples, counts)
-}
-
+/// the way. Without an intake totals do not wait: what they add nobody can tell then.
 #[cfg_attr(not(feature = "pushgateway"), expect(unused_variables, reason = "totals ask for it"))]
-fn read(
+pub(super) fn decode(
     intake: Option<&Intake<'_>>,
     catalog: &Catalog,
     format: Format,

@@ -393,21 +393,18 @@ impl<'a> Lines<'a, '_> {
             (Some(target), _) if said.fits(target.family.kind()) => Err(Refusal::Malformed),
             (Some(_), _) => Err(Refusal::TypeMismatch),
         };
-        let refused = match resolved {
+        match resolved {
             Ok((target, histogram)) => {
                 let end = (name, values_at, numbers_at);
-                let ended = self.histogram(&target, histogram, end, samples);
-                ended.map_err(|why| {
-                    // A value that the schema refuses is told first, as in the other formats.
-                    let checked = samples.check_values(target.family, self.body, values_at);
-                    checked.err().unwrap_or(why)
-                })
+                if let Err(why) = self.histogram(&target, histogram, end, samples) {
+                    samples.numbers.truncate(numbers_at);
+                    self.refuse_resolved(&target, name, why, values_at, samples, counts);
+                }
             }
-            Err(why) => Err(why),
-        };
-        if let Err(why) = refused {
-            samples.numbers.truncate(numbers_at);
-            self.refuse(target, name, why, 1, values_at, samples, counts);
+            Err(why) => {
+                samples.numbers.truncate(numbers_at);
+                self.refuse(target, name, why, values_at, samples, counts);
+            }
         }
     }
 
