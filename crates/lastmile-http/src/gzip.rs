@@ -27,3 +27,10 @@ impl Gzip {
         self.0.finish().expect("a vector takes it all")
     }
 }
+
+/// What is compressed once and sent often, as small as it gets.
+pub(crate) fn best(text: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(text).expect("a vector takes it all");
+    gzip.finish().expect("a vector takes it all")
+}

@@ -16,7 +16,9 @@
 //! | `/collect` | public | `POST`, `OPTIONS` | what Faro sends, with the feature `faro`, see below |
 //! | the path of a mapping in the schema | public | `GET`, `HEAD`, `POST`, `OPTIONS` | another client's beacon, with the feature `mapping`, see below |
 //! | `/lm.gif` | public | `GET`, `HEAD` | a hit: an image of one pixel that counts, see below |
-//! | `/static/aggregatorClient.js` | public | `GET`, `HEAD` | a script for pages that have `prometheus-user-metrics`' snippet |
+//! | `/lm.js`, `/lm-core.js` | public | `GET`, `HEAD` | `lastmile.js`, and the same without vitals and probes; see below |
+//! | `/static/aggregatorClient.js` | public | `GET`, `HEAD` | the same for pages that have `prometheus-user-metrics`' snippet |
+//! | `/lm-<hash>.js` | public | `GET`, `HEAD` | one of these three, by the hash of its bytes |
 //! | `/metrics` | private | `GET`, `HEAD` | the aggregate, in the format that the scraper likes best, streamed |
 //! | `/healthz` | private | `GET`, `HEAD` | 200 |
 //! | `/debug/refusals` | private | `GET`, `HEAD` | the last refusals as JSON, see below |
@@ -190,6 +192,15 @@
 //! list of [`PublicOptions::origins`], and **without a list no hit counts**: anyone can show anyone's browser an image. A
 //! mail, or a page that says `no-referrer`, has no `Referer`; it counts where the list has `null`, and so does then whoever leaves it out. The same rule holds for
 //! beacons in a query where there is a list; without one they are taken as other pushes are, as somebody declared them.
+//!
+//! # The client's scripts
+//! They are in [`lastmile_web`], the same for every page, `Host` and query, gzip for whoever takes it, and ask for no
+//! origin and no key. Behind `/lm.js`, `/lm-core.js` and `/static/aggregatorClient.js` is what the release that answers
+//! has: caches keep it for an hour, and for a day while they fetch another. Behind
+//! [`/lm-<hash>.js`](lastmile_web::Script::path) is one text for good: a page that names it can name its
+//! [`integrity`](lastmile_web::Script::integrity) too, and must be made anew with each release. A hash that this release does
+//! not have is 404, and every 404 says `Cache-Control: no-store`, so that a page which came before its server is well when
+//! that comes. [`PublicOptions::routes`] with one path of a script serves both.
 //!
 //! # What a scrape is answered
 //! | asked for | answer |

@@ -80,7 +80,8 @@ impl PublicOptions {
         }
     }
 
-    /// These paths alone, such as `/lm`; `/metrics` is all paths of Prometheus text. Others are 404, but for those that
+    /// These paths alone, such as `/lm`; `/metrics` is all paths of Prometheus text, and `/lm.js` is that script by
+    /// its hash too. Others are 404, but for those that
     /// the schema maps: who declares one wants it served.
     #[must_use]
     pub fn routes<S: Into<String>>(mut self, paths: impl IntoIterator<Item = S>) -> Self {

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 #[cfg(feature = "ws")]
 use http::header::UPGRADE;
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use lastmile::{DecodeError, Format, RequestRefusal};
 
@@ -60,7 +62,9 @@ impl Problem {
         let shown: String = path.chars().take(100).collect();
         let dots = if shown.len() < path.len() { "…" } else { "" };
         let detail = format!("There is nothing at {shown}{dots} on this listener.");
+        // It may be there after the next release, whatever a cache makes of an answer that does not say.
         Self::new(StatusCode::NOT_FOUND, "not_found", RequestRefusal::Path, detail)
+            .with(CACHE_CONTROL, HeaderValue::from_static("no-store"))
     }
 
     /// `allow` is the value of `Allow`.

@@ -1,5 +1,6 @@
 use http::{HeaderMap, Method};
 use lastmile::Format;
+use lastmile_web::{AGGREGATOR_CLIENT, CORE, LASTMILE, Script};
 
 use crate::problem::Problem;
 use crate::{path, script};
@@ -32,7 +33,8 @@ pub(crate) enum Route {
     /// A WebSocket of lines of `lm1`.
     #[cfg(feature = "ws")]
     Socket,
-    Script,
+    /// A script of the client, at its own path or at the one that names its bytes.
+    Script(Script),
     Metrics,
     Refusals,
     Healthy,
@@ -40,9 +42,9 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    /// Each path as an adapter routes it, and what it means.
+    /// Each path as an adapter routes it, and what it means, but for those that name bytes.
     pub(crate) const ALL: [(&'static str, Self);
-        11 + 2 * cfg!(feature = "pushgateway") as usize
+        13 + 2 * cfg!(feature = "pushgateway") as usize
             + cfg!(feature = "otlp") as usize
             + cfg!(feature = "reports") as usize
             + cfg!(feature = "ws") as usize
@@ -65,7 +67,9 @@ impl Route {
         #[cfg(feature = "faro")]
         ("/collect", Self::Push(Format::Faro)),
         ("/lm.gif", Self::Push(Format::Hit)),
-        (script::PATH, Self::Script),
+        ("/lm.js", Self::Script(LASTMILE)),
+        ("/lm-core.js", Self::Script(CORE)),
+        ("/static/aggregatorClient.js", Self::Script(AGGREGATOR_CLIENT)),
         ("/metrics", Self::Metrics),
         ("/debug/refusals", Self::Refusals),
         ("/healthz", Self::Healthy),
@@ -74,6 +78,11 @@ impl Route {
 
     /// What a path means on one side. Paths are compared whole and as they are written, but for labels.
     pub(crate) fn find(path: &str, side: Side) -> Option<Self> {
+        if side == Side::Public
+            && let Some(script) = script::by_hash(path)
+        {
+            return Some(Self::Script(script));
+        }
         let known = match path {
             _ if path::is_group(path) => GROUPS,
             _ if path.starts_with(path::BEHIND) => path::BEHIND,
@@ -85,7 +94,7 @@ impl Route {
 
     pub(crate) fn side(self) -> Side {
         match self {
-            Self::Push(_) | Self::Prometheus | Self::Script => Side::Public,
+            Self::Push(_) | Self::Prometheus | Self::Script(_) => Side::Public,
             #[cfg(feature = "pushgateway")]
             Self::Group => Side::Public,
             #[cfg(feature = "otlp")]
@@ -121,7 +130,7 @@ impl Route {
         match self {
             #[cfg(feature = "mapping")]
             Self::Push(Format::Beacon) => "GET, HEAD, POST, OPTIONS",
-            Self::Push(Format::Hit) | Self::Script => "GET, HEAD",
+            Self::Push(Format::Hit) | Self::Script(_) => "GET, HEAD",
             Self::Push(_) | Self::Prometheus => "POST, OPTIONS",
             #[cfg(feature = "pushgateway")]
             Self::Group => "POST, PUT, DELETE, OPTIONS",

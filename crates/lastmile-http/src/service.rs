@@ -48,7 +48,7 @@ struct Shared {
 }
 
 impl Service {
-    /// Pushes of every format and `/static/aggregatorClient.js`, for pages of any origin, with the limits that
+    /// Pushes of every format and the client's scripts, for pages of any origin, with the limits that
     /// [`PublicOptions::new`] has.
     #[must_use]
     pub fn public(aggregator: Aggregator) -> Self {
@@ -167,7 +167,7 @@ impl Service {
     }
 
     /// The paths that [`handle`](Self::handle) knows, each once, for an adapter to route. `{*labels}` at the end of one
-    /// stands for whatever comes there, slashes too. Those of the schema's mappings are as they are at this moment: a
+    /// stands for whatever comes there, slashes too, and `{script}` for whatever has none. Those of the schema's mappings are as they are at this moment: a
     /// reload may change them, which `handle` knows at once, and a router that was made of them does not.
     pub fn paths(&self) -> impl Iterator<Item = Cow<'static, str>> + use<> {
         let shared = Arc::clone(&self.shared);
@@ -177,8 +177,13 @@ impl Service {
             let is_first = !Route::ALL[..i].iter().any(is_served);
             (is_first && shared.serves(route)).then_some(Cow::Borrowed(path))
         };
+        let is_served = |(_, route): &(&str, Route)| {
+            matches!(route, Route::Script(_)) && self.shared.serves(*route)
+        };
+        let hashed = Route::ALL.iter().any(is_served).then_some(script::HASHED_PATH);
         let mapped = self.shared.mapped().into_iter().map(Cow::Owned);
-        Route::ALL.into_iter().enumerate().filter_map(served).chain(mapped)
+        let known = Route::ALL.into_iter().enumerate().filter_map(served);
+        known.chain(hashed.map(Cow::Borrowed)).chain(mapped)
     }
 
     /// Answers one request; the path chooses the route, and the method where both sides have that path.
@@ -204,9 +209,9 @@ impl Service {
                     Err(problem) => self.shared.refuse(problem, &head, None, Some(public)),
                 }
             }
-            (Some(found @ Found { route: Route::Script, .. }), Some(public), _) => {
+            (Some(found @ Found { route: Route::Script(script), .. }), Some(public), _) => {
                 if found.route.takes(&head.method) {
-                    return script::answer(&head.method, &head.headers);
+                    return script::answer(script, &head);
                 }
                 let problem = Problem::method_not_allowed(found.allow);
                 self.shared.refuse(problem, &head, None, Some(public))

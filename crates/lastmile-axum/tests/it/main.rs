@@ -61,12 +61,22 @@ fn a_router_is_nested_and_merged() {
     let agg = aggregator();
     let app = Router::new()
         .route("/", get(|| async { "home" }))
+        .route("/lm-{page}", get(|| async { "a page" }))
         .nest("/telemetry/v1", router(Service::public(agg.clone())))
         .merge(router(Service::private(agg)))
         .fallback(|| async { (axum::http::StatusCode::NOT_FOUND, "the application's own") });
     let server = Server::router(app);
     server.check(("POST /telemetry/v1/lm", PUSH), 204, &[OPEN], &["content-type"]);
     server.check(("POST /telemetry/v1/record?x", "[]"), 204, &[OPEN], &[]);
+    let script = server.send("GET /telemetry/v1/lm.js", "", "");
+    let (head, text) = script.split_once("\r\n\r\n").expect("a whole head");
+    let hash = head.split("etag: W/\"").nth(1).and_then(|tag| tag.get(..16)).expect("a weak tag");
+    let for_good = server.send(&format!("GET /telemetry/v1/lm-{hash}.js"), "", "");
+    let is_same = for_good.ends_with(text) && for_good.contains("immutable");
+    assert!(text.len() > 1_000 && is_same, "{for_good}");
+    let problem = ["application/problem+json", "\r\ncache-control: no-store\r\n"];
+    server.check(("GET /telemetry/v1/lm-0123456789abcdef.js", ""), 404, &problem, &[]);
+    server.check(("GET /lm-0123456789abcdef.js", ""), 200, &["a page"], &["cache-control"]);
     server.check(
         ("DELETE /telemetry/v1/lm", ""),
         405,

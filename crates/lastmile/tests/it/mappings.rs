@@ -123,6 +123,8 @@ fn faults_of_mappings_say_what_is_wrong() {
         "/lm/ws",
         "/lm.gif",
         "/lm.js",
+        "/lm-core.js",
+        "/lm-0123456789abcdef.js",
         "/record",
         "/metrics",
         "/metrics/app/x",
@@ -137,7 +139,7 @@ fn faults_of_mappings_say_what_is_wrong() {
         let error = with_path(path).expect_err(path).to_string();
         assert!(error.contains("is kept for what lastmile has"), "{path}: {error}");
     }
-    for path in ["/vitals", "/a/b-c_d.e~f/9", "/lmx", "/lm.gifs", "/metric", "/v2/x"] {
+    for path in ["/vitals", "/a/b-c_d.e~f/9", "/lmx", "/lm_x", "/lm.gifs", "/metric", "/v2/x"] {
         with_path(path).unwrap_or_else(|error| panic!("{path}: {error}"));
     }
     let conditions: String = (0..257).map(|i| format!("f{i} = \"x\", ")).collect();

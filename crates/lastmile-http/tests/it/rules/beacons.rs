@@ -165,7 +165,7 @@ fn a_reload_changes_paths() {
 fn no_mapping_stands_before_a_route() {
     let service = Service::public_and_private(aggregator());
     for path in service.paths() {
-        let path = path.replace("{*labels}", "x");
+        let path = path.replace("{*labels}", "x").replace("{script}", "x");
         let mapping = Mapping::new(path.trim_end_matches('/')).rule(Rule::new("loads_total"));
         let schema = Schema::builder().family(Family::counter("loads_total")).mapping(mapping);
         let error = schema.build().expect_err(&path).to_string();

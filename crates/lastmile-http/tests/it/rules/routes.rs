@@ -20,7 +20,13 @@ fn each_side_has_its_own_paths() {
     wanted.extend(cfg!(feature = "reports").then_some("/reports"));
     wanted.extend(cfg!(feature = "ws").then_some("/lm/ws"));
     wanted.extend(cfg!(feature = "faro").then_some("/collect"));
-    wanted.extend(["/lm.gif", "/static/aggregatorClient.js"]);
+    wanted.extend([
+        "/lm.gif",
+        "/lm.js",
+        "/lm-core.js",
+        "/static/aggregatorClient.js",
+        "/lm-{script}",
+    ]);
     assert_eq!(public.paths().collect::<Vec<_>>(), wanted);
     assert_eq!(
         private.paths().collect::<Vec<_>>(),
@@ -124,7 +130,9 @@ fn other_methods_are_told_which_there_are() {
         server.check(&format!("GET {path}"), &wanted);
         server.check(&format!("PUT {path}"), &wanted);
     }
-    for path in ["/lm.gif", "/static/aggregatorClient.js"] {
+    let tag = server.send("HEAD /lm.js").header("etag").expect("it has one").to_owned();
+    let hashed = format!("/lm-{}.js", tag.trim_matches(['W', '/', '"']));
+    for path in ["/lm.gif", "/lm.js", "/lm-core.js", "/static/aggregatorClient.js", &hashed] {
         let wanted = format!("405\nallow: GET, HEAD\n\n{}", problem("GET and HEAD"));
         server.check(&format!("POST {path}"), &wanted);
         server.check(&format!("OPTIONS {path}"), &wanted);

@@ -17,10 +17,11 @@ const FIELDS_MAX: usize = 256;
 /// Longest path in bytes.
 const PATH_BYTES_MAX: usize = 128;
 
-/// What `lastmile-http` routes itself, with all that is below, or will: no mapping can stand before it.
-const OWN_PATHS: [&str; 12] = [
-    "/lm", "/lm.gif", "/lm.js", "/record", "/metrics", "/collect", "/reports", "/v1", "/static",
-    "/healthz", "/readyz", "/debug",
+/// What `lastmile-http` routes itself, with all that is below, or will: no mapping can stand before it. Behind `/lm-`
+/// stands the name of a script.
+const OWN_PATHS: [&str; 13] = [
+    "/lm", "/lm.gif", "/lm.js", "/lm-", "/record", "/metrics", "/collect", "/reports", "/v1",
+    "/static", "/healthz", "/readyz", "/debug",
 ];
 
 /// All mistakes of these mappings, each alone and together.
@@ -133,7 +134,8 @@ fn path_fault(path: &str) -> Option<String> {
         return Some("is no path such as /vitals: segments of letters, digits and -._~".to_owned());
     }
     let is_below = |own: &str| {
-        path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        path.strip_prefix(own)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || own.ends_with('-'))
     };
     let own = OWN_PATHS.into_iter().find(|own| is_below(own));
     own.map(|own| format!("is kept for what lastmile has at {own}"))
