@@ -1,0 +1,180 @@
+// One on a page, whatever brings it there and however often: what loads second finds the first.
+
+import { type Delivery, delivery } from "./delivery.js";
+import { increment, type Measured, nothing, observe, seriesKey } from "./measured.js";
+import { template } from "./path.js";
+import type { Labels, Options, Skipped } from "./types.js";
+
+/** Measures something, from when it is called: as measuring starts, and again if it is stopped and started again. */
+export type Collector = (to: Instance, options: Options) => void;
+
+/**
+ * `beat`: about once a second. `leave`: the page is hidden or goes. `away`: it goes. `back`: it is seen. `restored`: it
+ * comes out of the cache for going back, as a page view of its own. `stop`: all that was set up has to go.
+ */
+export type Event = "beat" | "leave" | "away" | "back" | "restored" | "stop";
+
+/** What collectors and entries use. Another build's may be the one on the page, so its names stay. */
+export interface Instance {
+  increment(name: string, labels?: Labels | null, by?: number): void;
+  observe(name: string, labels: Labels | null | undefined, value: number): void;
+  flush(): void;
+  page(template: string): void;
+  start(): void;
+  stop(): void;
+  /** What `init` does, once. */
+  begin(options: Options, collectors: Record<string, Collector>): void;
+  /** Calls it now if measuring has started, and whenever else it starts. */
+  run(collector: Collector): void;
+  /** Calls back until it is stopped. */
+  on(event: Event, then: () => void): void;
+  /** Listens until it is stopped. */
+  listen(to: EventTarget, type: string, then: (event: never) => void, capture?: boolean): void;
+  /** What the page was called as its navigation started. */
+  startPage(): string;
+}
+
+const KEY = Symbol.for("lastmile");
+const BEAT_MS = 1_000;
+/** Before it has begun. Later a batch is closed, and the oldest one goes. */
+const HELD_BYTES_MAX = 28_000;
+
+/** Whether there is anything to measure, which there is not where pages are rendered for browsers. */
+const isBrowser = (): boolean => typeof document == "object" || typeof WorkerGlobalScope == "function";
+
+const isHidden = (): boolean => typeof document == "object" && document.visibilityState == "hidden";
+
+const create = (): Instance => {
+  let isStopped = false;
+  let isUnwanted = !isBrowser(); // or by privacy, or as this page view is none of the sample
+  let held = nothing(); // what was counted before it started
+  let sending: Delivery | undefined; // once it has
+  let options: Options | undefined;
+  let callbacks: [Event, () => void][] = [];
+  let due = 0;
+  let startPath = "";
+  let startPage = "";
+  let named: string | undefined;
+  const collectors: Collector[] = [];
+
+  /** Where to count, if anywhere. */
+  const measured = (): Measured | undefined => {
+    if (isUnwanted || isStopped) return;
+    sending?.check();
+    return sending ? sending.measured() : held.bytes < HELD_BYTES_MAX ? held : undefined;
+  };
+
+  const count = (name: string, value: number, then: (to: Measured) => void): void => {
+    if (!(value >= 0 && value < Infinity)) return console.warn("lastmile: not a number from 0:", name, value);
+    const to = measured();
+    if (to) then(to);
+  };
+
+  const emit = (event: Event): void => callbacks.forEach(([wanted, then]) => wanted == event && then());
+
+  const everyMs = (): number => Math.max(options!.every || 10, 1) * 1e3;
+
+  const beat = (): void => {
+    emit("beat");
+    if (performance.now() >= due) {
+      // A little early or late each time, so that ten thousand pages do not send at one moment.
+      due = performance.now() + everyMs() * (0.8 + 0.4 * Math.random());
+      sending!.flush();
+    }
+    sending!.arm();
+  };
+
+  const path = (): string => (typeof location == "object" ? location.pathname : "");
+
+  const navigated = (): void => {
+    startPath = path();
+    startPage = named || template(startPath);
+  };
+
+  const leave = (): void => {
+    emit("leave");
+    sending!.leave();
+  };
+
+  const back = (): void => {
+    emit("back");
+    sending!.back();
+  };
+
+  const start = (): void => {
+    if (sending || !options || isUnwanted) return;
+    // A page that is made ready before anyone asks for it is measured once somebody does.
+    if (typeof document == "object" && document.prerendering) {
+      return document.addEventListener("prerenderingchange", start, { once: true });
+    }
+    isStopped = false;
+    sending = delivery(([] as string[]).concat(options.url || "/lm"), everyMs(), options.oneIn || 1, held);
+    held = nothing();
+    due = performance.now() + BEAT_MS * (0.5 + Math.random());
+    const timer = setInterval(beat, BEAT_MS);
+    instance.on("stop", () => clearInterval(timer));
+    // On the window, and not as it captures: who measures until a page is hidden has done so then.
+    instance.listen(self, "visibilitychange", () => (isHidden() ? leave() : back()));
+    instance.listen(self, "pagehide", () => {
+      emit("away");
+      // Where the browser could send what is armed, it also says that the page is hidden, and web vitals wait for that.
+      if (isHidden() || typeof fetchLater != "function") leave();
+    });
+    instance.listen(self, "pageshow", ({ persisted }: PageTransitionEvent) => {
+      if (!persisted) return;
+      navigated();
+      emit("restored");
+      back();
+    });
+    instance.listen(self, "online", () => sending!.flush());
+    collectors.forEach((collector) => collector(instance, options!));
+  };
+
+  const instance: Instance = {
+    increment: (name, labels, by = 1) => count(name, by, (to) => increment(to, seriesKey(name, labels), by)),
+    observe: (name, labels, value) => count(name, value, (to) => observe(to, seriesKey(name, labels), value)),
+    flush: () => {
+      emit("beat");
+      sending?.flush();
+    },
+    page: (name) => {
+      named = template(name);
+      if (path() == startPath) startPage = named;
+    },
+    start,
+    stop: () => {
+      isStopped = true;
+      held = nothing();
+      emit("stop");
+      callbacks = [];
+      sending?.stop();
+      sending = undefined;
+    },
+    begin: (given, more) => {
+      if (options) return options.manual ? undefined : start();
+      options = given;
+      const { page, oneIn = 1, gpc, manual, skip = [] } = given;
+      isUnwanted ||= (gpc !== false && !!navigator.globalPrivacyControl) || Math.random() * oneIn >= 1;
+      Object.keys(more).forEach((name) => skip.includes(name as Skipped) || collectors.push(more[name]!));
+      if (page) named = template(page);
+      navigated();
+      if (!manual) start();
+    },
+    run: (collector) => {
+      collectors.push(collector);
+      if (sending) collector(instance, options!);
+    },
+    on: (event, then) => callbacks.push([event, then]),
+    listen: (to, type, then, capture) => {
+      to.addEventListener(type, then as EventListener, capture);
+      instance.on("stop", () => to.removeEventListener(type, then as EventListener, capture));
+    },
+    startPage: () => startPage,
+  };
+  return instance;
+};
+
+const home = globalThis as { [KEY]?: Instance };
+
+/** The page's. */
+export const shared = (): Instance => (home[KEY] ??= create());

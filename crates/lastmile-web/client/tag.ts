@@ -1,0 +1,48 @@
+// As a classic script: a function by a name of the page's choice, whose first argument says what to do. A page may have
+// made one that only notes what it is called with, as the snippet of prometheus-user-metrics does, so that it need not
+// wait for this script.
+
+import { type Collector, shared } from "./instance.js";
+import type { Options, Skipped } from "./types.js";
+
+type Call = (...args: never[]) => unknown;
+
+/** What a page may have put in place: the calls in `q`, and where its server is. */
+interface Stub {
+  q?: ArrayLike<never>[];
+  aggregatorServerRoot?: string;
+  everySecs?: number;
+}
+
+const numberOf = (text?: string): number | undefined => Number(text) || undefined;
+
+/**
+ * Measures by what the tag says, `data-url="/lm https://backup.example/lm"` and the other options likewise, and takes
+ * over `window[name]`.
+ */
+export const install = (defaultName: string, collectors: Record<string, Collector>, calls: Record<string, Call>): void => {
+  const script = (typeof document == "object" && document.currentScript) as HTMLScriptElement | null | false;
+  const data = (script && script.dataset) || {};
+  const home = self as unknown as Record<string, (Stub & Call) | undefined> & { PrometheusAggregatorObjectName?: string };
+  const name = data.name || home.PrometheusAggregatorObjectName || defaultName;
+  const stub = home[name];
+  const root = stub?.aggregatorServerRoot;
+  const it = shared();
+  const has = (option: string): boolean => option in data && data[option] != "false";
+  const options: Options = {
+    url: data.url ? data.url.split(/\s+/) : root !== undefined ? root + "/lm" : new URL("lm", script ? script.src : location.href).href,
+    every: numberOf(data.every) || stub?.everySecs,
+    oneIn: numberOf(data.oneIn),
+    page: data.page,
+    manual: has("manual"),
+    gpc: data.gpc != "false",
+    softNavigations: has("softNavigations"),
+    skip: (data.skip || "").split(/\s+/) as Skipped[],
+  };
+  const all: Record<string, Call> = { ...(it as object), ...calls };
+  const call = (what: string, ...args: never[]): unknown =>
+    all[what] ? all[what](...args) : console.warn("lastmile: there is no", what);
+  it.begin(options, collectors);
+  home[name] = call as unknown as Stub & Call;
+  Array.from(stub?.q || []).forEach((args) => call(...(Array.from(args) as unknown as [string])));
+};

@@ -1,0 +1,73 @@
+// One attempt to hand a body over. It goes as text and without credentials, which needs no preflight.
+
+/** What became of it. */
+export interface Outcome {
+  /** 0: nobody answered. */
+  status: number;
+  isJson?: boolean;
+  retryAfter?: string | null;
+  /** No byte of it left: it is known not to have arrived. */
+  isUnsent?: boolean;
+}
+
+/** An answer that takes longer is not waited for. */
+const TIMEOUT_MS = 30_000;
+
+const isJson = (type: string | null): boolean => /json/.test(type || "");
+
+const canOutlive = (): boolean => typeof Request == "function" && "keepalive" in Request.prototype;
+
+/**
+ * By `fetch`, which outlives the page, or as a beacon where it does not. `undefined`: nobody will tell. `onUpload` is
+ * called once somebody may have it.
+ */
+export const hand = (url: string, body: string, isLast: boolean, onUpload: () => void): Promise<Outcome | undefined> => {
+  const beacon = (): Promise<Outcome | undefined> => {
+    const isTaken = isLast && navigator.sendBeacon && navigator.sendBeacon(url, body);
+    if (isTaken) onUpload();
+    return Promise.resolve(isTaken ? undefined : { status: 0, isUnsent: true });
+  };
+  if (isLast && !canOutlive()) return beacon();
+  try {
+    const answer = fetch(url, {
+      method: "POST",
+      body,
+      keepalive: true,
+      credentials: "omit",
+      priority: "low",
+      // A page that goes can wait for nothing.
+      signal: isLast || !AbortSignal.timeout ? null : AbortSignal.timeout(TIMEOUT_MS),
+    });
+    onUpload();
+    return answer.then(
+      ({ status, headers }) => ({ status, isJson: isJson(headers.get("content-type")), retryAfter: headers.get("retry-after") }),
+      () => ({ status: 0 }),
+    );
+  } catch {
+    return beacon();
+  }
+};
+
+/**
+ * The same, so that it is known whether a byte left, which `fetch` does not tell: whoever may have it must be the one
+ * that is asked again. Another origin is asked for permission first, once in the time that it allows.
+ */
+export const handWatched = (url: string, body: string, _: boolean, onUpload: () => void): Promise<Outcome> =>
+  new Promise((resolve) => {
+    const request = new XMLHttpRequest();
+    let isUnsent = true;
+    const uploaded = ({ loaded }: { loaded: number }): void => {
+      if (loaded) onUpload(), (isUnsent = false);
+    };
+    request.upload.onprogress = request.upload.onload = uploaded;
+    request.onloadend = () => {
+      const { status } = request;
+      const header = (name: string): string | null => (status ? request.getResponseHeader(name) : null);
+      if (status) uploaded({ loaded: 1 });
+      resolve({ status, isUnsent, isJson: isJson(header("content-type")), retryAfter: header("retry-after") });
+    };
+    request.open("POST", url);
+    request.setRequestHeader("Content-Type", "text/plain;charset=UTF-8");
+    request.timeout = TIMEOUT_MS;
+    request.send(body);
+  });
