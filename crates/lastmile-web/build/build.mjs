@@ -53,7 +53,7 @@ await build({
   outdir: join(out, "esm"),
   format: "esm",
   splitting: true,
-  chunkNames: "shared-[hash]",
+  chunkNames: "shared",
   external: ["react"],
   banner: { js: `/*! ${withVitals} */` },
 });

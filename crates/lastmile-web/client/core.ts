@@ -10,7 +10,7 @@ export type * from "./types.js";
  * Starts measuring this page. What was counted before is sent, too. Of all that is called on a page the first counts;
  * after `stop()` it starts again.
  */
-export const init = (options: Options = {}): void => shared().begin(options, collectors());
+export const init = (options: Options = {}): void => shared().begin(options, collectors(), true);
 
 /** Starts what waits for it (`manual`), or was stopped. */
 export const start = (): void => shared().start();

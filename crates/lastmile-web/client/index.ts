@@ -12,7 +12,7 @@ export type * from "./types.js";
  * Starts measuring this page. What was counted before is sent, too. Of all that is called on a page the first counts;
  * after `stop()` it starts again.
  */
-export const init = (options: Options = {}): void => shared().begin(options, collectors());
+export const init = (options: Options = {}): void => shared().begin(options, collectors(), true);
 
 /**
  * Asks for `url` every so many seconds (60) while the page is seen: `client_ping_seconds{target}`, or

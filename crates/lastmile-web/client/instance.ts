@@ -22,8 +22,8 @@ export interface Instance {
   page(template: string): void;
   start(): void;
   stop(): void;
-  /** What `init` does, once. */
-  begin(options: Options, collectors: Record<string, Collector>): void;
+  /** What `init` does. The first counts; `isAgain` starts what was stopped. */
+  begin(options: Options, collectors: Record<string, Collector>, isAgain?: boolean): void;
   /** Calls it now if measuring has started, and whenever else it starts. */
   run(collector: Collector): void;
   /** Calls back until it is stopped. */
@@ -65,14 +65,14 @@ const create = (): Instance => {
   };
 
   const count = (name: string, value: number, then: (to: Measured) => void): void => {
-    if (!(value >= 0 && value < Infinity)) return console.warn("lastmile: not a number from 0:", name, value);
+    if (typeof value != "number" || !(value >= 0 && value < Infinity)) return console.warn("lastmile: not a number from 0:", name, value);
     const to = measured();
     if (to) then(to);
   };
 
   const emit = (event: Event): void => callbacks.forEach(([wanted, then]) => wanted == event && then());
 
-  const everyMs = (): number => Math.max(options!.every || 10, 1) * 1e3;
+  const everyMs = (): number => options!.every! * 1e3;
 
   const beat = (): void => {
     emit("beat");
@@ -105,10 +105,10 @@ const create = (): Instance => {
     if (sending || !options || isUnwanted) return;
     // A page that is made ready before anyone asks for it is measured once somebody does.
     if (typeof document == "object" && document.prerendering) {
-      return document.addEventListener("prerenderingchange", start, { once: true });
+      return document.addEventListener("prerenderingchange", () => isStopped || start(), { once: true });
     }
     isStopped = false;
-    sending = delivery(([] as string[]).concat(options.url || "/lm"), everyMs(), options.oneIn || 1, held);
+    sending = delivery(([] as string[]).concat(options.url || "/lm"), everyMs(), options.oneIn!, held);
     held = nothing();
     due = performance.now() + BEAT_MS * (0.5 + Math.random());
     const timer = setInterval(beat, BEAT_MS);
@@ -150,10 +150,12 @@ const create = (): Instance => {
       sending?.stop();
       sending = undefined;
     },
-    begin: (given, more) => {
-      if (options) return options.manual ? undefined : start();
-      options = given;
-      const { page, oneIn = 1, gpc, manual, skip = [] } = given;
+    begin: (given, more, isAgain) => {
+      if (options) return isAgain && !options.manual ? start() : undefined;
+      const { page, gpc, manual, skip = [] } = given;
+      const every = Math.max(given.every || 10, 1);
+      const oneIn = Math.min(Math.max(Math.round(given.oneIn || 1), 1), 1_000);
+      options = { ...given, every, oneIn };
       isUnwanted ||= (gpc !== false && !!navigator.globalPrivacyControl) || Math.random() * oneIn >= 1;
       Object.keys(more).forEach((name) => skip.includes(name as Skipped) || collectors.push(more[name]!));
       if (page) named = template(page);

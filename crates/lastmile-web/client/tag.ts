@@ -30,7 +30,8 @@ export const install = (defaultName: string, collectors: Record<string, Collecto
   const it = shared();
   const has = (option: string): boolean => option in data && data[option] != "false";
   const options: Options = {
-    url: data.url ? data.url.split(/\s+/) : root !== undefined ? root + "/lm" : new URL("lm", script ? script.src : location.href).href,
+    // Beside the script, where nothing else is said.
+    url: data.url ? data.url.split(/\s+/) : (root ?? (script ? script.src : "").replace(/(\/static)?\/[^/?#]*([?#].*)?$/, "")) + "/lm",
     every: numberOf(data.every) || stub?.everySecs,
     oneIn: numberOf(data.oneIn),
     page: data.page,

@@ -1,6 +1,6 @@
 // Written by `npm run build`: each script's name, how its path names it, and its integrity.
 pub(crate) const HASHES: [(&str, &str, &str); 3] = [
-    ("lastmile.js", "dc82cdd4f5eca828", "sha384-HEgE3B2yRuPY4WA1NuhiGHlWkHJ2d73wGGMS1v2IBtMexRQ5VyvADGUvIwVh0Ndw"),
-    ("lastmile-core.js", "af9019cb51dbe19e", "sha384-2wC9rModlJ53EAEEoecTxRTBRPBYnm9yMR2BVOD4hECxYi/VfLrnuRfDbds0HgXL"),
-    ("aggregatorClient.js", "5ec726f542536f65", "sha384-d5QTlOUGKQRUobybUgVtx6+uPOfqReSW910iYB3v2O/PkuYFSTWE28xFoh8h0fld"),
+    ("lastmile.js", "eed4682a558010ae", "sha384-h6fMuUcOF2tSaCfX1udM7lsxVQh6jIyvkFdyj2ZjTPcDeygBw+k+FFjsP5WiRYMI"),
+    ("lastmile-core.js", "efa7f5d261401e4a", "sha384-+2yMCrTRse/VKrlqIkJOyceaURYgK3oCZdXIyuUikAD6y4ufBOMC/Pi/Z0J+irdx"),
+    ("aggregatorClient.js", "8eeddb590b5bae1d", "sha384-r0wWBh7+fnBWmeAd4PW+76M21TeCbXaQhYZ+6mPb7ISTH+eoR8ySAuR6DTTPQ7u5"),
 ];

@@ -1,6 +1,7 @@
 // What every page view has: a kind of navigation, its times, and seconds in which it was seen.
 
 import type { Instance } from "../instance.js";
+import type { Options } from "../types.js";
 
 const navigation = (): PerformanceNavigationTiming | undefined =>
   performance.getEntriesByType("navigation")[0] as PerformanceNavigationTiming | undefined;
@@ -57,7 +58,7 @@ export const timing = (to: Instance): void => {
 const GAP_MS_MAX = 30_000;
 
 /** Seconds in which the page is seen: their rate is how many pages are. */
-export const users = (to: Instance, { every = 10 }): void => {
+export const users = (to: Instance, { every = 0 }: Options): void => {
   let isSeen = false;
   let page = 0;
   let wall = 0;
@@ -66,9 +67,8 @@ export const users = (to: Instance, { every = 10 }): void => {
     const wallMs = Date.now() - wall;
     page += ms;
     wall += wallMs;
-    if (isSeen && ms <= GAP_MS_MAX && wallMs <= GAP_MS_MAX) {
-      to.increment("client_user_seconds_total", null, Math.round(Math.min(ms, every * 2e3)) / 1e3);
-    }
+    const secs = Math.round(Math.min(ms, every * 2e3)) / 1e3;
+    if (isSeen && secs && ms <= GAP_MS_MAX && wallMs <= GAP_MS_MAX) to.increment("client_user_seconds_total", null, secs);
     isSeen = document.visibilityState == "visible";
   };
   look();

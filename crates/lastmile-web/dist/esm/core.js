@@ -7,7 +7,7 @@ import {
   page,
   start,
   stop
-} from "./shared-Q2ZCH6ZA.js";
+} from "./shared.js";
 export {
   flush,
   increment,

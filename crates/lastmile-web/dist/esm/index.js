@@ -12,7 +12,7 @@ import {
   shared,
   start,
   stop
-} from "./shared-Q2ZCH6ZA.js";
+} from "./shared.js";
 
 // client/collect/frames.ts
 var seenUntil = -1;
@@ -376,7 +376,7 @@ var ws = (target, url, holdSecs, by) => by.run((to) => {
 });
 
 // client/index.ts
-var init = (options = {}) => shared().begin(options, collectors2());
+var init = (options = {}) => shared().begin(options, collectors2(), true);
 var ping2 = (target, url, everySecs) => ping(target, url, everySecs, shared());
 var ws2 = (target, url, holdSecs) => ws(target, url, holdSecs, shared());
 export {

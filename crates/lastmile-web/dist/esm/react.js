@@ -1,7 +1,7 @@
 /*! lastmile 0.1.0, MIT OR Apache-2.0; web-vitals 5.3.0, Copyright Google LLC, Apache-2.0 */
 import {
   page
-} from "./shared-Q2ZCH6ZA.js";
+} from "./shared.js";
 
 // client/react.ts
 import { useEffect } from "react";

@@ -70,7 +70,7 @@ var timing = (to) => {
   document.readyState == "complete" ? soon() : to.listen(window, "load", soon);
 };
 var GAP_MS_MAX = 3e4;
-var users = (to, { every = 10 }) => {
+var users = (to, { every = 0 }) => {
   let isSeen = false;
   let page2 = 0;
   let wall = 0;
@@ -79,9 +79,8 @@ var users = (to, { every = 10 }) => {
     const wallMs = Date.now() - wall;
     page2 += ms;
     wall += wallMs;
-    if (isSeen && ms <= GAP_MS_MAX && wallMs <= GAP_MS_MAX) {
-      to.increment("client_user_seconds_total", null, Math.round(Math.min(ms, every * 2e3)) / 1e3);
-    }
+    const secs = Math.round(Math.min(ms, every * 2e3)) / 1e3;
+    if (isSeen && secs && ms <= GAP_MS_MAX && wallMs <= GAP_MS_MAX) to.increment("client_user_seconds_total", null, secs);
     isSeen = document.visibilityState == "visible";
   };
   look();
@@ -380,12 +379,12 @@ var create = () => {
     return sending ? sending.measured() : held.bytes < HELD_BYTES_MAX ? held : void 0;
   };
   const count = (name, value, then) => {
-    if (!(value >= 0 && value < Infinity)) return console.warn("lastmile: not a number from 0:", name, value);
+    if (typeof value != "number" || !(value >= 0 && value < Infinity)) return console.warn("lastmile: not a number from 0:", name, value);
     const to = measured();
     if (to) then(to);
   };
   const emit = (event) => callbacks.forEach(([wanted, then]) => wanted == event && then());
-  const everyMs = () => Math.max(options.every || 10, 1) * 1e3;
+  const everyMs = () => options.every * 1e3;
   const beat = () => {
     emit("beat");
     if (performance.now() >= due) {
@@ -410,10 +409,10 @@ var create = () => {
   const start2 = () => {
     if (sending || !options || isUnwanted) return;
     if (typeof document == "object" && document.prerendering) {
-      return document.addEventListener("prerenderingchange", start2, { once: true });
+      return document.addEventListener("prerenderingchange", () => isStopped || start2(), { once: true });
     }
     isStopped = false;
-    sending = delivery([].concat(options.url || "/lm"), everyMs(), options.oneIn || 1, held);
+    sending = delivery([].concat(options.url || "/lm"), everyMs(), options.oneIn, held);
     held = nothing();
     due = performance.now() + BEAT_MS * (0.5 + Math.random());
     const timer = setInterval(beat, BEAT_MS);
@@ -452,10 +451,12 @@ var create = () => {
       sending?.stop();
       sending = void 0;
     },
-    begin: (given, more) => {
-      if (options) return options.manual ? void 0 : start2();
-      options = given;
-      const { page: page2, oneIn = 1, gpc, manual, skip = [] } = given;
+    begin: (given, more, isAgain) => {
+      if (options) return isAgain && !options.manual ? start2() : void 0;
+      const { page: page2, gpc, manual, skip = [] } = given;
+      const every = Math.max(given.every || 10, 1);
+      const oneIn = Math.min(Math.max(Math.round(given.oneIn || 1), 1), 1e3);
+      options = { ...given, every, oneIn };
       isUnwanted || (isUnwanted = gpc !== false && !!navigator.globalPrivacyControl || Math.random() * oneIn >= 1);
       Object.keys(more).forEach((name) => skip.includes(name) || collectors2.push(more[name]));
       if (page2) named = template(page2);
@@ -479,7 +480,7 @@ var home = globalThis;
 var shared = () => home[KEY] ?? (home[KEY] = create());
 
 // client/core.ts
-var init = (options = {}) => shared().begin(options, collectors());
+var init = (options = {}) => shared().begin(options, collectors(), true);
 var start = () => shared().start();
 var stop = () => shared().stop();
 var increment2 = (name, ...[labels, by]) => shared().increment(name, labels, by);
