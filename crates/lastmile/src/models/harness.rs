@@ -13,7 +13,7 @@ use crate::{Aggregator, Family, Format, Label, Limits, PushReport, Schema, Scrap
 use crate::{Scrape, Timestamp};
 
 /// Schedules of each kind in a short run.
-const SCHEDULES: usize = 500;
+const SCHEDULES: usize = 250;
 
 /// Preemptions that PCT places, less one: most races need two.
 const DEPTH: usize = 4;
