@@ -22,7 +22,10 @@ export interface Instance {
   page(template: string): void;
   start(): void;
   stop(): void;
-  /** What `init` does. The first counts; `isAgain` starts what was stopped. */
+  /**
+   * What `init` does. The options of the first count, and each collector is there once, whoever brings it. `isAgain` starts
+   * what was stopped.
+   */
   begin(options: Options, collectors: Record<string, Collector>, isAgain?: boolean): void;
   /** Calls it now if measuring has started, and whenever else it starts. */
   run(collector: Collector): void;
@@ -56,6 +59,7 @@ const create = (): Instance => {
   let startPage = "";
   let named: string | undefined;
   const collectors: Collector[] = [];
+  const names: string[] = []; // of those that entries bring
 
   /** Where to count, if anywhere. */
   const measured = (): Measured | undefined => {
@@ -151,16 +155,22 @@ const create = (): Instance => {
       sending = undefined;
     },
     begin: (given, more, isAgain) => {
-      if (options) return isAgain && !options.manual ? start() : undefined;
-      const { page, gpc, manual, skip = [] } = given;
-      const every = Math.max(given.every || 10, 1);
-      const oneIn = Math.min(Math.max(Math.round(given.oneIn || 1), 1), 1_000);
-      options = { ...given, every, oneIn };
-      isUnwanted ||= (gpc !== false && !!navigator.globalPrivacyControl) || Math.random() * oneIn >= 1;
-      Object.keys(more).forEach((name) => skip.includes(name as Skipped) || collectors.push(more[name]!));
-      if (page) named = template(page);
-      navigated();
-      if (!manual) start();
+      const isFirst = !options;
+      if (isFirst) {
+        const every = Math.max(given.every || 10, 1);
+        const oneIn = Math.min(Math.max(Math.round(given.oneIn || 1), 1), 1_000);
+        options = { ...given, every, oneIn };
+        isUnwanted ||= (given.gpc !== false && !!navigator.globalPrivacyControl) || Math.random() * oneIn >= 1;
+        if (given.page) named = template(given.page);
+        navigated();
+      }
+      const { manual, skip = [] } = options!;
+      Object.keys(more).forEach((name) => {
+        if (names.includes(name) || skip.includes(name as Skipped)) return;
+        names.push(name);
+        instance.run(more[name]!);
+      });
+      if ((isFirst || isAgain) && !manual) start();
     },
     run: (collector) => {
       collectors.push(collector);

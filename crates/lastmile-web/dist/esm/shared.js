@@ -373,6 +373,7 @@ var create = () => {
   let startPage = "";
   let named;
   const collectors2 = [];
+  const names = [];
   const measured = () => {
     if (isUnwanted || isStopped) return;
     sending?.check();
@@ -452,16 +453,22 @@ var create = () => {
       sending = void 0;
     },
     begin: (given, more, isAgain) => {
-      if (options) return isAgain && !options.manual ? start2() : void 0;
-      const { page: page2, gpc, manual, skip = [] } = given;
-      const every = Math.max(given.every || 10, 1);
-      const oneIn = Math.min(Math.max(Math.round(given.oneIn || 1), 1), 1e3);
-      options = { ...given, every, oneIn };
-      isUnwanted || (isUnwanted = gpc !== false && !!navigator.globalPrivacyControl || Math.random() * oneIn >= 1);
-      Object.keys(more).forEach((name) => skip.includes(name) || collectors2.push(more[name]));
-      if (page2) named = template(page2);
-      navigated();
-      if (!manual) start2();
+      const isFirst = !options;
+      if (isFirst) {
+        const every = Math.max(given.every || 10, 1);
+        const oneIn = Math.min(Math.max(Math.round(given.oneIn || 1), 1), 1e3);
+        options = { ...given, every, oneIn };
+        isUnwanted || (isUnwanted = given.gpc !== false && !!navigator.globalPrivacyControl || Math.random() * oneIn >= 1);
+        if (given.page) named = template(given.page);
+        navigated();
+      }
+      const { manual, skip = [] } = options;
+      Object.keys(more).forEach((name) => {
+        if (names.includes(name) || skip.includes(name)) return;
+        names.push(name);
+        instance.run(more[name]);
+      });
+      if ((isFirst || isAgain) && !manual) start2();
     },
     run: (collector) => {
       collectors2.push(collector);
