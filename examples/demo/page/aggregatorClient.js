@@ -6,7 +6,7 @@
 // The page's snippet made a stub that queues calls; this script takes its place, sums the calls up,
 // and posts them to ROOT/record as a JSON array every 10 seconds. An empty array is sent too: it
 // says that this page is open. A request that fails is lost, because nothing in this protocol would
-// let the server tell a second attempt from a second event. (`lm1` has ids for that: see lm.js.)
+// let the server tell a second attempt from a second event. (`lm1` has ids for that, and the script at /static/ uses them.)
 (() => {
   "use strict";
 

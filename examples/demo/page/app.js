@@ -18,10 +18,23 @@ for (const button of document.querySelectorAll("button[data-feature]")) {
   });
 }
 
+// How long another server takes to answer, or that it does not: the seconds, if it answered.
+const ask = async (target, url) => {
+  const began = performance.now();
+  try {
+    await fetch(url, { mode: "no-cors", cache: "no-store", credentials: "omit" });
+  } catch {
+    return lm("increment", "client_ping_failures_total", { target, reason: "error" });
+  }
+  const seconds = (performance.now() - began) / 1000;
+  lm("observe", "client_ping_seconds", { target }, seconds);
+  return seconds;
+};
+
 byId("slow").addEventListener("click", async () => {
   const millis = Math.round(100 + 1400 * Math.random());
   say("Waiting…");
-  const seconds = await lm.ping("slow-third-party", `/third-party/${millis}`);
+  const seconds = await ask("slow-third-party", `/third-party/${millis}`);
   if (seconds === undefined) return say("It did not answer.");
   prometheusAggregator("observe", "firebase_response_time", { firebaseHost: "slow-third-party" }, Number(seconds.toFixed(3)));
   say(`It took ${seconds.toFixed(2)} seconds.`);
@@ -29,7 +42,7 @@ byId("slow").addEventListener("click", async () => {
 
 byId("blocked").addEventListener("click", async () => {
   say("Trying…");
-  await lm.ping("blocked-third-party", "http://blocked.invalid/", 5); // RFC 2606: it never resolves
+  await ask("blocked-third-party", "http://blocked.invalid/"); // RFC 2606: it never resolves
   say("Not reachable from here. With lastmile you learn how many of your users see that.");
 });
 

@@ -58,7 +58,7 @@ pub(crate) fn routes(sends_to: &Origin) -> Router {
         .route("/", get(async move || asset(HTML, html.clone())))
         .route("/page/style.css", get(async || asset(CSS, include_str!("../page/style.css"))))
         .route("/page/app.js", get(async || asset(JAVASCRIPT, include_str!("../page/app.js"))))
-        .route("/page/lm.js", get(async || asset(JAVASCRIPT, include_str!("../page/lm.js"))))
+        .route("/page/watch.js", get(async || asset(JAVASCRIPT, include_str!("../page/watch.js"))))
         .route(
             // That protocol as it is; a page that looks for it at /static/ finds the aggregator's own script.
             "/page/aggregatorClient.js",

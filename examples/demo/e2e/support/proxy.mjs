@@ -7,7 +7,7 @@ import { createServer as createSecureServer } from "node:https";
 
 /**
  * Passes everything on to `target`: `{ url, port, requests, loseNextAnswer(), stop() }`. `requests` lists
- * `{ method, path, headers, body, status }` as they come; the body is there when the status is. With a certificate it
+ * `{ method, path, query, headers, body, status }` as they come; the body is there when the status is. With a certificate it
  * is reached over TLS, as a reverse proxy in front of an aggregator is.
  */
 export const startProxy = async (target, certificate) => {
@@ -15,10 +15,11 @@ export const startProxy = async (target, certificate) => {
   const answered = new WeakSet();
   let loses = false;
   const take = (incoming, answer) => {
-    const { method, url: path, headers, socket } = incoming;
-    const noted = { method, path, headers, body: "", status: 0 };
+    const { method, url, headers, socket } = incoming;
+    const [path, query = ""] = url.split("?");
+    const noted = { method, path, query, headers, body: "", status: 0 };
     requests.push(noted);
-    const passedOn = request(target + path, { method, headers, agent: false }, (response) => {
+    const passedOn = request(target + url, { method, headers, agent: false }, (response) => {
       noted.status = response.statusCode;
       // A browser asks again only on a connection that has worked before.
       if (loses && method === "POST" && answered.has(socket)) {
