@@ -1,4 +1,4 @@
-//! Gets what the stages need: programs from Debian's packages, the modules of the browser tests, and Python's.
+//! Gets what the stages need: programs from Debian's packages, npm's modules, and Python's.
 
 pub(crate) mod newer;
 
@@ -6,15 +6,15 @@ use std::fs;
 use std::process::Command;
 
 use crate::shell;
-use crate::tree::{Tree, which};
+use crate::tree::{self, Tree, which};
 
 /// What a stage needs beyond Rust's own toolchain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     /// A program on `PATH`, and the Debian package that brings it.
     Program { name: &'static str, package: &'static str },
-    /// `npm ci` in the folder of the browser tests.
-    NodeModules,
+    /// `npm ci` in this folder of the repository.
+    NodeModules { folder: &'static str },
     /// Programs that this Debian's own packages are too old for, unpacked under the target folder. What is
     /// not to be had is left out by the tests, so this is always met.
     Newer,
@@ -26,6 +26,10 @@ pub(crate) enum Need {
     Conformance,
 }
 
+/// What the browser tests need.
+pub(crate) const E2E_MODULES: Need = Need::NodeModules { folder: tree::E2E };
+/// What the browser client is built and checked with.
+pub(crate) const WEB_MODULES: Need = Need::NodeModules { folder: tree::WEB };
 pub(crate) const NODE: Need = Need::Program { name: "node", package: "nodejs" };
 pub(crate) const NPM: Need = Need::Program { name: "npm", package: "npm" };
 pub(crate) const OPENSSL: Need = Need::Program { name: "openssl", package: "openssl" };
@@ -79,10 +83,15 @@ pub(crate) fn install(tree: &Tree, needs: &[Need]) {
     if needs.contains(&Need::Newer) {
         newer::fetch(tree);
     }
-    if needs.contains(&Need::NodeModules) && which("npm").is_some() && !node_modules_fresh(tree) {
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(tree.e2e());
-        let _ = shell::run(npm);
+    for need in [E2E_MODULES, WEB_MODULES].into_iter().filter(|need| needs.contains(need)) {
+        if let Need::NodeModules { folder } = need
+            && which("npm").is_some()
+            && !node_modules_fresh(tree, folder)
+        {
+            let mut npm = Command::new("npm");
+            npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(tree.root.join(folder));
+            let _ = shell::run(npm);
+        }
     }
     if needs.contains(&Need::OpenTelemetry) && which("pip3").is_some() && !has_opentelemetry(tree) {
         let mut pip = tree.command("pip3");
@@ -107,7 +116,7 @@ pub(crate) fn install(tree: &Tree, needs: &[Need]) {
 pub(crate) fn lacking(tree: &Tree, need: Need) -> Option<String> {
     let met = match need {
         Need::Program { name, .. } => which(name).is_some(),
-        Need::NodeModules => node_modules_fresh(tree),
+        Need::NodeModules { folder } => node_modules_fresh(tree, folder),
         Need::Newer => true,
         Need::PrometheusClient => has_prometheus_client(tree),
         Need::OpenTelemetry => has_opentelemetry(tree),
@@ -117,7 +126,7 @@ pub(crate) fn lacking(tree: &Tree, need: Need) -> Option<String> {
         Need::Program { name, package } => {
             format!("no `{name}` (Debian package `{package}`), and apt-get could not install it")
         }
-        Need::NodeModules => "`npm ci` failed in examples/demo/e2e".to_owned(),
+        Need::NodeModules { folder } => format!("`npm ci` failed in {folder}"),
         Need::Newer => unreachable!("it is always met"),
         Need::PrometheusClient => {
             format!("pip could not install prometheus_client {PROMETHEUS_CLIENT_VERSION}")
@@ -176,10 +185,10 @@ fn has_opentelemetry(tree: &Tree) -> bool {
 }
 
 /// Whether `npm ci` ran since the lock file changed. npm leaves a lock file of its own behind.
-fn node_modules_fresh(tree: &Tree) -> bool {
-    let modified = |path: &str| {
-        fs::metadata(tree.e2e().join(path)).and_then(|metadata| metadata.modified()).ok()
-    };
+fn node_modules_fresh(tree: &Tree, folder: &str) -> bool {
+    let folder = tree.root.join(folder);
+    let modified =
+        |path: &str| fs::metadata(folder.join(path)).and_then(|metadata| metadata.modified()).ok();
     let installed = modified("node_modules/.package-lock.json");
     installed.is_some() && installed >= modified("package-lock.json")
 }

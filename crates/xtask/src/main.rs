@@ -13,6 +13,7 @@
 //! | `stages` | the stages of `cargo xtask test`, in order |
 //! | `tidy` | rules about the files themselves |
 //! | `test` | runs stages and prints the table |
+//! | `web` | the browser client: its build, its sizes, its tests |
 //! | `proofs` | the registry of `cargo xtask prove` |
 
 mod args;
@@ -24,6 +25,7 @@ mod stages;
 mod test;
 mod tidy;
 mod tree;
+mod web;
 
 use std::env;
 use std::process::ExitCode;

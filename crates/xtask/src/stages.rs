@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::install::{
-    CHROMIUM, NODE, NPM, Need, OPENSSL, PIP, PROMETHEUS, PROMTOOL, PYTHON, VICTORIA_METRICS, newer,
+    CHROMIUM, E2E_MODULES, NODE, NPM, Need, OPENSSL, PIP, PROMETHEUS, PROMTOOL, PYTHON,
+    VICTORIA_METRICS, WEB_MODULES, newer,
 };
 use crate::models;
 use crate::shell::{self, Failure};
 use crate::tidy;
 use crate::tree::{Tree, which};
+use crate::web;
 
 /// One line of the table.
 #[derive(Debug)]
@@ -72,6 +74,12 @@ pub(crate) const ALL: &[Stage] = &[
         run: peers,
     },
     Stage {
+        name: "web",
+        about: "the browser client: types, a build equal to what is committed, sizes, tests",
+        needs: &[NODE, NPM, WEB_MODULES],
+        run: web::run,
+    },
+    Stage {
         name: "conformance",
         about: "the aggregator under promtool, Python's client and a real Prometheus, hostile pushes included",
         needs: &[NODE, PROMETHEUS, PROMTOOL, PYTHON, PIP, Need::PrometheusClient],
@@ -86,15 +94,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage {
         name: "clients",
         about: "real clients against the aggregator: what is scraped is what they counted",
-        needs: &[
-            NODE,
-            NPM,
-            Need::NodeModules,
-            PYTHON,
-            PIP,
-            Need::PrometheusClient,
-            Need::OpenTelemetry,
-        ],
+        needs: &[NODE, NPM, E2E_MODULES, PYTHON, PIP, Need::PrometheusClient, Need::OpenTelemetry],
         run: clients,
     },
     Stage {
@@ -112,7 +112,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage {
         name: "browser",
         about: "page to PromQL, in a real Chromium with a real Prometheus; its own reports, its WebSockets",
-        needs: &[NODE, NPM, Need::NodeModules, PROMETHEUS, CHROMIUM, OPENSSL],
+        needs: &[NODE, NPM, E2E_MODULES, PROMETHEUS, CHROMIUM, OPENSSL],
         run: browser,
     },
 ];

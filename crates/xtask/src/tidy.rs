@@ -45,14 +45,17 @@ fn top_level(tree: &Tree, faults: &mut Vec<String>) {
     }
 }
 
-/// Whoever runs `npm ci` has a registry of their own; the lock file pins versions and hashes only.
+/// Whoever runs `npm ci` has a registry of their own; lock files pin versions and hashes only.
 fn lock_names_no_host(tree: &Tree, faults: &mut Vec<String>) {
-    let path = tree.e2e().join("package-lock.json");
-    match fs::read_to_string(&path) {
-        Ok(text) if text.contains("://") => {
-            faults.push(format!("{} names a registry's host", path.display()));
+    let folders = [tree.e2e(), tree.web()];
+    for folder in folders.iter().filter(|folder| folder.join("package.json").is_file()) {
+        let path = folder.join("package-lock.json");
+        match fs::read_to_string(&path) {
+            Ok(text) if text.contains("://") => {
+                faults.push(format!("{} names a registry's host", path.display()));
+            }
+            Ok(_) => {}
+            Err(error) => faults.push(format!("{}: {error}", path.display())),
         }
-        Ok(_) => {}
-        Err(error) => faults.push(format!("{}: {error}", path.display())),
     }
 }

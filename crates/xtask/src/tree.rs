@@ -5,6 +5,10 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The end-to-end tests, and the browser client: what has a `package.json`.
+pub(crate) const E2E: &str = "examples/demo/e2e";
+pub(crate) const WEB: &str = "crates/lastmile-web";
+
 /// The repository and the machine it stands on.
 #[derive(Debug)]
 pub(crate) struct Tree {
@@ -34,7 +38,12 @@ impl Tree {
 
     /// The folder of the end-to-end tests.
     pub(crate) fn e2e(&self) -> PathBuf {
-        self.root.join("examples/demo/e2e")
+        self.root.join(E2E)
+    }
+
+    /// The folder of the browser client.
+    pub(crate) fn web(&self) -> PathBuf {
+        self.root.join(WEB)
     }
 
     /// Where pip puts what the tests in Python import.

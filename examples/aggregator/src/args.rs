@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::access::Access;
 use crate::fault::{Given, Place};
+use crate::schemas::Sources;
 
 /// Takes metrics that browsers push, adds them up, and shows the sums to Prometheus.
 ///
@@ -15,31 +16,14 @@ use crate::fault::{Given, Place};
 /// and shows /metrics on 127.0.0.1:9102.
 #[derive(Debug, Parser)]
 #[command(name = "lastmile-aggregator", version, verbatim_doc_comment)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 #[command(after_help = VARIABLE_HELP, after_long_help = format!("{VARIABLE_HELP}\n\n{FILE_HELP}"))]
 struct Flags {
-    /// Read settings and metric families from this TOML file
-    #[arg(long, value_name = "FILE", env = "LASTMILE_CONFIG", hide_env = true)]
-    config: Option<OsString>,
+    #[command(subcommand)]
+    command: Option<Command>,
 
-    /// Take metric families from this file or folder, not the built-in ones; may be repeated
-    ///
-    /// A .toml file has `[[family]]` tables, a .json file is the allowedMetrics file of a
-    /// prometheus-user-metrics server, and a folder gives all the .toml and .json files in it.
-    #[arg(long, value_name = "PATH", env = "LASTMILE_SCHEMA", hide_env = true)]
-    #[arg(verbatim_doc_comment)]
-    schema: Vec<OsString>,
-
-    /// Keep the built-in families beside those of --schema or --config
-    #[arg(
-        long,
-        value_name = "BOOL",
-        env = "LASTMILE_DEFAULT_SCHEMA",
-        hide_env = true,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true"
-    )]
-    default_schema: Option<String>,
+    #[command(flatten)]
+    families: FamilyFlags,
 
     /// Take pushes from pages here [default: 127.0.0.1:3000]
     #[arg(long, value_name = "ADDR", env = "LASTMILE_PUBLIC", hide_env = true)]
@@ -156,6 +140,59 @@ struct Flags {
     log: Option<String>,
 }
 
+/// Where the metric families come from.
+#[derive(Debug, clap::Args)]
+struct FamilyFlags {
+    /// Read settings and metric families from this TOML file
+    #[arg(long, value_name = "FILE", env = "LASTMILE_CONFIG", hide_env = true)]
+    config: Option<OsString>,
+
+    /// Take metric families from this file or folder, not the built-in ones; may be repeated
+    ///
+    /// A .toml file has `[[family]]` tables, a .json file is the allowedMetrics file of a
+    /// prometheus-user-metrics server, and a folder gives all the .toml and .json files in it.
+    #[arg(long, value_name = "PATH", env = "LASTMILE_SCHEMA", hide_env = true)]
+    #[arg(verbatim_doc_comment)]
+    schema: Vec<OsString>,
+
+    /// Keep the built-in families beside those of --schema or --config
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "LASTMILE_DEFAULT_SCHEMA",
+        hide_env = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    default_schema: Option<String>,
+}
+
+/// What it does instead of running.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the metric families as TypeScript, with which a compiler checks calls of lastmile.js
+    ///
+    /// `increment` then takes the declared counters alone, `observe` the histograms and summaries, each with
+    /// its labels. Put it beside the sources of the page, as in `--out src/metrics.ts`.
+    #[command(verbatim_doc_comment)]
+    Types {
+        #[command(flatten)]
+        families: FamilyFlags,
+
+        /// Write to this file, not to standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+
+    /// Print the tag of each script that this release serves, with its integrity
+    Scripts {
+        /// What pages reach the public side by, as in https://metrics.example [default: their own origin]
+        #[arg(long, value_name = "URL", default_value = "", hide_default_value = true)]
+        root: String,
+    },
+}
+
 const ORIGINS_HELP: &str = "Take pushes from pages of these origins alone, as in \
     https://app.example,https://*.app.example";
 
@@ -207,13 +244,34 @@ const FILE_HELP: &str = r#"A file for --config, in which every key is optional:
 
 Families of one's own replace the built-in ones, unless default_schema is true."#;
 
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Run(Box<Args>),
+    Types { sources: Sources, out: Option<PathBuf> },
+    Scripts { root: String },
+}
+
+impl Asked {
+    /// Reads this process' own command line and environment. Help, the version and mistakes in the flags themselves end
+    /// it here.
+    pub(crate) fn of_process() -> Self {
+        let matches = Flags::command().get_matches();
+        let mut flags = Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        match (flags.command.take(), matches.subcommand()) {
+            (Some(Command::Types { families, out }), Some((_, matches))) => {
+                Self::Types { sources: families.sources(&Places(matches)), out }
+            }
+            (Some(Command::Scripts { root }), _) => Self::Scripts { root },
+            _ => Self::Run(Box::new(Args::new(flags, &Places(&matches)))),
+        }
+    }
+}
+
 /// What the command line and the environment say, as text; none of it is checked yet.
 #[derive(Debug, Default)]
 pub(crate) struct Args {
-    pub(crate) config: Option<Given<PathBuf>>,
-    /// From the flags if there is one, else from the variables.
-    pub(crate) schema: Vec<Given<PathBuf>>,
-    pub(crate) default_schema: Option<Given>,
+    pub(crate) sources: Sources,
     pub(crate) public: Option<Given>,
     pub(crate) private: Option<Given>,
     pub(crate) limits_bytes: Option<Given>,
@@ -227,47 +285,11 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Reads this process' own. Help, the version and mistakes in the flags themselves end it here.
-    pub(crate) fn from_process() -> Self {
-        let matches = Flags::command().get_matches();
-        let flags = Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        let is_env = |id: &str| matches.value_source(id) == Some(ValueSource::EnvVariable);
-        let place = |id: &str| {
-            Place::Name(if is_env(id) {
-                format!("LASTMILE_{}", id.to_uppercase())
-            } else {
-                format!("--{}", id.replace('_', "-"))
-            })
-        };
-        // An empty variable is as good as none, as Compose files and charts leave them.
-        let given = |id: &str, value: Option<String>| {
-            let value = value.filter(|value| !is_env(id) || !value.is_empty());
-            value.map(|value| Given { value, place: place(id) })
-        };
-        // Of a list in a variable, that which is empty whole is none; one of nothing but commas is a mistake.
-        let list = |id: &str, values: Vec<String>| {
-            let is_none = is_env(id) && values == [""];
-            let values = values.into_iter().filter(|_| !is_none);
-            values.map(|value| Given { value, place: place(id) }).collect()
-        };
-        let config = flags.config.filter(|path| !is_env("config") || !path.is_empty());
-
-        let mut schema: Vec<Given<PathBuf>> = Vec::new();
-        for value in flags.schema {
-            if is_env("schema") {
-                schema.extend(paths(&value, "LASTMILE_SCHEMA"));
-            } else {
-                schema.push(Given { value: value.into(), place: place("schema") });
-            }
-        }
-        if schema.is_empty() || is_env("schema") {
-            let pum = std::env::var_os("PUM_CONFIG_PATH").unwrap_or_default();
-            schema.extend(paths(&pum, "PUM_CONFIG_PATH"));
-        }
+    fn new(flags: Flags, places: &Places<'_>) -> Self {
+        let given = |id: &str, value: Option<String>| places.given(id, value);
+        let list = |id: &str, values: Vec<String>| places.list(id, values);
         Self {
-            config: config.map(|path| Given { value: path.into(), place: place("config") }),
-            schema,
-            default_schema: given("default_schema", flags.default_schema),
+            sources: flags.families.sources(places),
             public: given("public", flags.public),
             private: given("private", flags.private),
             limits_bytes: given("limits_bytes", flags.limits_bytes),
@@ -304,6 +326,60 @@ impl Args {
                 debug_samples: given("debug_samples", flags.debug_samples),
             },
         }
+    }
+}
+
+impl FamilyFlags {
+    fn sources(self, places: &Places<'_>) -> Sources {
+        let is_variable = places.is_variable("schema");
+        let config = self.config.filter(|path| !places.is_variable("config") || !path.is_empty());
+        let mut schema: Vec<Given<PathBuf>> = Vec::new();
+        for value in self.schema {
+            if is_variable {
+                schema.extend(paths(&value, "LASTMILE_SCHEMA"));
+            } else {
+                schema.push(Given { value: value.into(), place: places.of("schema") });
+            }
+        }
+        if schema.is_empty() || is_variable {
+            let pum = std::env::var_os("PUM_CONFIG_PATH").unwrap_or_default();
+            schema.extend(paths(&pum, "PUM_CONFIG_PATH"));
+        }
+        Sources {
+            config: config.map(|path| Given { value: path.into(), place: places.of("config") }),
+            schema,
+            default_schema: places.given("default_schema", self.default_schema),
+        }
+    }
+}
+
+/// Where each setting was given.
+struct Places<'a>(&'a ArgMatches);
+
+impl Places<'_> {
+    fn is_variable(&self, id: &str) -> bool {
+        self.0.value_source(id) == Some(ValueSource::EnvVariable)
+    }
+
+    fn of(&self, id: &str) -> Place {
+        Place::Name(if self.is_variable(id) {
+            format!("LASTMILE_{}", id.to_uppercase())
+        } else {
+            format!("--{}", id.replace('_', "-"))
+        })
+    }
+
+    /// An empty variable is as good as none, as Compose files and charts leave them.
+    fn given(&self, id: &str, value: Option<String>) -> Option<Given> {
+        let value = value.filter(|value| !self.is_variable(id) || !value.is_empty());
+        value.map(|value| Given { value, place: self.of(id) })
+    }
+
+    /// Of a list in a variable, that which is empty whole is none; one of nothing but commas is a mistake.
+    fn list(&self, id: &str, values: Vec<String>) -> Vec<Given> {
+        let is_none = self.is_variable(id) && values == [""];
+        let values = values.into_iter().filter(|_| !is_none);
+        values.map(|value| Given { value, place: self.of(id) }).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use lastmile::{Aggregator, Hold, Schema};
+use lastmile::{Aggregator, Hold};
 use lastmile_http::{Clock, PrivateOptions, PublicOptions};
 use lastmile_hyper::ServeLimits;
 use tracing_subscriber::EnvFilter;
@@ -10,8 +10,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::args::Args;
 use crate::fault::{Faults, Given, Place};
-use crate::file::{self, File};
-use crate::schemas;
+use crate::schemas::Declared;
 
 /// What to run.
 #[derive(Debug)]
@@ -39,29 +38,8 @@ impl Config {
     /// All faults at once, those of the schema too.
     pub(crate) fn new(args: Args) -> Result<Self, Faults> {
         let mut faults = Faults::default();
-        let text = args.config.as_ref().and_then(|path| schemas::read(path, &mut faults));
-        let file = match (&args.config, &text) {
-            (Some(path), Some(text)) => File::read(&path.value, text, &mut faults),
-            _ => File::default(),
-        };
-
-        let mut schema = Schema::builder();
-        let sources = if args.schema.is_empty() { file.schema } else { args.schema };
-        let has_own_schema = file.has_families || !sources.is_empty();
-        let default_schema = flag(args.default_schema, &mut faults).or(file.default_schema);
-        let has_default_schema = default_schema.unwrap_or(!has_own_schema);
-        if has_default_schema {
-            schema = schema.browser();
-        } else if !has_own_schema {
-            let why = "is off, and there are no other metric families; name some with --schema";
-            faults.push(&Place::Name("default_schema".to_owned()), why);
-        }
-        if let (Some(path), Some(text)) = (&args.config, &text) {
-            schema = schema.toml_with(&path.value.display().to_string(), text, &file::KEYS);
-        }
-        for source in &sources {
-            schema = schemas::add(schema, source, &mut faults);
-        }
+        let Declared { schema, file, has_default_schema, has_own_schema } =
+            args.sources.read(&mut faults);
         let limits_bytes = args.limits_bytes.and_then(|given| size(&given, &mut faults));
         let limits_series =
             args.limits_series_per_family.and_then(|given| count(&given, &mut faults));

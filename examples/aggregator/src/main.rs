@@ -1,7 +1,8 @@
 //! `lastmile-aggregator`: takes the numbers that browsers push and shows the aggregate to Prometheus.
 //!
-//! It is `lastmile` with two listeners, a configuration and a way to stop. Exit codes: 0 after a
-//! signal, 1 when it cannot run, 2 when the command line or the configuration is wrong.
+//! It is `lastmile` with two listeners, a configuration and a way to stop; and it prints what those who write pages need
+//! of it. Exit codes: 0 after a signal or when all is printed, 1 when it cannot run or print, 2 when the command line or
+//! the configuration is wrong.
 
 mod access;
 mod args;
@@ -11,26 +12,64 @@ mod file;
 mod run;
 mod schemas;
 mod signals;
+mod tags;
+mod typescript;
 
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
-use crate::args::Args;
+use crate::args::Asked;
 use crate::config::Config;
+use crate::fault::Faults;
+use crate::schemas::Sources;
 
 fn main() -> ExitCode {
-    let config = match Config::new(Args::from_process()) {
-        Ok(config) => config,
-        Err(faults) => {
-            eprintln!("lastmile-aggregator: not started, because the configuration is wrong:");
-            eprintln!("{faults}");
-            return ExitCode::from(2);
-        }
-    };
-    match run::run(config) {
+    match Asked::of_process() {
+        Asked::Run(args) => match Config::new(*args) {
+            Ok(config) => ended(run::run(config)),
+            Err(faults) => wrong("not started", &faults),
+        },
+        Asked::Types { sources, out } => match types(sources) {
+            Ok(text) => ended(print(&text, out.as_deref())),
+            Err(faults) => wrong("nothing printed", &faults),
+        },
+        Asked::Scripts { root } => ended(print(&tags::of_all(&root), None)),
+    }
+}
+
+fn wrong(what: &str, faults: &Faults) -> ExitCode {
+    eprintln!("lastmile-aggregator: {what}, because the configuration is wrong:");
+    eprintln!("{faults}");
+    ExitCode::from(2)
+}
+
+fn ended<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("lastmile-aggregator: {failure}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The families that these sources declare, as TypeScript.
+fn types(sources: Sources) -> Result<String, Faults> {
+    let mut faults = Faults::default();
+    let schema = sources.read(&mut faults).schema.build();
+    if let Err(error) = &schema {
+        faults.extend(error);
+    }
+    faults.none_or(schema.ok()).map(|schema| typescript::of(&schema))
+}
+
+fn print(text: &str, out: Option<&Path>) -> Result<(), String> {
+    match out {
+        Some(file) => std::fs::write(file, text)
+            .map_err(|error| format!("cannot write {}: {error}", file.display())),
+        None => std::io::stdout()
+            .write_all(text.as_bytes())
+            .map_err(|error| format!("cannot print: {error}")),
     }
 }

@@ -316,6 +316,12 @@ impl Family {
         self.native
     }
 
+    /// Whether no client may push to it.
+    #[must_use]
+    pub fn is_host_only(&self) -> bool {
+        self.host_only
+    }
+
     /// Smallest value a sample may carry.
     pub(crate) fn value_min(&self) -> f64 {
         self.min.unwrap_or(0.0)

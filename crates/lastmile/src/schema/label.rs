@@ -217,6 +217,26 @@ impl Label {
         matches!(self.policy, Policy::Closed { .. })
     }
 
+    /// The values of a closed label, in order, and `other` last where one that is not listed counts as that; `None` if the
+    /// label is open.
+    ///
+    /// ```
+    /// use lastmile::Label;
+    ///
+    /// let device = Label::closed("device", ["phone", "desktop"]);
+    /// assert_eq!(device.values().unwrap().collect::<Vec<_>>(), ["phone", "desktop", "other"]);
+    /// assert!(Label::open("page", 100).values().is_none());
+    /// ```
+    pub fn values(&self) -> Option<impl Iterator<Item = &str>> {
+        self.is_closed().then(|| self.reserved_values())
+    }
+
+    /// Whether the server sets it, and no client may send it.
+    #[must_use]
+    pub fn is_set_by_server(&self) -> bool {
+        self.value_from.is_some()
+    }
+
     pub(crate) fn as_open(&self) -> Option<&Open> {
         match &self.policy {
             Policy::Open(open) => Some(open),

@@ -2,6 +2,7 @@
 
 mod access;
 mod faults;
+mod prints;
 mod process;
 mod schemas;
 mod starts;
