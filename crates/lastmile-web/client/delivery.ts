@@ -16,6 +16,7 @@ const FLYING_BYTES_MAX = 60_000;
 /** Since a line may first have arrived: the server knows an id for 10 minutes. */
 const AGE_MAX_MS = 300_000;
 const BACK_OFF_MAX_MS = 120_000;
+const DROPPED = "client_dropped_total";
 /** These say that it will never be taken. */
 const REFUSALS = [400, 401, 403, 404, 413, 415];
 
@@ -34,6 +35,8 @@ interface Line {
   copies: number;
   /** Sent as the page was left. */
   isLast?: boolean;
+  /** What it says of lines before it that were given up. If it is given up itself, the next one says so. */
+  readonly dropped: [key: string, n: number][];
 }
 
 interface Armed {
@@ -99,9 +102,11 @@ export const delivery = (urls: string[], everyMs: number, weight: number, measur
   // --- Lines ---
 
   const forget = (gone: Line[], reason?: string): void => {
-    const n = lines.length;
+    const given = reason ? lines.filter((line) => gone.includes(line)) : [];
     lines = lines.filter((line) => !gone.includes(line));
-    if (reason && n > lines.length) increment(measured, seriesKey("client_dropped_total", { reason }), n - lines.length);
+    given.forEach(({ dropped }) => {
+      [...dropped, [seriesKey(DROPPED, { reason: reason! }), 1] as const].forEach(([key, n]) => increment(measured, key, n));
+    });
   };
 
   const trim = (): void => {
@@ -114,7 +119,8 @@ export const delivery = (urls: string[], everyMs: number, weight: number, measur
   const lineOf = (from: Measured): Line | undefined => {
     if (!from.sums.size && !from.counts.size) return;
     const text = line(from, weight);
-    return { text, bytes: new TextEncoder().encode(text).length + 1, copies: 0 };
+    const dropped = [...from.sums].filter(([key]) => key.startsWith(DROPPED));
+    return { text, bytes: new TextEncoder().encode(text).length + 1, copies: 0, dropped };
   };
 
   const close = (): void => {

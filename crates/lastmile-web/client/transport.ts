@@ -15,6 +15,9 @@ const TIMEOUT_MS = 30_000;
 
 const isJson = (type: string | null): boolean => /json/.test(type || "");
 
+/** Whoever a redirect leads to may not know what a batch is, so its refusal is none. */
+const trusted = (status: number, isElsewhere: boolean): number => (isElsewhere && status >= 400 ? 0 : status);
+
 const canOutlive = (): boolean => typeof Request == "function" && "keepalive" in Request.prototype;
 
 /**
@@ -40,7 +43,7 @@ export const hand = (url: string, body: string, isLast: boolean, onUpload: () =>
     });
     onUpload();
     return answer.then(
-      ({ status, headers }) => ({ status, isJson: isJson(headers.get("content-type")), retryAfter: headers.get("retry-after") }),
+      ({ status, redirected, headers }) => ({ status: trusted(status, redirected), isJson: isJson(headers.get("content-type")), retryAfter: headers.get("retry-after") }),
       () => ({ status: 0 }),
     );
   } catch {
@@ -61,10 +64,11 @@ export const handWatched = (url: string, body: string, _: boolean, onUpload: () 
     };
     request.upload.onprogress = request.upload.onload = uploaded;
     request.onloadend = () => {
-      const { status } = request;
+      const { status, responseURL } = request;
       const header = (name: string): string | null => (status ? request.getResponseHeader(name) : null);
       if (status) uploaded({ loaded: 1 });
-      resolve({ status, isUnsent, isJson: isJson(header("content-type")), retryAfter: header("retry-after") });
+      const isElsewhere = responseURL != new URL(url, location.href).href;
+      resolve({ status: trusted(status, isElsewhere), isUnsent, isJson: isJson(header("content-type")), retryAfter: header("retry-after") });
     };
     request.open("POST", url);
     request.setRequestHeader("Content-Type", "text/plain;charset=UTF-8");

@@ -144,6 +144,7 @@ var line = (measured, weight) => {
 // client/transport.ts
 var TIMEOUT_MS = 3e4;
 var isJson = (type) => /json/.test(type || "");
+var trusted = (status, isElsewhere) => isElsewhere && status >= 400 ? 0 : status;
 var canOutlive = () => typeof Request == "function" && "keepalive" in Request.prototype;
 var hand = (url, body, isLast, onUpload) => {
   const beacon = () => {
@@ -164,7 +165,7 @@ var hand = (url, body, isLast, onUpload) => {
     });
     onUpload();
     return answer.then(
-      ({ status, headers }) => ({ status, isJson: isJson(headers.get("content-type")), retryAfter: headers.get("retry-after") }),
+      ({ status, redirected, headers }) => ({ status: trusted(status, redirected), isJson: isJson(headers.get("content-type")), retryAfter: headers.get("retry-after") }),
       () => ({ status: 0 })
     );
   } catch {
@@ -179,10 +180,11 @@ var handWatched = (url, body, _, onUpload) => new Promise((resolve) => {
   };
   request.upload.onprogress = request.upload.onload = uploaded;
   request.onloadend = () => {
-    const { status } = request;
+    const { status, responseURL } = request;
     const header = (name) => status ? request.getResponseHeader(name) : null;
     if (status) uploaded({ loaded: 1 });
-    resolve({ status, isUnsent, isJson: isJson(header("content-type")), retryAfter: header("retry-after") });
+    const isElsewhere = responseURL != new URL(url, location.href).href;
+    resolve({ status: trusted(status, isElsewhere), isUnsent, isJson: isJson(header("content-type")), retryAfter: header("retry-after") });
   };
   request.open("POST", url);
   request.setRequestHeader("Content-Type", "text/plain;charset=UTF-8");
@@ -197,6 +199,7 @@ var WAITING_BYTES_MAX = 28e3;
 var FLYING_BYTES_MAX = 6e4;
 var AGE_MAX_MS = 3e5;
 var BACK_OFF_MAX_MS = 12e4;
+var DROPPED = "client_dropped_total";
 var REFUSALS = [400, 401, 403, 404, 413, 415];
 var moment = () => ({ page: performance.now(), wall: Date.now() });
 var ageMs = ({ at }) => {
@@ -222,9 +225,11 @@ var delivery = (urls, everyMs, weight, measured) => {
   let notBefore = 0;
   let isStopped = false;
   const forget = (gone, reason) => {
-    const n = lines.length;
+    const given = reason ? lines.filter((line2) => gone.includes(line2)) : [];
     lines = lines.filter((line2) => !gone.includes(line2));
-    if (reason && n > lines.length) increment(measured, seriesKey("client_dropped_total", { reason }), n - lines.length);
+    given.forEach(({ dropped }) => {
+      [...dropped, [seriesKey(DROPPED, { reason }), 1]].forEach(([key, n]) => increment(measured, key, n));
+    });
   };
   const trim = () => {
     forget(lines.filter((line2) => !line2.copies && ageMs(line2) > AGE_MAX_MS), "expired");
@@ -235,7 +240,8 @@ var delivery = (urls, everyMs, weight, measured) => {
   const lineOf = (from) => {
     if (!from.sums.size && !from.counts.size) return;
     const text = line(from, weight);
-    return { text, bytes: new TextEncoder().encode(text).length + 1, copies: 0 };
+    const dropped = [...from.sums].filter(([key]) => key.startsWith(DROPPED));
+    return { text, bytes: new TextEncoder().encode(text).length + 1, copies: 0, dropped };
   };
   const close = () => {
     disarm();
