@@ -16,12 +16,16 @@ const FREE = "127.0.0.1:0";
 export const startAggregator = (...args) => startAggregatorAt(FREE, FREE, ...args);
 
 /** The same with what this TOML text declares, which it reads when it starts. */
-export const startAggregatorOn = async (schema, ...args) => {
+export const startAggregatorOn = (schema, ...args) =>
+  withSchema(schema, (...given) => startAggregator(...given, ...args));
+
+/** Calls `start` with the arguments for what this TOML text declares; once it has started, the file is gone. */
+export const withSchema = async (schema, start) => {
   const folder = await mkdtemp(join(tmpdir(), "lastmile-schema-"));
   try {
     const file = join(folder, "schema.toml");
     await writeFile(file, schema);
-    return await startAggregator("--schema", file, ...args);
+    return await start("--schema", file);
   } finally {
     await rm(folder, { recursive: true });
   }

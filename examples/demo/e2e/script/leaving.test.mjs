@@ -1,0 +1,164 @@
+// Pages that go, for good or for a while: what they counted last comes with them, or when they are back.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { startOrdinary } from "../support/browser.mjs";
+import { keeper, until } from "../support/processes.mjs";
+import { startMeasured, tag } from "../support/scripts.mjs";
+
+let browser;
+const kept = keeper();
+before(async () => {
+  ({ browser } = kept.add(await startOrdinary()));
+});
+after(kept.stop);
+
+/** Sends so seldom that only what a page sends as it goes comes in time. */
+const SELDOM = `data-every="600"`;
+const seldom = tag().replace('data-every="1"', SELDOM);
+const PAGES = { "/": tag(), "/seldom": seldom, "/next": "Another page" };
+
+/** After the first push, which a page sends soon. */
+const openSent = async (it, path = "/seldom") => {
+  const page = await it.open(path);
+  await it.click(page);
+  await it.untilClicks();
+  return page;
+};
+
+describe("a page that goes", { concurrency: 8 }, () => {
+  const WAYS = [
+    ["to another page", (page, it) => page.goto(`${it.origin}/next`)],
+    ["to another site", (page) => page.goto("about:blank")],
+    ["as it is loaded again", (page) => page.reload()],
+    ["as its tab is closed", (page) => page.close({ runBeforeUnload: true })],
+  ];
+  for (const [how, leave] of WAYS) {
+    test(`${how}, with what was counted last`, async () => {
+      const it = await startMeasured(kept, browser, { pages: PAGES });
+      const page = await openSent(it);
+      await it.click(page, 5);
+      await leave(page, it);
+      await it.untilClicks();
+      await it.check();
+    });
+
+    // Nobody heard that it was counted, so it is sent once more.
+    test(`${how}, while a push is under way`, async () => {
+      const it = await startMeasured(kept, browser, { pages: PAGES });
+      const page = await openSent(it);
+      it.proxy.meet({ millis: 800 });
+      await it.click(page, 3);
+      await page.evaluate(() => window.lastmile("flush"));
+      await it.untilPushes(2);
+      await it.click(page, 4);
+      await leave(page, it);
+      await it.untilClicks();
+      await it.check();
+      const ids = it.pushes().flatMap(({ body }) => body.match(/"id":"[^"]+"/g));
+      assert.ok(new Set(ids).size < ids.length, "a line was sent twice");
+    });
+  }
+
+  test("and its first answer breaks off: the browser asks again, and it is counted once", async () => {
+    const it = await startMeasured(kept, browser, { pages: PAGES });
+    const page = await openSent(it);
+    await it.click(page, 5);
+    it.proxy.meet("unheard");
+    await page.goto(`${it.origin}/next`);
+    await it.check();
+  });
+});
+
+describe("a page that comes back", { concurrency: 8 }, () => {
+  test("out of the cache for going back is a page view of its own", async () => {
+    const it = await startMeasured(kept, browser, { pages: PAGES });
+    const page = await openSent(it);
+    for (let i = 1; i <= 3; i++) {
+      await it.click(page, 2);
+      await page.goto(`${it.origin}/next`);
+      await it.untilClicks();
+      await it.goBack(page, "/seldom");
+      await it.untilSum(i, "client_page_loads_total", "bfcache");
+      await it.click(page, 2);
+    }
+    await it.check();
+    assert.equal(await it.sum("client_page_loads_total", "navigate"), 1);
+  });
+
+  for (const [what, trouble] of [
+    ["was not taken", { status: 503 }],
+    ["broke off before anybody had it", "unread"],
+    ["was counted and broke off", "unheard"],
+    ["nobody answered", "silent"],
+  ]) {
+    test(`sends again what, as it went, ${what}`, async () => {
+      const it = await startMeasured(kept, browser, { pages: PAGES });
+      const page = await openSent(it);
+      await it.click(page, 2);
+      it.proxy.meet(trouble, trouble);
+      await page.goto(`${it.origin}/next`);
+      await it.untilPushes(2);
+      it.proxy.meet();
+      await it.goBack(page, "/seldom");
+      await it.click(page, 2);
+      await it.check();
+      await it.untilSum(1, "client_page_loads_total", "bfcache");
+    });
+  }
+
+  test("from a time without a network has lost nothing, and asked for nothing meanwhile", async () => {
+    const it = await startMeasured(kept, browser, { pages: PAGES });
+    const page = await openSent(it, "/");
+    await it.context.setOffline(true);
+    const before = it.failed.length;
+    for (let i = 0; i < 6; i++) {
+      await it.click(page, 2);
+      await page.waitForTimeout(500);
+    }
+    assert.equal(it.failed.length, before, "it does not try");
+    await it.context.setOffline(false);
+    await it.untilClicks();
+    await it.check();
+  });
+
+  test("from a long time without a network gives up the oldest batches, and counts them", async () => {
+    const it = await startMeasured(kept, browser, { pages: PAGES });
+    const page = await openSent(it, "/seldom");
+    await it.context.setOffline(true);
+    // 1,000 series a batch of 8 kB at most, of which 28 kB are kept.
+    const n = await page.evaluate(() => {
+      for (let i = 0; i < 1000; i++) window.lastmile("increment", "clicks_total", { of: `${i} ${"x".repeat(60)}` });
+      return 1000;
+    });
+    await it.context.setOffline(false);
+    await page.evaluate(() => window.lastmile("flush"));
+    await until("all is answered", () => (it.pushes().length > 1 && it.pushes().every(({ status }) => status !== 0)) || undefined);
+    await page.evaluate(() => window.lastmile("flush"));
+    await until("it says so", async () => (await it.sum("client_dropped_total", "overflow")) > 0 || undefined);
+    const dropped = await it.sum("client_dropped_total", "overflow");
+    const came = (await it.sum("clicks_total")) - it.nClicks();
+    const lost = n - came;
+    assert.ok(came > 250 && lost > 0, `${came} of ${n} came`);
+    assert.ok(dropped >= lost / 110 && dropped <= lost / 60, `${lost} increments were lost with ${dropped} batches`);
+    const bytes = it.pushes().slice(1).map(({ body }) => body.length).reduce((a, b) => a + b);
+    assert.ok(bytes <= 29_000, `${bytes} bytes`);
+  });
+});
+
+test("a server that starts anew, in the middle of a page view", async () => {
+  const it = await startMeasured(kept, browser, { pages: PAGES });
+  const page = await openSent(it, "/");
+  await it.click(page, 4);
+  await it.untilClicks();
+  const first = await it.sum("clicks_total");
+  await it.restart(async () => {
+    for (let i = 0; i < 4; i++) {
+      await it.click(page, 2);
+      await page.waitForTimeout(400);
+    }
+  });
+  await it.untilClicks(it.nClicks() - first);
+  await it.check({ lost: first });
+});
