@@ -14,18 +14,8 @@ before(async () => {
 });
 after(kept.stop);
 
-/** Sends so seldom that only what a page sends as it goes comes in time. */
-const SELDOM = `data-every="600"`;
-const seldom = tag().replace('data-every="1"', SELDOM);
-const PAGES = { "/": tag(), "/seldom": seldom, "/next": "Another page" };
-
-/** After the first push, which a page sends soon. */
-const openSent = async (it, path = "/seldom") => {
-  const page = await it.open(path);
-  await it.click(page);
-  await it.untilClicks();
-  return page;
-};
+/** `/seldom` sends so seldom that only what a page sends as it goes comes in time. */
+const PAGES = { "/": tag(), "/seldom": tag('data-every="600"'), "/next": "Another page" };
 
 describe("a page that goes", { concurrency: 8 }, () => {
   const WAYS = [
@@ -37,7 +27,7 @@ describe("a page that goes", { concurrency: 8 }, () => {
   for (const [how, leave] of WAYS) {
     test(`${how}, with what was counted last`, async () => {
       const it = await startMeasured(kept, browser, { pages: PAGES });
-      const page = await openSent(it);
+      const page = await it.openSent("/seldom");
       await it.click(page, 5);
       await leave(page, it);
       await it.untilClicks();
@@ -47,7 +37,7 @@ describe("a page that goes", { concurrency: 8 }, () => {
     // Nobody heard that it was counted, so it is sent once more.
     test(`${how}, while a push is under way`, async () => {
       const it = await startMeasured(kept, browser, { pages: PAGES });
-      const page = await openSent(it);
+      const page = await it.openSent("/seldom");
       it.proxy.meet({ millis: 800 });
       await it.click(page, 3);
       await page.evaluate(() => window.lastmile("flush"));
@@ -63,7 +53,7 @@ describe("a page that goes", { concurrency: 8 }, () => {
 
   test("and its first answer breaks off: the browser asks again, and it is counted once", async () => {
     const it = await startMeasured(kept, browser, { pages: PAGES });
-    const page = await openSent(it);
+    const page = await it.openSent("/seldom");
     await it.click(page, 5);
     it.proxy.meet("unheard");
     await page.goto(`${it.origin}/next`);
@@ -74,7 +64,7 @@ describe("a page that goes", { concurrency: 8 }, () => {
 describe("a page that comes back", { concurrency: 8 }, () => {
   test("out of the cache for going back is a page view of its own", async () => {
     const it = await startMeasured(kept, browser, { pages: PAGES });
-    const page = await openSent(it);
+    const page = await it.openSent("/seldom");
     for (let i = 1; i <= 3; i++) {
       await it.click(page, 2);
       await page.goto(`${it.origin}/next`);
@@ -95,7 +85,7 @@ describe("a page that comes back", { concurrency: 8 }, () => {
   ]) {
     test(`sends again what, as it went, ${what}`, async () => {
       const it = await startMeasured(kept, browser, { pages: PAGES });
-      const page = await openSent(it);
+      const page = await it.openSent("/seldom");
       await it.click(page, 2);
       it.proxy.meet(trouble, trouble);
       await page.goto(`${it.origin}/next`);
@@ -110,7 +100,7 @@ describe("a page that comes back", { concurrency: 8 }, () => {
 
   test("from a time without a network has lost nothing, and asked for nothing meanwhile", async () => {
     const it = await startMeasured(kept, browser, { pages: PAGES });
-    const page = await openSent(it, "/");
+    const page = await it.openSent("/");
     await it.context.setOffline(true);
     const before = it.failed.length;
     for (let i = 0; i < 6; i++) {
@@ -125,7 +115,7 @@ describe("a page that comes back", { concurrency: 8 }, () => {
 
   test("from a long time without a network gives up the oldest batches, and counts them", async () => {
     const it = await startMeasured(kept, browser, { pages: PAGES });
-    const page = await openSent(it, "/seldom");
+    const page = await it.openSent("/seldom");
     await it.context.setOffline(true);
     // 1,000 series a batch of 8 kB at most, of which 28 kB are kept.
     const n = await page.evaluate(() => {
@@ -149,7 +139,7 @@ describe("a page that comes back", { concurrency: 8 }, () => {
 
 test("a server that starts anew, in the middle of a page view", async () => {
   const it = await startMeasured(kept, browser, { pages: PAGES });
-  const page = await openSent(it, "/");
+  const page = await it.openSent("/");
   await it.click(page, 4);
   await it.untilClicks();
   const first = await it.sum("clicks_total");

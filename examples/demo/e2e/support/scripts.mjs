@@ -29,7 +29,7 @@ export const STUB = `<script>window.lastmile = function () { (lastmile.q = lastm
 
 /** The script's tag with these attributes; it sends once a second, the shortest that there is. */
 export const tag = (attributes = "", src = "/lastmile.js") =>
-  `${STUB}<script src="${src}" data-every="1" ${attributes}></script>`;
+  `${STUB}<script src="${src}" ${attributes} data-every="1"></script>`; // of two equal attributes the first counts
 
 /** Web pages by their paths, what is in their body; the built scripts are there, too. */
 const serving = (pages) => (path) => {
@@ -50,6 +50,26 @@ const hurry = () => {
   const { random } = Math;
   Math.random = () => random() / 8;
 };
+
+/** Notes what is left with the browser, in `window.armed`. */
+export const noting = () => {
+  const native = window.fetchLater;
+  window.armed = [];
+  window.fetchLater = (url, options) => {
+    const result = native.call(window, url, options);
+    window.armed.push({ body: options.body, options, result });
+    return result;
+  };
+};
+
+/** What was left with the browser so far: `{ body, isAborted, isActivated }`. */
+export const armedIn = (page) =>
+  page.evaluate(() => window.armed.map(({ body, options, result }) => (
+    { body, isAborted: options.signal.aborted, isActivated: result.activated }
+  )));
+
+/** The ids of a body's lines. */
+export const idsIn = (body) => [...body.matchAll(/"id":"([^"]+)"/g)].map(([, id]) => id);
 
 /**
  * An aggregator, a proxy in front of it that has `pages`, too, and a context of the browser, `context` or one of its own.
@@ -82,7 +102,7 @@ export const startMeasured = async (kept, browser, { pages = { "/": tag() }, ini
   };
   const pushes = () => proxy.requests.filter(({ method, path }) => method === "POST" && path.startsWith("/lm"));
 
-  return {
+  const self = {
     proxy,
     context: own,
     origin: proxy.url,
@@ -102,6 +122,13 @@ export const startMeasured = async (kept, browser, { pages = { "/": tag() }, ini
       page.on("requestfailed", (request) => failed.push(request.url()));
       for (const script of isHurried ? [hurry, ...init] : init) await page.addInitScript(script);
       await page.goto(path.startsWith("http") ? path : proxy.url + path, { waitUntil: "load" });
+      return page;
+    },
+    /** Opens one whose first push has come. */
+    openSent: async (path) => {
+      const page = await self.open(path);
+      await self.click(page);
+      await self.untilClicks();
       return page;
     },
     /** Counts so many clicks in the page. */
@@ -142,4 +169,5 @@ export const startMeasured = async (kept, browser, { pages = { "/": tag() }, ini
       if (!context) await own.close();
     },
   };
+  return self;
 };
