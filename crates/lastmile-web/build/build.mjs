@@ -26,6 +26,8 @@ const common = {
   target: "es2020",
   // In the web-vitals library, too.
   inject: ["client/observers.ts"],
+  // After a click no idle moment may come for seconds, and a page that is hidden before has no INP. A task does.
+  define: { "globalThis.requestIdleCallback": "undefined", "globalThis.cancelIdleCallback": "undefined" },
   sourcemap: "external",
   // The scripts are named `/lm.js` where they are served, and nobody is sent to look for maps.
   legalComments: "none",

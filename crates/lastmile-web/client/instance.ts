@@ -107,11 +107,11 @@ const create = (): Instance => {
 
   const start = (): void => {
     if (sending || !options || isUnwanted) return;
+    isStopped = false;
     // A page that is made ready before anyone asks for it is measured once somebody does.
     if (typeof document == "object" && document.prerendering) {
       return document.addEventListener("prerenderingchange", () => isStopped || start(), { once: true });
     }
-    isStopped = false;
     sending = delivery(([] as string[]).concat(options.url || "/lm"), everyMs(), options.oneIn!, held);
     held = nothing();
     due = performance.now() + BEAT_MS * (0.5 + Math.random());

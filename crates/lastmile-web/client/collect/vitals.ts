@@ -1,6 +1,7 @@
 import { type MetricType, onCLS, onFCP, onINP, onLCP, onTTFB } from "web-vitals";
 
 import type { Instance } from "../instance.js";
+import { disconnectAll } from "../observers.js";
 import { isBackground } from "./page.js";
 
 // A histogram cannot take a value back, so the first word counts: as the page was first hidden. Going back to a page
@@ -18,4 +19,5 @@ export const vitals = (to: Instance): void => {
     else to.observe("client_web_vital_seconds", { name, page }, value / 1e3);
   };
   [onCLS, onFCP, onINP, onLCP, onTTFB].forEach((on) => on(observe));
+  to.on("stop", disconnectAll);
 };

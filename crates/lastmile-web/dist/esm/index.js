@@ -197,7 +197,7 @@ var k = class {
   }
 };
 var A = (e2) => {
-  const t2 = globalThis.requestIdleCallback || setTimeout, n2 = globalThis.cancelIdleCallback || clearTimeout;
+  const t2 = setTimeout, n2 = clearTimeout;
   if ("hidden" === document.visibilityState) e2();
   else {
     const i2 = f(e2);
@@ -291,6 +291,7 @@ var vitals = (to) => {
     else to.observe("client_web_vital_seconds", { name, page: page2 }, value / 1e3);
   };
   [b, T, S, x, W].forEach((on) => on(observe2));
+  to.on("stop", disconnectAll);
 };
 
 // client/collect/all.ts

@@ -415,10 +415,10 @@ var create = () => {
   };
   const start2 = () => {
     if (sending || !options || isUnwanted) return;
+    isStopped = false;
     if (typeof document == "object" && document.prerendering) {
       return document.addEventListener("prerenderingchange", () => isStopped || start2(), { once: true });
     }
-    isStopped = false;
     sending = delivery([].concat(options.url || "/lm"), everyMs(), options.oneIn, held);
     held = nothing();
     due = performance.now() + BEAT_MS * (0.5 + Math.random());
