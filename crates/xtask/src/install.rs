@@ -34,6 +34,7 @@ pub(crate) const NODE: Need = Need::Program { name: "node", package: "nodejs" };
 pub(crate) const NPM: Need = Need::Program { name: "npm", package: "npm" };
 pub(crate) const OPENSSL: Need = Need::Program { name: "openssl", package: "openssl" };
 pub(crate) const CHROMIUM: Need = Need::Program { name: "chromium", package: "chromium" };
+pub(crate) const FIREFOX: Need = Need::Program { name: "firefox-esr", package: "firefox-esr" };
 pub(crate) const PROMETHEUS: Need = Need::Program { name: "prometheus", package: "prometheus" };
 pub(crate) const VALGRIND: Need = Need::Program { name: "valgrind", package: "valgrind" };
 pub(crate) const VICTORIA_METRICS: Need =

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::install::{
-    CHROMIUM, E2E_MODULES, NODE, NPM, Need, OPENSSL, PIP, PROMETHEUS, PROMTOOL, PYTHON,
+    CHROMIUM, E2E_MODULES, FIREFOX, NODE, NPM, Need, OPENSSL, PIP, PROMETHEUS, PROMTOOL, PYTHON,
     VICTORIA_METRICS, WEB_MODULES, newer,
 };
 use crate::models;
@@ -115,6 +115,18 @@ pub(crate) const ALL: &[Stage] = &[
         needs: &[NODE, NPM, E2E_MODULES, PROMETHEUS, CHROMIUM, OPENSSL],
         run: browser,
     },
+    Stage {
+        name: "script",
+        about: "lastmile.js in a real Chromium: networks, servers and pages that go; what was counted is what is scraped",
+        needs: &[NODE, NPM, E2E_MODULES, WEB_MODULES, CHROMIUM],
+        run: script,
+    },
+    Stage {
+        name: "firefox",
+        about: "lastmile.js in a real Firefox",
+        needs: &[NODE, NPM, E2E_MODULES, FIREFOX],
+        run: firefox,
+    },
 ];
 
 fn fmt(tree: &Tree) -> Result<(), Failure> {
@@ -211,6 +223,14 @@ fn browser(tree: &Tree) -> Result<(), Failure> {
     node_tests(tree, "browser", &[])
 }
 
+fn script(tree: &Tree) -> Result<(), Failure> {
+    node_tests(tree, "script", &[])
+}
+
+fn firefox(tree: &Tree) -> Result<(), Failure> {
+    node_tests(tree, "firefox", &[])
+}
+
 /// Builds the programs under test, then runs every test file in one folder of `examples/demo/e2e`.
 /// The last of two equal options counts.
 fn node_tests(tree: &Tree, folder: &str, options: &[&str]) -> Result<(), Failure> {
@@ -234,8 +254,10 @@ fn node_tests(tree: &Tree, folder: &str, options: &[&str]) -> Result<(), Failure
             node.env(format!("E2E_PROMETHEUS_{}", suite.to_uppercase()), program);
         }
     }
-    if let Some(chromium) = which("chromium") {
-        node.env("E2E_CHROMIUM", chromium);
+    for (name, program) in [("E2E_CHROMIUM", "chromium"), ("E2E_FIREFOX", "firefox-esr")] {
+        if let Some(path) = which(program) {
+            node.env(name, path);
+        }
     }
     shell::run(node)
 }
