@@ -101,7 +101,7 @@ var collectors = () => ({
 // client/measured.ts
 var COUNT_MAX = 1e4;
 var nothing = () => ({ sums: /* @__PURE__ */ new Map(), counts: /* @__PURE__ */ new Map(), bytes: 0 });
-var escaped = (text) => String(text).replace(/[%;=\ud800-\udfff]/gu, (char) => char > "\uD7FF" ? "\uFFFD" : "%" + char.charCodeAt(0).toString(16));
+var escaped = (text) => String(text).replace(/[%;=]/g, (char) => "%" + char.charCodeAt(0).toString(16));
 var seriesKey = (name, labels) => {
   const given = labels || {};
   return [escaped(name), ...Object.keys(given).sort().map((label) => escaped(label) + "=" + escaped(given[label]))].join(";");
