@@ -167,8 +167,9 @@ impl Service {
     }
 
     /// The paths that [`handle`](Self::handle) knows, each once, for an adapter to route. `{*labels}` at the end of one
-    /// stands for whatever comes there, slashes too, and `{script}` for whatever has none. Those of the schema's mappings are as they are at this moment: a
-    /// reload may change them, which `handle` knows at once, and a router that was made of them does not.
+    /// stands for whatever comes there, slashes too, and `{script}` for whatever has none. Those of the schema's mappings
+    /// are as they are at this moment: a reload may change them, which `handle` knows at once, and a router that was made
+    /// of them does not.
     pub fn paths(&self) -> impl Iterator<Item = Cow<'static, str>> + use<> {
         let shared = Arc::clone(&self.shared);
         let served = move |(i, (path, route)): (usize, (&'static str, Route))| {

@@ -187,8 +187,11 @@ enum Command {
 
     /// Print the tag of each script that this release serves, with its integrity
     Scripts {
-        /// What pages reach the public side by, as in https://metrics.example [default: their own origin]
+        // Not a doc comment, which would have to make a link of it.
         #[arg(long, value_name = "URL", default_value = "", hide_default_value = true)]
+        #[arg(
+            help = "What pages reach the public side by, as in https://metrics.example [default: their own origin]"
+        )]
         root: String,
     },
 }
