@@ -1,6 +1,6 @@
 // Written by `npm run build`: each script's name, how its path names it, and its integrity.
 pub(crate) const HASHES: [(&str, &str, &str); 3] = [
-    ("lastmile.js", "b9029139938a3392", "sha384-HaAtGLxKsDowyqG/+gf4I+22FcWHee6JIBRDMv6OCZgvTLcbg4vgOolJKng8e8z6"),
-    ("lastmile-core.js", "418f53136f2523b1", "sha384-KMWypJUMqjkAX6pLh5nH2GBIvgpKujIQXgyVnnV67BIOcpv7Rd9ZHeSvx6ucRDgX"),
-    ("aggregatorClient.js", "0fd1d3d5cde8a530", "sha384-PeoLGyNu7Oisd+yzJkbQrjI8Qq7JDSuyLfIc30RglN1z5PuPvA0u9tpzGpZXD38W"),
+    ("lastmile.js", "75718adda26584ed", "sha384-87Aar9uK6ZW5uOg/10OGBo7Vofarie/eadqXInxIbISCZPIdg2ttxMAnUNzm5zua"),
+    ("lastmile-core.js", "39f2a31a34faec98", "sha384-KzrTzctVHQ57hx73+NBCXsBNPnBUO9JuO0Ne4SFscvcXFMDYs2gJqNtrqcRlnrui"),
+    ("aggregatorClient.js", "afee62b7e1d4821e", "sha384-aS51KisDnSJM1jHjHVirdKIyOMZ6r5a/d8Am+pKSBJDuEc49dv2/usSTyHdwxpJS"),
 ];

@@ -160,8 +160,8 @@ var hand = (url, body, isLast, onUpload) => {
       keepalive: true,
       credentials: "omit",
       priority: "low",
-      // A page that goes can wait for nothing.
-      signal: isLast || !AbortSignal.timeout ? null : AbortSignal.timeout(TIMEOUT_MS)
+      // A page that goes cannot wait, and the request goes on without it; but it may come back.
+      signal: AbortSignal.timeout ? AbortSignal.timeout(TIMEOUT_MS) : null
     });
     onUpload();
     return answer.then(

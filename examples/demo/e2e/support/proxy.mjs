@@ -10,7 +10,8 @@ import { setTimeout as sleep } from "node:timers/promises";
  * Passes everything on to `target`: `{ url, port, requests, meet(…), loseNextAnswer(), close(), open(), stop() }`.
  * `requests` lists `{ method, path, query, headers, body, status, at }` as they come; the body is there when the status is, which
  * is `"none"` where the proxy broke the connection. With a certificate it is reached over TLS, as a reverse proxy in
- * front of an aggregator is. What `serve(path)` gives, `{ headers, body }`, is not passed on.
+ * front of an aggregator is. What `serve(path)` gives, `{ headers, body }`, is not
+ * passed on; with `isSilent` there is no answer.
  */
 export const startProxy = async (target, certificate, serve = () => undefined) => {
   const requests = [];
@@ -46,6 +47,7 @@ export const startProxy = async (target, certificate, serve = () => undefined) =
     const { method, url, headers, socket } = incoming;
     const [path, query = ""] = url.split("?");
     const served = method === "GET" && serve(path);
+    if (served?.isSilent) return;
     if (served) {
       answered.add(socket);
       answer.writeHead(200, served.headers);

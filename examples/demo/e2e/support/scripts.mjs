@@ -79,7 +79,8 @@ export const startMeasured = async (kept, browser, { pages = { "/": tag() }, ini
   const start = (publicAt, privateAt) => withSchema(SCHEMA + schema, (...args) => startAggregatorAt(publicAt, privateAt, ...args, "--default-schema"));
   let aggregator = await start("127.0.0.1:0", "127.0.0.1:0");
   kept.add({ stop: () => aggregator.stop() });
-  const proxy = kept.add(await startProxy(aggregator.publicUrl, undefined, serving(pages)));
+  const another = async () => kept.add(await startProxy(aggregator.publicUrl, undefined, serving(pages)));
+  const proxy = await another();
   const own = context ?? (await browser.newContext());
   const errors = [];
   const failed = [];
@@ -106,6 +107,9 @@ export const startMeasured = async (kept, browser, { pages = { "/": tag() }, ini
     proxy,
     context: own,
     origin: proxy.url,
+    publicUrl: aggregator.publicUrl,
+    /** Starts one more proxy that has the pages. */
+    another,
     /** What pages threw, and the requests of theirs that failed. */
     errors,
     failed,
