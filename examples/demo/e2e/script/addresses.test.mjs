@@ -30,7 +30,7 @@ const open = async () => {
   return { it, backup, page, idsOf, shared };
 };
 
-describe("where the first address", { concurrency: true }, () => {
+describe("where the first address", { concurrency: 6 }, () => {
   test("has nobody who listens, the second gets all, once", async () => {
     const { it, backup, page, idsOf } = await open();
     await it.proxy.close();

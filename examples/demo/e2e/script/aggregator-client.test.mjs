@@ -57,7 +57,7 @@ after(kept.stop);
 const start = () => startMeasured(kept, browser, { pages: PAGES, schema: SCHEMA });
 const call = (page, ...args) => page.evaluate((args) => window.prometheusAggregator(...args), args);
 
-describe("the script for prometheus-user-metrics' pages", { concurrency: true }, () => {
+describe("the script for prometheus-user-metrics' pages", { concurrency: 6 }, () => {
   test("sums up what was queued and what is called", async () => {
     const it = await start();
     const warnings = [];

@@ -50,7 +50,7 @@ const checkAborted = (it, armed) => {
   assert.deepEqual(aborted.filter((id) => sent.has(id)), []);
 };
 
-describe("a page that crashes", { concurrency: true }, () => {
+describe("a page that crashes", { concurrency: 6 }, () => {
   test("loses at most what it counted in its last second", async () => {
     const it = await start();
     const page = await it.openSent("/");
@@ -90,7 +90,7 @@ describe("a page that crashes", { concurrency: true }, () => {
   }
 });
 
-describe("what lies with the browser", { concurrency: true }, () => {
+describe("what lies with the browser", { concurrency: 6 }, () => {
   test("is taken back before a flush, and is not sent then nor when the page goes", async () => {
     const it = await start();
     const page = await it.openSent("/");

@@ -117,7 +117,7 @@ test("a page in the background counts as that, without vitals and times, also on
   await page.close();
 });
 
-describe("a page that is made ready before anyone asks for it", { concurrency: true }, () => {
+describe("a page that is made ready before anyone asks for it", { concurrency: 6 }, () => {
   const rules = (path) => `<script type="speculationrules">{ "prerender": [{ "source": "list", "urls": ["${path}"], "eagerness": "immediate" }] }</script>`;
   const then = (path, millis) => `<script>setTimeout(() => { location.href = "${path}"; }, ${millis});</script>`;
   const ready = (more = "") => `${tag()}<script>

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { startOrdinary } from "../support/browser.mjs";
 import { keeper, until } from "../support/processes.mjs";
-import { startMeasured, tag } from "../support/scripts.mjs";
+import { impatient, startMeasured, tag } from "../support/scripts.mjs";
 
 let browser;
 const kept = keeper();
@@ -17,7 +17,7 @@ after(kept.stop);
 /** `/seldom` sends so seldom that only what a page sends as it goes comes in time. */
 const PAGES = { "/": tag(), "/seldom": tag('data-every="600"'), "/next": "Another page" };
 
-describe("a page that goes", { concurrency: 8 }, () => {
+describe("a page that goes", { concurrency: 6 }, () => {
   const WAYS = [
     ["to another page", (page, it) => page.goto(`${it.origin}/next`)],
     ["to another site", (page) => page.goto("about:blank")],
@@ -38,13 +38,16 @@ describe("a page that goes", { concurrency: 8 }, () => {
     test(`${how}, while a push is under way`, async () => {
       const it = await startMeasured(kept, browser, { pages: PAGES });
       const page = await it.openSent("/seldom");
-      it.proxy.meet({ millis: 800 });
+      const n = it.pushes().length;
+      let letOn;
+      it.proxy.meet({ until: new Promise((resolve) => { letOn = resolve; }) });
       await it.click(page, 3);
       await page.evaluate(() => window.lastmile("flush"));
-      await it.untilPushes(2);
+      await it.untilPushes(n + 1);
       await it.click(page, 4);
       await leave(page, it);
       await it.untilClicks();
+      letOn();
       await it.check();
       const ids = it.pushes().flatMap(({ body }) => body.match(/"id":"[^"]+"/g));
       assert.ok(new Set(ids).size < ids.length, "a line was sent twice");
@@ -61,7 +64,7 @@ describe("a page that goes", { concurrency: 8 }, () => {
   });
 });
 
-describe("a page that comes back", { concurrency: 8 }, () => {
+describe("a page that comes back", { concurrency: 6 }, () => {
   test("out of the cache for going back is a page view of its own", async () => {
     const it = await startMeasured(kept, browser, { pages: PAGES });
     const page = await it.openSent("/seldom");
@@ -87,9 +90,10 @@ describe("a page that comes back", { concurrency: 8 }, () => {
       const it = await startMeasured(kept, browser, { pages: PAGES });
       const page = await it.openSent("/seldom");
       await it.click(page, 2);
+      const n = it.pushes().length;
       it.proxy.meet(trouble, trouble);
       await page.goto(`${it.origin}/next`);
-      await it.untilPushes(2);
+      await it.untilPushes(n + 1);
       it.proxy.meet();
       await it.goBack(page, "/seldom");
       await it.click(page, 2);
@@ -97,6 +101,17 @@ describe("a page that comes back", { concurrency: 8 }, () => {
       await it.untilSum(1, "client_page_loads_total", "bfcache");
     });
   }
+
+  test("need not go once more to ask again where nobody answered", async () => {
+    const it = await startMeasured(kept, browser, { pages: PAGES, init: [impatient] });
+    const page = await it.openSent("/");
+    it.proxy.meet("silent");
+    await it.click(page, 2);
+    await page.goto(`${it.origin}/next`);
+    await it.goBack(page, "/");
+    await it.untilClicks();
+    await it.check();
+  });
 
   test("from a time without a network has lost nothing, and asked for nothing meanwhile", async () => {
     const it = await startMeasured(kept, browser, { pages: PAGES });

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { startOrdinary } from "../support/browser.mjs";
 import { keeper, until } from "../support/processes.mjs";
-import { startMeasured, tag } from "../support/scripts.mjs";
+import { impatient, startMeasured, tag } from "../support/scripts.mjs";
 
 let browser;
 const kept = keeper();
@@ -36,13 +36,7 @@ const TROUBLES = [
 
 const PAGES = { "/": tag(), "/login": "Who are you?" };
 
-/** Pushes that nobody answers are waited for, for a twentieth of the time. */
-const impatient = () => {
-  const timeout = AbortSignal.timeout.bind(AbortSignal);
-  AbortSignal.timeout = (millis) => timeout(millis / 20);
-};
-
-describe("the first three pushes", { concurrency: 8 }, () => {
+describe("the first three pushes", { concurrency: 6 }, () => {
   for (const [what, troubles, waits = 0] of TROUBLES) {
     test(what, async () => {
       const it = await startMeasured(kept, browser, { pages: PAGES, init: [impatient] });

@@ -58,7 +58,11 @@ test(`${N_VIEWS} page views`, { timeout: 60_000 + N_VIEWS * 2_000 }, async (t) =
     }
     await it.click(page, random(4));
     proxy.meet(AS_IT_GOES[random(AS_IT_GOES.length)]);
-    if (isLast) return page.close({ runBeforeUnload: true });
+    if (isLast) {
+      const isClosed = page.waitForEvent("close");
+      await page.close({ runBeforeUnload: true });
+      return isClosed;
+    }
     if (random(3) === 0) {
       const reloaded = Number(new URL(page.url()).searchParams.get("n"));
       it.clicked(reloaded);
@@ -73,9 +77,8 @@ test(`${N_VIEWS} page views`, { timeout: 60_000 + N_VIEWS * 2_000 }, async (t) =
       const context = await ordinary.browser.newContext();
       const page = await context.newPage();
       page.on("pageerror", (error) => it.errors.push(error.message));
-      for (let i = 1; i <= N_A_VISIT; i++) await view(page, proxy, i === N_A_VISIT);
+      for (let i = 1; !page.isClosed(); i++) await view(page, proxy, i === N_A_VISIT || nViews + 1 >= N_VIEWS);
       // What went with the tab is under way.
-      await page.waitForEvent("close").catch(() => {});
       await new Promise((resolve) => setTimeout(resolve, 500));
       await context.close();
     }

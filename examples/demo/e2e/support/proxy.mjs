@@ -72,9 +72,9 @@ export const startProxy = async (target, certificate, serve = () => undefined) =
       noted.status = trouble.status;
       return;
     }
-    if (trouble?.millis) {
+    if (trouble?.millis || trouble?.until) {
       incoming.pause();
-      await sleep(trouble.millis);
+      await (trouble.until ?? sleep(trouble.millis));
     }
     passOn(noted, incoming, answer, trouble === "unheard");
   };
@@ -98,7 +98,8 @@ export const startProxy = async (target, certificate, serve = () => undefined) =
     /**
      * What the next pushes meet, each one: `"unread"`, the connection breaks before anybody has it; `"unheard"`, it
      * breaks when the aggregator has counted it; `"silent"`, nobody answers; `{ status, headers, body }`, that is the
-     * answer, and nothing is passed on; `{ millis }`, it is passed on so much later; `undefined`, no trouble.
+     * answer, and nothing is passed on; `{ millis }`, it is passed on so much later, or `{ until }`
+     * when that has come; `undefined`, no trouble.
      */
     meet: (...next) => troubles.splice(0, troubles.length, ...next),
     /** Breaks the connection of a push, once, when the aggregator has taken it and before the browser knows. */

@@ -51,6 +51,12 @@ const hurry = () => {
   Math.random = () => random() / 8;
 };
 
+/** Answers that do not come are waited for, for a twentieth of the time. */
+export const impatient = () => {
+  const timeout = AbortSignal.timeout.bind(AbortSignal);
+  AbortSignal.timeout = (millis) => timeout(millis / 20);
+};
+
 /** Notes what is left with the browser, in `window.armed`. */
 export const noting = () => {
   const native = window.fetchLater;
@@ -128,11 +134,16 @@ export const startMeasured = async (kept, browser, { pages = { "/": tag() }, ini
       await page.goto(path.startsWith("http") ? path : proxy.url + path, { waitUntil: "load" });
       return page;
     },
-    /** Opens one whose first push has come. */
+    /** Opens one that has sent the first time, as each does soon, and then a click. */
     openSent: async (path) => {
+      const n = pushes().length;
       const page = await self.open(path);
+      await self.untilPushes(n + 1);
       await self.click(page);
-      await self.untilClicks();
+      await until("the click came", async () => {
+        await page.evaluate(() => window.lastmile("flush"));
+        return (await sum("clicks_total")) === nClicks || undefined;
+      });
       return page;
     },
     /** Counts so many clicks in the page. */
