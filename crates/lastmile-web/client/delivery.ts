@@ -33,6 +33,8 @@ interface Line {
   to?: number;
   /** Attempts that have no answer. */
   copies: number;
+  /** By which URL the last of them went. */
+  via?: number;
   /** Sent as the page was left. */
   isLast?: boolean;
   /** What it says of lines before it that were given up. If it is given up itself, the next one says so. */
@@ -74,6 +76,8 @@ const ageMs = ({ at }: Line): number => {
   return at ? Math.max(now.page - at.page, now.wall - at.wall) : 0;
 };
 
+const isOld = (line: Line): boolean => ageMs(line) > AGE_MAX_MS;
+
 const total = (lines: Line[]): number => lines.reduce((sum, { bytes }) => sum + bytes, 0);
 
 const bodyOf = (lines: Line[]): string => lines.map(({ text }) => text).join("\n");
@@ -110,7 +114,7 @@ export const delivery = (urls: string[], everyMs: number, weight: number, measur
   };
 
   const trim = (): void => {
-    forget(lines.filter((line) => !line.copies && ageMs(line) > AGE_MAX_MS), "expired");
+    forget(lines.filter((line) => !line.copies && isOld(line)), "expired");
     let from = 0;
     while (total(lines.slice(from)) > WAITING_BYTES_MAX) from++;
     forget(lines.slice(0, from), "overflow");
@@ -147,6 +151,7 @@ export const delivery = (urls: string[], everyMs: number, weight: number, measur
     flying += bytes;
     batch.forEach((line) => {
       line.copies++;
+      line.via = to;
       line.isLast ||= isLast;
     });
     if (!isLast) sending++;
@@ -178,7 +183,7 @@ export const delivery = (urls: string[], everyMs: number, weight: number, measur
 
   const send = (wanted: Line[], isLast: boolean): void => {
     urls.forEach((_, to) => {
-      const there = wanted.filter((line) => (line.to ?? current) == to);
+      const there = wanted.filter((line) => (line.to ?? (line.copies ? line.via : current)) == to);
       for (let from = 0; from < there.length; from += LINES_MAX) post(there.slice(from, from + LINES_MAX), to, isLast);
     });
   };
@@ -197,8 +202,7 @@ export const delivery = (urls: string[], everyMs: number, weight: number, measur
     close();
     if (isOffline()) return;
     // The answer to what is under way will not be heard, so it goes once more; but first what never went.
-    const isUnderWay = ({ copies, isLast }: Line): boolean => copies > 0 && !isLast;
-    const underWay = lines.filter(isUnderWay);
+    const underWay = lines.filter((line) => line.copies > 0 && !line.isLast && !isOld(line));
     send(lines.filter(({ copies }) => !copies), true);
     if (underWay.length && flying + total(underWay) <= FLYING_BYTES_MAX) send(underWay, true);
   };
@@ -226,7 +230,8 @@ export const delivery = (urls: string[], everyMs: number, weight: number, measur
     if (armed && !armed.result.activated && !measured.sums.size && !measured.counts.size) return;
     disarm();
     const fresh = lineOf(measured);
-    const others = lines.filter(({ copies, to }) => !copies && (to ?? current) == current).slice(1 - LINES_MAX);
+    // It may be long until it goes, and what somebody may have by now could be old by then, so that stays.
+    const others = lines.filter(({ copies, at }) => !copies && !at).slice(1 - LINES_MAX);
     const body = fresh ? [...others, fresh] : others;
     if (!body.length) return;
     const abort = new AbortController();

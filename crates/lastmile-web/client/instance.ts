@@ -41,6 +41,8 @@ const KEY = Symbol.for("lastmile");
 const BEAT_MS = 1_000;
 /** Before it has begun. Later a batch is closed, and the oldest one goes. */
 const HELD_BYTES_MAX = 28_000;
+/** However often it is added it stays a number, which a line that holds `Infinity` is not: it would be refused whole. */
+const VALUE_MAX = 1e290;
 
 /** Whether there is anything to measure, which there is not where pages are rendered for browsers. */
 const isBrowser = (): boolean => typeof document == "object" || typeof WorkerGlobalScope == "function";
@@ -69,7 +71,7 @@ const create = (): Instance => {
   };
 
   const count = (name: string, value: number, then: (to: Measured) => void): void => {
-    if (typeof value != "number" || !(value >= 0 && value < Infinity)) return console.warn("lastmile: not a number from 0:", name, value);
+    if (typeof value != "number" || !(value >= 0 && value < VALUE_MAX)) return console.warn("lastmile: not a number from 0:", name, value);
     const to = measured();
     if (to) then(to);
   };

@@ -12,12 +12,14 @@ export interface Measured {
 
 /** A pair `[value, count]` of `lm1` has at most this count. */
 const COUNT_MAX = 10_000;
+/** Of a name or value. No server takes one that is as long, and it would drive out what else waits to be sent. */
+const CHARS_MAX = 1_000;
 
 export const nothing = (): Measured => ({ sums: new Map(), counts: new Map(), bytes: 0 });
 
 // `%`, `;` and `=` are what keys are made of.
 const escaped = (text: unknown): string =>
-  String(text).replace(/[%;=]/g, (char) => "%" + char.charCodeAt(0).toString(16));
+  String(text).slice(0, CHARS_MAX).replace(/[%;=]/g, (char) => "%" + char.charCodeAt(0).toString(16));
 
 /** The name of a series in `lm1`, with its labels in order, which the server reads fastest. */
 export const seriesKey = (name: string, labels?: Labels | null): string => {

@@ -100,8 +100,9 @@ var collectors = () => ({
 
 // client/measured.ts
 var COUNT_MAX = 1e4;
+var CHARS_MAX = 1e3;
 var nothing = () => ({ sums: /* @__PURE__ */ new Map(), counts: /* @__PURE__ */ new Map(), bytes: 0 });
-var escaped = (text) => String(text).replace(/[%;=]/g, (char) => "%" + char.charCodeAt(0).toString(16));
+var escaped = (text) => String(text).slice(0, CHARS_MAX).replace(/[%;=]/g, (char) => "%" + char.charCodeAt(0).toString(16));
 var seriesKey = (name, labels) => {
   const given = labels || {};
   return [escaped(name), ...Object.keys(given).sort().map((label) => escaped(label) + "=" + escaped(given[label]))].join(";");
@@ -206,6 +207,7 @@ var ageMs = ({ at }) => {
   const now = moment();
   return at ? Math.max(now.page - at.page, now.wall - at.wall) : 0;
 };
+var isOld = (line2) => ageMs(line2) > AGE_MAX_MS;
 var total = (lines) => lines.reduce((sum, { bytes }) => sum + bytes, 0);
 var bodyOf = (lines) => lines.map(({ text }) => text).join("\n");
 var retryMs = (header) => {
@@ -232,7 +234,7 @@ var delivery = (urls, everyMs, weight, measured) => {
     });
   };
   const trim = () => {
-    forget(lines.filter((line2) => !line2.copies && ageMs(line2) > AGE_MAX_MS), "expired");
+    forget(lines.filter((line2) => !line2.copies && isOld(line2)), "expired");
     let from = 0;
     while (total(lines.slice(from)) > WAITING_BYTES_MAX) from++;
     forget(lines.slice(0, from), "overflow");
@@ -262,6 +264,7 @@ var delivery = (urls, everyMs, weight, measured) => {
     flying += bytes;
     batch.forEach((line2) => {
       line2.copies++;
+      line2.via = to;
       line2.isLast || (line2.isLast = isLast);
     });
     if (!isLast) sending++;
@@ -290,7 +293,7 @@ var delivery = (urls, everyMs, weight, measured) => {
   };
   const send = (wanted, isLast) => {
     urls.forEach((_, to) => {
-      const there = wanted.filter((line2) => (line2.to ?? current) == to);
+      const there = wanted.filter((line2) => (line2.to ?? (line2.copies ? line2.via : current)) == to);
       for (let from = 0; from < there.length; from += LINES_MAX) post(there.slice(from, from + LINES_MAX), to, isLast);
     });
   };
@@ -304,8 +307,7 @@ var delivery = (urls, everyMs, weight, measured) => {
     if (isStopped) return;
     close();
     if (isOffline()) return;
-    const isUnderWay = ({ copies, isLast }) => copies > 0 && !isLast;
-    const underWay = lines.filter(isUnderWay);
+    const underWay = lines.filter((line2) => line2.copies > 0 && !line2.isLast && !isOld(line2));
     send(lines.filter(({ copies }) => !copies), true);
     if (underWay.length && flying + total(underWay) <= FLYING_BYTES_MAX) send(underWay, true);
   };
@@ -327,7 +329,7 @@ var delivery = (urls, everyMs, weight, measured) => {
     if (armed && !armed.result.activated && !measured.sums.size && !measured.counts.size) return;
     disarm();
     const fresh = lineOf(measured);
-    const others = lines.filter(({ copies, to }) => !copies && (to ?? current) == current).slice(1 - LINES_MAX);
+    const others = lines.filter(({ copies, at }) => !copies && !at).slice(1 - LINES_MAX);
     const body = fresh ? [...others, fresh] : others;
     if (!body.length) return;
     const abort = new AbortController();
@@ -365,6 +367,7 @@ var template = (path) => path.replace(/[?#].*/s, "").replace(/\[+\.*(\w+)\]+/g, 
 var KEY = /* @__PURE__ */ Symbol.for("lastmile");
 var BEAT_MS = 1e3;
 var HELD_BYTES_MAX = 28e3;
+var VALUE_MAX = 1e290;
 var isBrowser = () => typeof document == "object" || typeof WorkerGlobalScope == "function";
 var isHidden = () => typeof document == "object" && document.visibilityState == "hidden";
 var create = () => {
@@ -386,7 +389,7 @@ var create = () => {
     return sending ? sending.measured() : held.bytes < HELD_BYTES_MAX ? held : void 0;
   };
   const count = (name, value, then) => {
-    if (typeof value != "number" || !(value >= 0 && value < Infinity)) return console.warn("lastmile: not a number from 0:", name, value);
+    if (typeof value != "number" || !(value >= 0 && value < VALUE_MAX)) return console.warn("lastmile: not a number from 0:", name, value);
     const to = measured();
     if (to) then(to);
   };
