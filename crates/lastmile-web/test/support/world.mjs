@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { server } from "./server.mjs";
 
 /** Source: Fetch, §4.6: what all keepalive requests in flight may hold. */
+const PAGE = "https://page.example/";
 const KEEPALIVE_BYTES_MAX = 65_536;
 /** Since somebody may have a line, until the last attempt of it starts. */
 const AGE_MS_MAX = 300_000;
@@ -64,9 +65,9 @@ export const world = (rng, urls, { hasKeepalive = true, hasFetchLater = true } =
     }
   };
 
-  const response = (status, { type = null, retryAfter = null } = {}) => {
+  const response = (status, { type = null, retryAfter = null, isElsewhere = false } = {}) => {
     const headers = new Map([["content-type", type], ["retry-after", retryAfter]]);
-    return { status, headers: { get: (name) => headers.get(name) ?? null } };
+    return { status, redirected: isElsewhere, headers: { get: (name) => headers.get(name) ?? null } };
   };
 
   class Xhr {
@@ -81,7 +82,10 @@ export const world = (rng, urls, { hasKeepalive = true, hasFetchLater = true } =
     }
     send(body) {
       const end = (answer) => {
-        if (answer) [this.answer, this.status] = [answer, answer.status];
+        if (answer) {
+          [this.answer, this.status] = [answer, answer.status];
+          this.responseURL = answer.redirected ? "https://portal.example/" : new URL(this.url, PAGE).href;
+        }
         this.onloadend();
       };
       const request = onWay(this.url, body, { isWatched: true, untilMs: realMs + this.timeout });
@@ -90,6 +94,7 @@ export const world = (rng, urls, { hasKeepalive = true, hasFetchLater = true } =
   }
 
   const globals = {
+    location: { href: PAGE },
     performance: { now: () => pageMs },
     Date: { now: () => wallMs, parse: Date.parse },
     Math: Object.assign(Object.create(Math), { random: rng.next }),
