@@ -1,0 +1,5 @@
+export default {
+  reactStrictMode: true,
+  // One process builds, which is enough for one page.
+  experimental: { cpus: 1 },
+};

@@ -1,0 +1,2 @@
+// Vite's own esbuild knows JSX; nothing else is needed.
+export default { esbuild: { jsx: "automatic" } };
