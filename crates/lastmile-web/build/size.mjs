@@ -13,7 +13,7 @@ const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), 
  * this is what its rules came to. Whoever raises one says in the commit which rule wanted it.
  */
 const GATES = {
-  // The core, the web-vitals library (2,200), probes and long frames.
+  // The core, the web-vitals library (2,050), probes and long frames.
   "lastmile.js": 7_700,
   // A line kept until it is answered, never over 5 minutes and 28 kB; two URLs of which one counts; `fetchLater`.
   "lastmile-core.js": 4_700,

@@ -15,7 +15,7 @@ export const init = (options: Options = {}): void => shared().begin(options, col
 /** Starts what waits for it (`manual`), or was stopped. */
 export const start = (): void => shared().start();
 
-/** Ends all measuring. What was not sent is forgotten, and nothing is sent any more. */
+/** Ends all measuring. Nothing is sent any more; what was not sent waits in case it is started again. */
 export const stop = (): void => shared().stop();
 
 /** Adds to a counter: 1, or any number from 0. */

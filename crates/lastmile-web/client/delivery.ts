@@ -64,8 +64,9 @@ export interface Delivery {
   arm(): void;
   /** Closes a batch that has become long. */
   check(): void;
-  /** Nothing more is sent; what waited is forgotten. */
+  /** Nothing more is sent until it is to go on: then what waited is, too. */
   stop(): void;
+  goOn(): void;
 }
 
 const moment = (): Moment => ({ page: performance.now(), wall: Date.now() });
@@ -257,9 +258,11 @@ export const delivery = (urls: string[], everyMs: number, weight: number, measur
       if (measured.bytes > BATCH_BYTES_MAX) close();
     },
     stop: () => {
+      disarm();
       isStopped = true;
-      armed?.abort.abort();
-      lines = [];
+    },
+    goOn: () => {
+      isStopped = false;
     },
   };
 };

@@ -54,6 +54,7 @@ const create = (): Instance => {
   let isUnwanted = !isBrowser(); // or by privacy, or as this page view is none of the sample
   let held = nothing(); // what was counted before it started
   let sending: Delivery | undefined; // once it has
+  let isOn = false;
   let options: Options | undefined;
   let callbacks: [Event, () => void][] = [];
   let due = 0;
@@ -108,13 +109,15 @@ const create = (): Instance => {
   };
 
   const start = (): void => {
-    if (sending || !options || isUnwanted) return;
+    if (isOn || !options || isUnwanted) return;
     isStopped = false;
     // A page that is made ready before anyone asks for it is measured once somebody does.
     if (typeof document == "object" && document.prerendering) {
       return document.addEventListener("prerenderingchange", () => isStopped || start(), { once: true });
     }
-    sending = delivery(([] as string[]).concat(options.url || "/lm"), everyMs(), options.oneIn!, held);
+    isOn = true;
+    sending ??= delivery(([] as string[]).concat(options.url || "/lm"), everyMs(), options.oneIn!, held);
+    sending.goOn();
     held = nothing();
     due = performance.now() + BEAT_MS * (0.5 + Math.random());
     const timer = setInterval(beat, BEAT_MS);
@@ -154,7 +157,7 @@ const create = (): Instance => {
       emit("stop");
       callbacks = [];
       sending?.stop();
-      sending = undefined;
+      isOn = false;
     },
     begin: (given, more, isAgain) => {
       const isFirst = !options;
@@ -176,7 +179,7 @@ const create = (): Instance => {
     },
     run: (collector) => {
       collectors.push(collector);
-      if (sending) collector(instance, options!);
+      if (isOn) collector(instance, options!);
     },
     on: (event, then) => callbacks.push([event, then]),
     listen: (to, type, then, capture) => {

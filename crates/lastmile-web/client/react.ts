@@ -1,3 +1,5 @@
+"use client";
+
 /** For React 16.8 and later. */
 
 import { useEffect } from "react";

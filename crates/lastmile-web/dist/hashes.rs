@@ -1,6 +1,6 @@
 // Written by `npm run build`: each script's name, how its path names it, and its integrity.
 pub(crate) const HASHES: [(&str, &str, &str); 3] = [
-    ("lastmile.js", "2d4be21e85965c58", "sha384-9o/GZ0wZy1T0uWGBC8rzts75s9Oopfn9JkpKaTy8Pnt/3ed5Mq1vruNuycd/XThN"),
-    ("lastmile-core.js", "991faf2635d5fd3c", "sha384-XRXcvbuTCfQBg5ZH43kfo3hae4uoEHQoFqONxnNIhMGMx2WAJSwebSHtsBcLuhlq"),
-    ("aggregatorClient.js", "f41409944caa5cd5", "sha384-q3q/kX55USDiQJ894xU6SqBp5fbJT/xTVNxcYamPp9K9rvhvB1vb+r/AFzXgPU7L"),
+    ("lastmile.js", "e05c31a02f919e81", "sha384-2n+tIFbZkDcPS4MWeZmISsnxuIwjc/cydYak7pCmhFew4N2MEXFkgp/G4l2QPFLg"),
+    ("lastmile-core.js", "d0f423c51c7a8575", "sha384-sIkfX6J03/PPvy/fuVJF9Q4Q2Gm02xoHcz2fA8/tF1acT09RouoOlMe+HYyMWfoD"),
+    ("aggregatorClient.js", "dd1c5ee2eb5750ce", "sha384-ms/oe4+Vx+udI9J51d9JylNix4dHfFLGrjNM1Z9Te0JYejH2LY0cJYHOk7nXT8MF"),
 ];

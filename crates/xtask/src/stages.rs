@@ -122,6 +122,12 @@ pub(crate) const ALL: &[Stage] = &[
         run: script,
     },
     Stage {
+        name: "samples",
+        about: "the packed npm package in apps of Vite and Next.js: what their pages count is what is scraped",
+        needs: &[NODE, NPM, E2E_MODULES, CHROMIUM],
+        run: samples,
+    },
+    Stage {
         name: "firefox",
         about: "lastmile.js in a real Firefox",
         needs: &[NODE, NPM, E2E_MODULES, FIREFOX],
@@ -225,6 +231,11 @@ fn browser(tree: &Tree) -> Result<(), Failure> {
 
 fn script(tree: &Tree) -> Result<(), Failure> {
     node_tests(tree, "script", &[])
+}
+
+/// A few seconds of npm and builds each.
+fn samples(tree: &Tree) -> Result<(), Failure> {
+    node_tests(tree, "samples", &["--test-timeout=300000"])
 }
 
 fn firefox(tree: &Tree) -> Result<(), Failure> {

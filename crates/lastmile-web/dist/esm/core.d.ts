@@ -8,7 +8,7 @@ export type * from "./types.js";
 export declare const init: (options?: Options) => void;
 /** Starts what waits for it (`manual`), or was stopped. */
 export declare const start: () => void;
-/** Ends all measuring. What was not sent is forgotten, and nothing is sent any more. */
+/** Ends all measuring. Nothing is sent any more; what was not sent waits in case it is started again. */
 export declare const stop: () => void;
 /** Adds to a counter: 1, or any number from 0. */
 export declare const increment: <Name extends CounterName>(name: Name, ...[labels, by]: IncrementArgs<Name>) => void;

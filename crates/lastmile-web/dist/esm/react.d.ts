@@ -1,3 +1,2 @@
-/** For React 16.8 and later. */
 /** Says what the page is called while this is rendered: a route as its router writes it, `/users/:id`. */
 export declare const useReportPage: (template: string) => void;

@@ -353,9 +353,11 @@ var delivery = (urls, everyMs, weight, measured) => {
       if (measured.bytes > BATCH_BYTES_MAX) close();
     },
     stop: () => {
+      disarm();
       isStopped = true;
-      armed?.abort.abort();
-      lines = [];
+    },
+    goOn: () => {
+      isStopped = false;
     }
   };
 };
@@ -375,6 +377,7 @@ var create = () => {
   let isUnwanted = !isBrowser();
   let held = nothing();
   let sending;
+  let isOn = false;
   let options;
   let callbacks = [];
   let due = 0;
@@ -417,12 +420,14 @@ var create = () => {
     sending.back();
   };
   const start2 = () => {
-    if (sending || !options || isUnwanted) return;
+    if (isOn || !options || isUnwanted) return;
     isStopped = false;
     if (typeof document == "object" && document.prerendering) {
       return document.addEventListener("prerenderingchange", () => isStopped || start2(), { once: true });
     }
-    sending = delivery([].concat(options.url || "/lm"), everyMs(), options.oneIn, held);
+    isOn = true;
+    sending ?? (sending = delivery([].concat(options.url || "/lm"), everyMs(), options.oneIn, held));
+    sending.goOn();
     held = nothing();
     due = performance.now() + BEAT_MS * (0.5 + Math.random());
     const timer = setInterval(beat, BEAT_MS);
@@ -459,7 +464,7 @@ var create = () => {
       emit("stop");
       callbacks = [];
       sending?.stop();
-      sending = void 0;
+      isOn = false;
     },
     begin: (given, more, isAgain) => {
       const isFirst = !options;
@@ -481,7 +486,7 @@ var create = () => {
     },
     run: (collector) => {
       collectors2.push(collector);
-      if (sending) collector(instance, options);
+      if (isOn) collector(instance, options);
     },
     on: (event, then) => callbacks.push([event, then]),
     listen: (to, type, then, capture) => {

@@ -83,13 +83,17 @@ const next = async (at) => {
   return url;
 };
 
-const ordered = async (kind = "book") =>
-  samples((await scrape(aggregator.metricsUrl)).text).get(`orders_total{kind="${kind}"}`);
+const value = async (series) => samples((await scrape(aggregator.metricsUrl)).text).get(series);
+
+const ordered = (kind = "book") => value(`orders_total{kind="${kind}"}`);
+
+const loaded = () => value('client_page_loads_total{type="navigate"}');
 
 for (const [name, serve] of Object.entries({ vite, next })) {
   test(`a page of ${name} counts each click once`, { timeout: 180_000 }, async () => {
     const url = await serve(await built(name));
     const earlier = await ordered();
+    const earlierLoads = await loaded();
     const page = await browser.newPage();
     const errors = [];
     page.on("pageerror", ({ message }) => errors.push(message));
@@ -102,6 +106,7 @@ for (const [name, serve] of Object.entries({ vite, next })) {
     await page.close();
     await until("the clicks are counted", async () => (await ordered()) - earlier >= N_CLICKS || undefined);
     assert.equal((await ordered()) - earlier, N_CLICKS);
+    assert.equal(await loaded(), earlierLoads + 1, "one page load, however often it was mounted");
     assert.equal(await ordered("rendered"), 0, "nothing is counted where a page is rendered");
     assert.deepEqual(errors, []);
   });
