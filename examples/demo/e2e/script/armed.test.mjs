@@ -132,10 +132,11 @@ describe("what lies with the browser", { concurrency: 6 }, () => {
   test("came, as the page lay in the cache for going back: it is the page's again, and counted once", async () => {
     const it = await start();
     const page = await it.openSent("/");
-    const { body } = await clickArmed(it, page, 3);
+    await clickArmed(it, page, 3);
     await page.evaluate(() => { window.isDeaf = true; });
     await page.goto(`${it.origin}/next`);
     await it.untilClicks();
+    const { body } = it.pushes().at(-1);
     // An id belongs to an origin.
     const stale = () => fetch(`${it.origin}/lm`, { method: "POST", body, headers: { Origin: it.origin } });
     await stale();
