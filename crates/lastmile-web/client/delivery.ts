@@ -231,8 +231,10 @@ export const delivery = (urls: string[], everyMs: number, weight: number, measur
     if (armed && !armed.result.activated && !measured.sums.size && !measured.counts.size) return;
     disarm();
     const fresh = lineOf(measured);
-    // It may be long until it goes, and what somebody may have by now could be old by then, so that stays.
-    const others = lines.filter(({ copies, at }) => !copies && !at).slice(1 - LINES_MAX);
+    // A page that nobody sees may be frozen, and what somebody has by now be old when the browser sends it, so that stays.
+    const isSeen = typeof document == "object" && document.visibilityState == "visible";
+    const goes = ({ copies, at, to }: Line): boolean => !copies && (!at || (isSeen && to == current));
+    const others = lines.filter(goes).slice(1 - LINES_MAX);
     const body = fresh ? [...others, fresh] : others;
     if (!body.length) return;
     const abort = new AbortController();

@@ -1,6 +1,6 @@
 // Written by `npm run build`: each script's name, how its path names it, and its integrity.
 pub(crate) const HASHES: [(&str, &str, &str); 3] = [
-    ("lastmile.js", "e05c31a02f919e81", "sha384-2n+tIFbZkDcPS4MWeZmISsnxuIwjc/cydYak7pCmhFew4N2MEXFkgp/G4l2QPFLg"),
-    ("lastmile-core.js", "d0f423c51c7a8575", "sha384-sIkfX6J03/PPvy/fuVJF9Q4Q2Gm02xoHcz2fA8/tF1acT09RouoOlMe+HYyMWfoD"),
-    ("aggregatorClient.js", "dd1c5ee2eb5750ce", "sha384-ms/oe4+Vx+udI9J51d9JylNix4dHfFLGrjNM1Z9Te0JYejH2LY0cJYHOk7nXT8MF"),
+    ("lastmile.js", "e01365985c0c76d5", "sha384-tfvn7JT7KywCmAZIByK8stINA5biuXtMOXTOYuiVpzCTXwEw0Ix9nh1H4K96+QK8"),
+    ("lastmile-core.js", "82555875dacac7c1", "sha384-35fROECnooRkTuII7WzW3YlCdV2zsYJNO7zYlDM9+HPf2dguFMxsk7W+GpU1sSQA"),
+    ("aggregatorClient.js", "7b691bef9be55422", "sha384-/T9pK5ZnimVa5HYhidjRpVeb/scz8zwnRoFF8SgaSyQ/01WuXrmwvjuNIkEQLObp"),
 ];

@@ -329,7 +329,9 @@ var delivery = (urls, everyMs, weight, measured) => {
     if (armed && !armed.result.activated && !measured.sums.size && !measured.counts.size) return;
     disarm();
     const fresh = lineOf(measured);
-    const others = lines.filter(({ copies, at }) => !copies && !at).slice(1 - LINES_MAX);
+    const isSeen = typeof document == "object" && document.visibilityState == "visible";
+    const goes = ({ copies, at, to }) => !copies && (!at || isSeen && to == current);
+    const others = lines.filter(goes).slice(1 - LINES_MAX);
     const body = fresh ? [...others, fresh] : others;
     if (!body.length) return;
     const abort = new AbortController();

@@ -92,6 +92,9 @@ test("a page that comes back out of the cache for going back has vitals of its o
   await page.goto(`${it.origin}/other`);
   await it.goBack(page, "/");
   await it.untilSum(1, "client_page_loads_total", "bfcache");
+  // The library takes the second frame for the paint.
+  const frame = () => page.evaluate(() => new Promise((drawn) => { requestAnimationFrame(drawn); }));
+  for (let i = 0; i < 4; i++) await frame();
   await page.goto("about:blank");
   await it.untilSum(2, "client_web_vital_seconds_count", 'name="LCP"');
   await it.untilSum(2, "client_web_vital_seconds_count", 'name="TTFB"');
@@ -138,8 +141,8 @@ describe("a page that is made ready before anyone asks for it", { concurrency: 6
     // Whoever drives a browser keeps it from this.
     const alone = kept.add(await startUndriven(`${it.origin}/`));
     await it.untilSum(1, "client_page_loads_total", "prerender");
-    const loaded = it.proxy.requests.filter(({ path }) => path.startsWith("/loaded")).map(({ path }) => path);
-    assert.deepEqual(loaded, ["/loaded?true", "/loaded?true"]);
+    const loaded = it.proxy.requests.filter(({ path }) => path === "/loaded").map(({ query }) => query);
+    assert.deepEqual(loaded, ["true", "true"]);
     await until("times and vitals came", async () => (await it.sum("client_web_vital_seconds_count")) > 0 || undefined);
     await alone.stop();
     assert.equal(await it.sum("client_page_loads_total"), 1);
