@@ -53,8 +53,13 @@
 //! | sends a head of more bytes, or more headers | 16 KiB, 100 | the same | 431 and closed |
 //! | sends what is no HTTP | – | – | 400 and closed |
 //! | sends many requests at once | one after the other, in turn with other connections | the same | |
+//! | is new, slow, or sends more than 16 KiB | waits for its turn behind all who are none of these | the same | |
 //! | is one too many of its address prefix | 1,024 | 128 | it is closed at once |
 //! | is one too many in all | 4,096 | 256 | it waits in the system's backlog until another leaves |
+//!
+//! A turn reads 64 KiB at most, and a thread of the runtime does one of them between two looks at its sockets. Whoever
+//! was answered a short request goes before everyone in line: a crowd of slow sockets costs a push one turn, not one
+//! of each. `axum::serve` and other server loops have no such line.
 //!
 //! [`ServeLimits`] changes each, and [`Server::counts`] says how often each happened. A prefix is an IPv4
 //! address, mapped or not, or an IPv6 /56. A handler has all the time it takes, and so has an answer that is

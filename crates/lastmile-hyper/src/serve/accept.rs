@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::TcpListener;
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::connection;
@@ -66,6 +67,8 @@ pub(crate) async fn run<M, T>(
                     shared.clone(),
                     of_connections.clone(),
                 ));
+                // A full backlog is taken one by one, beside everyone else's work: to accept costs more than a push.
+                yield_now().await;
             }
             Some((_, Err(error))) if is_of_one_connection(&error) => {}
             Some((_, Err(_))) => {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use http::Request;
 use hyper::body::Incoming;
@@ -37,7 +37,7 @@ pub(crate) async fn run<M, T>(
     let accepted = Instant::now();
     let (longest, late) = T::longest(&shared.limits);
     let opened = {
-        let mut opening = pin!(timeout(longest, transport.open(stream)));
+        let mut opening = pin!(timeout(longest, transport.open(stream, &shared.turns)));
         let mut stopping = pin!(stages.reach(Stage::Stopping));
         std::future::poll_fn(|cx| match opening.as_mut().poll(cx) {
             Poll::Pending => stopping.as_mut().poll(cx).map(|()| None),
@@ -78,7 +78,7 @@ pub(crate) async fn run<M, T>(
         // A task that has spent its budget must not miss the news for it.
         let mut reached = pin!(unconstrained(stages.reach(next)));
         let mut is_told = false;
-        let ended = std::future::poll_fn(|cx| {
+        let poll = |cx: &mut Context<'_>| {
             // hyper takes a connection for idle until a head is complete, and would close it.
             if is_to_close && !watch.is_in_head() {
                 is_to_close = false;
@@ -97,8 +97,8 @@ pub(crate) async fn run<M, T>(
                 return reached.as_mut().poll(cx).map(|()| None);
             }
             Poll::Pending
-        });
-        match ended.await {
+        };
+        match shared.turns.pace(|| watch.is_prompt(), poll).await {
             Some(Ended::Done(result)) => {
                 if let Err(error) = result {
                     note(&error, &shared);

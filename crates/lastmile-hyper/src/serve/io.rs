@@ -62,12 +62,17 @@ impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.watch.has_read_enough() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         self.inner.set_limit(READ_BYTES_MAX);
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         if let Poll::Ready(Ok(())) = polled {
-            if buf.filled().len() > before {
-                self.watch.received();
+            let n = buf.filled().len() - before;
+            if n > 0 {
+                self.watch.received(n);
             } else if buf.remaining() > 0 {
                 self.is_at_end = true;
             }

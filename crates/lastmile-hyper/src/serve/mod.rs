@@ -1,6 +1,6 @@
 //! The server loop: `accept` takes connections that get a place (`places`) and spawns a task for each
 //! (`connection`), which drives hyper under one timer (`timer`) by what `watch` sees around it (`io`,
-//! `body`). `shared` is how all of them stop.
+//! `body`), each in its turn (`turns`). `shared` is how all of them stop.
 
 mod accept;
 mod body;
@@ -12,6 +12,7 @@ mod places;
 mod shared;
 mod timer;
 mod transport;
+mod turns;
 mod watch;
 
 use std::error::Error;

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::counts::Tally;
 use super::limits::{HEADERS_ON_STACK, ServeLimits};
+use super::turns::Turns;
 
 /// How much hyper may buffer of a connection's input, and of its output before it takes another frame of it:
 /// twice what a head may have. A frame of a scrape is more, and goes alone. Its own default, 400 KiB, is what each
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) limits: ServeLimits,
     pub(crate) http: http1::Builder,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) turns: Turns,
     /// The stage once more, to be looked at without a lock. It is written before it is sent.
     stage: AtomicU8,
     stages: watch::Sender<Stage>,
@@ -51,7 +53,8 @@ impl Shared {
         }
         let (stages, receiver) = watch::channel(Stage::Running);
         let stage = AtomicU8::new(Stage::Running as u8);
-        (Arc::new(Self { limits, http, tally: Arc::default(), stage, stages }), Stages(receiver))
+        let (tally, turns) = (Arc::default(), Turns::new());
+        (Arc::new(Self { limits, http, tally, turns, stage, stages }), Stages(receiver))
     }
 
     /// The stage, as a hint: who has seen one learns of it from [`Stages`].

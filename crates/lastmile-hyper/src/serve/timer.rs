@@ -124,7 +124,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_wait_has_its_time() {
-        let received: Step<'_> = &|watch| watch.received();
+        let received: Step<'_> = &|watch| watch.received(1);
         let begin: Step<'_> = &|watch| _ = watch.begin(false);
         let begin_body: Step<'_> = &|watch| _ = watch.begin(true);
         let awaited: Step<'_> = &|watch| watch.body_awaited(1);

@@ -1,4 +1,6 @@
 use std::io;
+#[cfg(feature = "tls")]
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -6,6 +8,7 @@ use tokio::net::TcpStream;
 
 use super::counts::Event;
 use super::limits::ServeLimits;
+use super::turns::Turns;
 
 /// What lies between a socket and HTTP.
 pub(crate) trait Transport: Send + Sync + 'static {
@@ -17,8 +20,12 @@ pub(crate) trait Transport: Send + Sync + 'static {
     /// How long opening may take, and what it is if it takes longer.
     fn longest(limits: &ServeLimits) -> (Duration, Event);
 
-    /// Opens a stream on which a request may begin at once.
-    fn open(&self, socket: TcpStream) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    /// Opens a stream on which a request may begin at once. What costs more than a look at the socket takes turns.
+    fn open(
+        &self,
+        socket: TcpStream,
+        turns: &Turns,
+    ) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
 /// Nothing. Until a first byte is there hyper has no part of it, nor its buffers: who says nothing takes 3 KiB
@@ -34,7 +41,7 @@ impl Transport for Plain {
         (limits.head, Event::HeadTimeout)
     }
 
-    async fn open(&self, socket: TcpStream) -> io::Result<TcpStream> {
+    async fn open(&self, socket: TcpStream, _: &Turns) -> io::Result<TcpStream> {
         socket.readable().await?;
         Ok(socket)
     }
@@ -54,7 +61,8 @@ impl Transport for Tls {
         (limits.handshake, Event::HandshakeTimeout)
     }
 
-    fn open(&self, socket: TcpStream) -> impl Future<Output = io::Result<Self::Stream>> + Send {
-        self.0.accept(socket)
+    async fn open(&self, socket: TcpStream, turns: &Turns) -> io::Result<Self::Stream> {
+        let mut accepting = pin!(self.0.accept(socket));
+        turns.pace(|| false, |cx| accepting.as_mut().poll(cx)).await
     }
 }

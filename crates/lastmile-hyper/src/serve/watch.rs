@@ -17,7 +17,20 @@ pub(crate) struct Watch {
     n_writes: AtomicU32,
     is_closing: AtomicBool,
     has_had_turn: AtomicBool,
+    n_prompt: AtomicU8,
+    n_read: AtomicU32,
+    n_read_in_turn: AtomicU32,
 }
+
+/// How often a connection is polled at once for an answer that it got: for a head, for a body, for a handler that
+/// waited for something, and for a reader who had to take something first.
+const PROMPT_POLLS: u8 = 4;
+
+/// Longest request whose connection is prompt behind it, in bytes: one read.
+const PROMPT_BYTES: u32 = 16 << 10;
+
+/// Most bytes that a connection reads in a poll, some 30 µs. Others have their turns before it reads on.
+const TURN_BYTES: u32 = 64 << 10;
 
 // Phases.
 /// Nothing came yet.
@@ -76,7 +89,16 @@ impl Watch {
     }
 
     /// Bytes came in.
-    pub(crate) fn received(&self) {
+    pub(crate) fn received(&self, n: usize) {
+        // Of one read.
+        let n = n as u32;
+        self.n_read_in_turn
+            .store(self.n_read_in_turn.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+        let n_read = self.n_read.load(Ordering::Relaxed).saturating_add(n);
+        self.n_read.store(n_read, Ordering::Relaxed);
+        if n_read > PROMPT_BYTES {
+            self.n_prompt.store(0, Ordering::Relaxed);
+        }
         if matches!(self.phase.load(Ordering::Relaxed), NEW | IDLE) {
             self.phase.store(HEAD, Ordering::Relaxed);
         }
@@ -125,17 +147,42 @@ impl Watch {
     pub(crate) fn answered(&self, request: u32) {
         if self.n_requests.load(Ordering::Relaxed) == request {
             self.phase.store(IDLE, Ordering::Relaxed);
+            if self.n_read.swap(0, Ordering::Relaxed) <= PROMPT_BYTES {
+                self.n_prompt.store(PROMPT_POLLS, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// Whether the connection is polled at once, which it is so often only until it is answered again. It is
+    /// not one that is new, sends slowly, sends much, or many requests at once.
+    pub(crate) fn is_prompt(&self) -> bool {
+        let n = self.n_prompt.load(Ordering::Relaxed);
+        self.n_prompt.store(n.saturating_sub(1), Ordering::Relaxed);
+        n > 0
+    }
+
+    /// Whether so much was read that it is others' turn; says so once.
+    pub(crate) fn has_read_enough(&self) -> bool {
+        let is_enough = self.n_read_in_turn.load(Ordering::Relaxed) >= TURN_BYTES;
+        if is_enough {
+            self.n_read_in_turn.store(0, Ordering::Relaxed);
+        }
+        is_enough
     }
 
     /// The connection's task is polled.
     pub(crate) fn begin_turn(&self) {
         self.has_had_turn.store(false, Ordering::Relaxed);
+        self.n_read_in_turn.store(0, Ordering::Relaxed);
     }
 
     /// Whether a request is the first in this poll of its connection's task. Another waits for the next.
     pub(crate) fn takes_turn(&self) -> bool {
-        !self.has_had_turn.swap(true, Ordering::Relaxed)
+        let is_first = !self.has_had_turn.swap(true, Ordering::Relaxed);
+        if !is_first {
+            self.n_prompt.store(0, Ordering::Relaxed);
+        }
+        is_first
     }
 
     /// Whether a head has begun and is not complete.

@@ -1,6 +1,7 @@
 //! Peers that send many requests at once, beside others and alone.
 
 use std::convert::Infallible;
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
 use lastmile_hyper::{RequestBody, serve};
 
@@ -91,4 +92,88 @@ fn no_more_answers_than_are_kept() {
         });
         assert!(kept / ANSWER <= n && n <= most, "{n} answers of {ANSWER} for {kept} bytes");
     }
+}
+
+/// A connection of before, and `n` new ones that say the same after it has: how many of the new ones are served
+/// before it. All of it comes in while the one thread is kept busy.
+fn n_served_before(known: &[&str], last: &str, n: usize) -> usize {
+    let log: Arc<Mutex<Vec<SocketAddr>>> = Arc::default();
+    let of_service = log.clone();
+    let make = move |peer: SocketAddr| {
+        let log = of_service.clone();
+        service_fn(move |request: Request<RequestBody>| {
+            let log = log.clone();
+            async move {
+                drop(request.into_body().collect().await);
+                log.lock().expect("nobody panics with it").push(peer);
+                Answer::Ok(Response::default())
+            }
+        })
+    };
+    let running = Running::in_order(|listener, _| serve(listener, make, patient()));
+    let mut client = running.connect();
+    for request in known {
+        client.ask(request).check(200, "");
+    }
+    let mut others: Vec<_> = (0..n).map(|_| running.connect()).collect();
+    running.wait_for("all are there", |counts| counts.active == 1 + n as u64);
+    let (busy, is_busy) = std::sync::mpsc::channel();
+    let (go, goes) = std::sync::mpsc::channel::<()>();
+    running.runtime.spawn(async move {
+        busy.send(()).expect("it is waited for");
+        goes.recv().expect("it is told to go on");
+    });
+    is_busy.recv().expect("the task runs");
+    // Who wakes last is the one whom a thread of tokio polls next, out of order.
+    let (very_last, others) = others.split_last_mut().expect("there are others");
+    others.iter_mut().for_each(|other| other.send(GET));
+    client.send(last);
+    very_last.send(GET);
+    std::thread::sleep(Duration::from_millis(20));
+    go.send(()).expect("it waits");
+    client.answer(false).check(200, "");
+    let me = client.stream.local_addr().expect("it is connected");
+    let log = log.lock().expect("nobody panics with it");
+    // Others may have been served since.
+    let last = log.iter().rposition(|peer| *peer == me).expect("it was served");
+    log[..last].iter().filter(|peer| **peer != me).count()
+}
+
+/// Who was answered before, and asks for little, goes before all who are new.
+#[test]
+fn who_is_known_goes_first() {
+    const N: usize = 100;
+    let post = |n: usize| {
+        format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {n}\r\n\r\n{}", "x".repeat(n))
+    };
+    let (small, large) = (post(2_000), post(40_000));
+    let check = |known: &[&str], last: &str, is_first: bool| {
+        let n = n_served_before(known, last, N);
+        let is_right = if is_first { n <= 2 } else { n >= N / 2 };
+        assert!(is_right, "{n} before, {} known", known.len());
+    };
+    check(&[], GET, false);
+    check(&[GET], GET, true);
+    check(&[GET, &small, &small], &small, true);
+    // A long request makes nobody known, neither while it comes nor behind it, until a short one has.
+    check(&[&large], GET, false);
+    check(&[GET], &large, false);
+    check(&[&large, GET], GET, true);
+}
+
+/// Turns end with HTTP: what was upgraded reads on, however much comes.
+#[test]
+fn an_upgraded_connection_reads_on() {
+    let running = Running::start(patient());
+    let mut client = running.connect();
+    client.send("GET /upgrade HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n");
+    client.answer(false).check(101, "");
+    let mut stream = client.stream.try_clone().expect("the system has descriptors");
+    let sent: Vec<u8> = (0..300_000_u32).map(|i| (i / 7) as u8).collect();
+    let of_thread = sent.clone();
+    let sending = std::thread::spawn(move || stream.write_all(&of_thread));
+    let mut back = vec![0; sent.len()];
+    client.stream.read_exact(&mut back).expect("it comes back");
+    sending.join().expect("no panic").expect("it is taken");
+    assert!(back == sent);
 }
