@@ -153,7 +153,7 @@ describe("boomerang", () => {
         await clients.visit(`/boomerang-${type}`, (page) => page.waitForTimeout(300));
       }
       const forms = () => clients.proxy.requests.slice(from).filter(({ path }) => path.startsWith("/boomerang"))
-        .map(({ method, path, body }) => ({ method, form: new URLSearchParams(method === "GET" ? path.split("?")[1] : body) }));
+        .map(({ method, query, body }) => ({ method, form: new URLSearchParams(method === "GET" ? query : body) }));
       const loads = () => forms().filter(({ form }) => form.has("rt.start"));
       await clients.untilSum(before.n + N_VISITS, "client_navigation_seconds_count", phase);
       assert.equal(loads().length, N_VISITS);
