@@ -1,6 +1,6 @@
 // Written by `npm run build`: each script's name, how its path names it, and its integrity.
 pub(crate) const HASHES: [(&str, &str, &str); 3] = [
-    ("lastmile.js", "e01365985c0c76d5", "sha384-tfvn7JT7KywCmAZIByK8stINA5biuXtMOXTOYuiVpzCTXwEw0Ix9nh1H4K96+QK8"),
-    ("lastmile-core.js", "82555875dacac7c1", "sha384-35fROECnooRkTuII7WzW3YlCdV2zsYJNO7zYlDM9+HPf2dguFMxsk7W+GpU1sSQA"),
-    ("aggregatorClient.js", "7b691bef9be55422", "sha384-/T9pK5ZnimVa5HYhidjRpVeb/scz8zwnRoFF8SgaSyQ/01WuXrmwvjuNIkEQLObp"),
+    ("lastmile.js", "96d4191f63fd4695", "sha384-MLAJie5OvcZmpzVp36f34X4cM+lj2U3JQlaZN7zCyckP5KRmUSVs+4Z+5ZJpm+l+"),
+    ("lastmile-core.js", "d6a1b664b863258b", "sha384-OJvPyn2k5L1VB5XDhAxvMIDEHZvhIGbntbM7IC6HY9XigIj/GgGnJ0fV9g0mZ9Xs"),
+    ("aggregatorClient.js", "af0c3b5d1eb6a195", "sha384-uCkvZlOs4jDAFmsStBRdk3saJ+yrPFTyqKbmM8U1RQ9mhheW9AzXyatxchJFNGkn"),
 ];

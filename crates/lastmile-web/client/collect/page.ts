@@ -2,6 +2,7 @@
 
 import type { Instance } from "../instance.js";
 import type { Options } from "../types.js";
+import { onceLoaded } from "./loaded.js";
 
 const navigation = (): PerformanceNavigationTiming | undefined =>
   performance.getEntriesByType("navigation")[0] as PerformanceNavigationTiming | undefined;
@@ -47,11 +48,7 @@ export const timing = (to: Instance): void => {
       to.observe("client_navigation_seconds", { phase }, Math.max(entry[phase] - (entry.activationStart || 0), 0) / 1e3),
     );
   };
-  const soon = (): void => {
-    const timer = setTimeout(observe);
-    to.on("stop", () => clearTimeout(timer));
-  };
-  document.readyState == "complete" ? soon() : to.listen(window, "load", soon);
+  onceLoaded(to, observe);
 };
 
 /** A longer gap between two looks at the clock is sleep. */

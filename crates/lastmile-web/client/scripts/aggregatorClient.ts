@@ -1,6 +1,7 @@
 // For pages that were written for prometheus-user-metrics: what its script measured, and nothing else, as its servers'
 // schemas know nothing else.
 
+import { onceLoaded } from "../collect/loaded.js";
 import type { Instance } from "../instance.js";
 import { install } from "../tag.js";
 
@@ -19,11 +20,7 @@ const timing = (to: Instance): void => {
       if (secs >= 0) to.observe("performance_timing_" + moment, null, secs);
     }
   };
-  const soon = (): void => {
-    const timer = setTimeout(observe);
-    to.on("stop", () => clearTimeout(timer));
-  };
-  document.readyState == "complete" ? soon() : to.listen(self, "load", soon);
+  onceLoaded(to, observe);
 };
 
 install("prometheusAggregator", { timing }, {});

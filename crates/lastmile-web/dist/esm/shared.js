@@ -27,6 +27,15 @@ var errors = (to) => {
   to.listen(self, "unhandledrejection", () => count("rejection"));
 };
 
+// client/collect/loaded.ts
+var onceLoaded = (to, then) => {
+  const soon = () => {
+    const timer = setTimeout(then);
+    to.on("stop", () => clearTimeout(timer));
+  };
+  document.readyState == "complete" ? soon() : to.listen(self, "load", soon);
+};
+
 // client/collect/page.ts
 var navigation = () => performance.getEntriesByType("navigation")[0];
 var isBackground = () => {
@@ -63,11 +72,7 @@ var timing = (to) => {
       (phase) => to.observe("client_navigation_seconds", { phase }, Math.max(entry[phase] - (entry.activationStart || 0), 0) / 1e3)
     );
   };
-  const soon = () => {
-    const timer = setTimeout(observe3);
-    to.on("stop", () => clearTimeout(timer));
-  };
-  document.readyState == "complete" ? soon() : to.listen(window, "load", soon);
+  onceLoaded(to, observe3);
 };
 var GAP_MS_MAX = 3e4;
 var users = (to, { every = 0 }) => {

@@ -32,8 +32,7 @@ export const tag = (attributes = "", src = "/lastmile.js") =>
   `${STUB}<script src="${src}" ${attributes} data-every="1"></script>`; // of two equal attributes the first counts
 
 /** Web pages by their paths, what is in their body; the built scripts are there, too. */
-export const serving = (pages) => (path) => {
-  const [name] = path.split("?");
+export const serving = (pages) => (name) => {
   const script = BUILT.get(name);
   const headers = (type) => ({ "Content-Type": `${type}; charset=utf-8` });
   if (script) return { headers: headers("text/javascript"), body: script };
