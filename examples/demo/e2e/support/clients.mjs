@@ -4,10 +4,10 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 
-import { samples, scrape, startAggregatorOn } from "./aggregator.mjs";
+import { startAggregatorOn } from "./aggregator.mjs";
 import { startBrowser } from "./browser.mjs";
-import { until } from "./processes.mjs";
 import { startProxy } from "./proxy.mjs";
+import { totalsAt } from "./totals.mjs";
 
 /** A file of a package, as it was installed. */
 export const ofPackage = (path) => readFileSync(new URL(`../node_modules/${path}`, import.meta.url), "utf8");
@@ -68,28 +68,11 @@ export const startClients = async (kept, schema, pages, ...args) => {
   const browser = await startBrowser();
   kept.add({ stop: () => browser.close() });
 
-  const all = async () => samples((await scrape(aggregator.metricsUrl)).text);
-  const sum = async (family, labels = "") => {
-    const found = [...(await all())].filter(([series]) => series.split("{")[0] === family && series.includes(labels));
-    return found.reduce((sum, [, value]) => sum + value, 0);
-  };
   return {
     origin: site.origin,
     proxy,
     browser,
-    sum,
-    value: async (series) => (await all()).get(series),
-    /** Waits until the sum over a family, or over those of its series that have this in their labels, is so much. */
-    untilSum: (wanted, family, labels) => {
-      let last;
-      const look = async () => {
-        last = await sum(family, labels);
-        return Math.abs(last - wanted) < 1e-9 * Math.max(1, wanted) || undefined;
-      };
-      return until(`${family} ${labels ?? ""} is ${wanted}`, look).catch((error) => {
-        throw new Error(`${error.message}: it is ${last}`);
-      });
-    },
+    ...totalsAt(() => aggregator.metricsUrl),
     /** The bodies that came to a path with POST. */
     sent: (path) => proxy.requests.filter((r) => r.method === "POST" && r.path === path).map(({ body }) => body),
     /** Opens a page, does something there, and leaves it. */

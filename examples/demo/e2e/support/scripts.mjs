@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { samples, scrape, startAggregatorAt, withSchema } from "./aggregator.mjs";
+import { startAggregatorAt, withSchema } from "./aggregator.mjs";
 import { until } from "./processes.mjs";
 import { startProxy } from "./proxy.mjs";
+import { totalsAt } from "./totals.mjs";
 
 /** As it was built, and is served. */
 export const built = (name) => readFileSync(new URL(`../../../../crates/lastmile-web/dist/${name}`, import.meta.url), "utf8");
@@ -91,21 +92,7 @@ export const startMeasured = async (kept, browser, { pages = { "/": tag() }, ini
   const failed = [];
   let nClicks = 0;
 
-  const all = async () => samples((await scrape(aggregator.metricsUrl)).text);
-  const sum = async (family, labels = "") => {
-    const found = [...(await all())].filter(([series]) => series.split("{")[0] === family && series.includes(labels));
-    return found.reduce((sum, [, value]) => sum + value, 0);
-  };
-  const untilSum = async (wanted, family, labels) => {
-    let last;
-    const look = async () => {
-      last = await sum(family, labels);
-      return Math.abs(last - wanted) < 1e-9 * Math.max(1, wanted) || undefined;
-    };
-    await until(`${family} ${labels ?? ""} is ${wanted}`, look).catch((error) => {
-      throw new Error(`${error.message}: it is ${last}`);
-    });
-  };
+  const { sum, untilSum, value } = totalsAt(() => aggregator.metricsUrl);
   const pushes = () => proxy.requests.filter(({ method, path }) => method === "POST" && path.startsWith("/lm"));
 
   const self = {
@@ -120,7 +107,7 @@ export const startMeasured = async (kept, browser, { pages = { "/": tag() }, ini
     failed,
     sum,
     untilSum,
-    value: async (series) => (await all()).get(series),
+    value,
     pushes,
     /** Waits until so many pushes have come. */
     untilPushes: (n) => until(`${n} pushes came`, () => pushes().length >= n || undefined, { everyMillis: 20 }),
