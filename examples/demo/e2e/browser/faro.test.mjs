@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { clickSlowly, ofPackage, startClients } from "../support/clients.mjs";
+import { clickSlowly, ofPackage, startClients, untilEntry } from "../support/clients.mjs";
 import { keeper } from "../support/processes.mjs";
 
 const SCHEMA = `
@@ -55,7 +55,7 @@ const N_VISITS = 3;
 
 /** Three measurements, two kinds of errors, events alike and different, and a log. */
 const use = async (page) => {
-  await page.waitForTimeout(100);
+  await untilEntry(page, "largest-contentful-paint");
   await clickSlowly(page);
   await page.evaluate(() => {
     const { api } = window.faro;

@@ -4,16 +4,17 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 
-import { clickSlowly, ofPackage, startClients } from "../support/clients.mjs";
+import { clickSlowly, ofPackage, startClients, untilMoved } from "../support/clients.mjs";
 import { keeper, until } from "../support/processes.mjs";
 
 /** As the documentation of the crate has it. */
 const MAPPINGS = readFileSync(new URL("../../../../crates/lastmile/mappings/beacons.toml", import.meta.url), "utf8");
 
-/** Something to paint, something to click, and something that moves without a click. */
+/** Something to paint, something to click, and something that moves without a click once it was painted. */
 const BODY = `<p id="moves">A page with some text in it.</p><button>Click</button>
 <script>
-  setTimeout(() => { document.querySelector("#moves").style.marginTop = "40px"; }, 50);
+  const move = () => { document.querySelector("#moves").style.marginTop = "40px"; };
+  new PerformanceObserver(move).observe({ type: "paint", buffered: true });
 </script>`;
 
 const pages = (to) => ({
@@ -65,9 +66,9 @@ before(async () => {
 });
 after(kept.stop);
 
-/** Time for what is painted and what moves, then a click. */
+/** A click, once the page was painted and has moved. */
 const click = async (page) => {
-  await page.waitForTimeout(200);
+  await untilMoved(page);
   await clickSlowly(page);
 };
 

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 
 import { startOrdinary, startUndriven } from "../support/browser.mjs";
-import { clickSlowly } from "../support/clients.mjs";
+import { clickSlowly, untilEntry, untilMoved } from "../support/clients.mjs";
 import { keeper, until } from "../support/processes.mjs";
 import { startMeasured, tag } from "../support/scripts.mjs";
 
@@ -19,14 +19,15 @@ after(kept.stop);
 const ofPackage = (folder) =>
   readFileSync(new URL(`${folder}/node_modules/web-vitals/dist/web-vitals.iife.js`, import.meta.url), "utf8");
 
-/** Something to paint, something to click, and something that moves without a click; and the library itself, which notes. */
+/** Something to paint, something to click, and something that moves without a click once it was painted; and the library itself, which notes. */
 const BODY = `<p id="moves">A page with some text in it.</p><button>Click</button>
 <script src="/web-vitals.js"></script><script>
   window.told = [];
   for (const name of ["CLS", "INP", "LCP", "FCP", "TTFB"]) {
     webVitals["on" + name](({ name, value, id }) => told.push({ name, value, id, isFirst: !told.some((t) => t.name === name) }));
   }
-  setTimeout(() => { document.querySelector("#moves").style.marginTop = "40px"; }, 50);
+  const move = () => { document.querySelector("#moves").style.marginTop = "40px"; };
+  new PerformanceObserver(move).observe({ type: "paint", buffered: true });
 </script>`;
 
 const start = (options) => startMeasured(kept, ordinary.browser, { context: ordinary.tabs, ...options });
@@ -56,7 +57,7 @@ for (const [what, folder] of VERSIONS) {
     const pages = { "/shop/7": BODY + tag(), "/web-vitals.js": ofPackage(folder), "/other": "Another tab" };
     const it = await start({ pages, init: [idleSoon] });
     const page = await it.open("/shop/7?secret=1#fragment");
-    await page.waitForTimeout(150);
+    await untilMoved(page);
     await clickSlowly(page);
     const other = await it.open("/other");
     await until("the page is hidden", async () => (await page.evaluate(() => document.visibilityState)) === "hidden" || undefined);
@@ -89,6 +90,7 @@ for (const [what, folder] of VERSIONS) {
 test("a page that comes back out of the cache for going back has vitals of its own", async () => {
   const it = await start({ pages: { "/": BODY + tag(), "/web-vitals.js": ofPackage(".."), "/other": "Another page" } });
   const page = await it.open("/");
+  await untilEntry(page, "largest-contentful-paint");
   await page.goto(`${it.origin}/other`);
   await it.goBack(page, "/");
   await it.untilSum(1, "client_page_loads_total", "bfcache");

@@ -12,6 +12,24 @@ import { totalsAt } from "./totals.mjs";
 /** A file of a package, as it was installed. */
 export const ofPackage = (path) => readFileSync(new URL(`../node_modules/${path}`, import.meta.url), "utf8");
 
+/**
+ * Waits until the browser has told the page of an entry of this type, and so whoever else observes it; a page that is left
+ * before it was painted has none.
+ */
+export const untilEntry = (page, type) =>
+  page.evaluate((type) => new Promise((resolve) => {
+    new PerformanceObserver((_, observer) => {
+      observer.disconnect();
+      resolve();
+    }).observe({ type, buffered: true });
+  }), type);
+
+/** Waits until it is known what of the page was painted, and that something in it has moved. */
+export const untilMoved = async (page) => {
+  await untilEntry(page, "largest-contentful-paint");
+  await untilEntry(page, "layout-shift");
+};
+
 /** Clicks the page's button, which takes long enough to be an interaction, and waits until scripts know. */
 export const clickSlowly = async (page) => {
   await page.evaluate(() => {
