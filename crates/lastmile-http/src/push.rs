@@ -10,7 +10,9 @@ use http::HeaderMap;
 use http::header::ORIGIN;
 use http::request::Parts;
 use http_body::Body;
-use lastmile::{Aggregator, DecodeError, Format, Headers, PushReport, Source, Timestamp};
+use lastmile::{
+    Aggregator, DecodeError, Format, Headers, LM1_LINES_MAX, PushReport, Source, Timestamp,
+};
 
 use crate::gate::{Admitted, Gate};
 use crate::inflate::Coding;
@@ -30,9 +32,6 @@ const INLINE_BYTES_MAX: usize = 64 << 10;
 
 /// A body that may be longer than this once it is inflated is inflated there too: it would take some 300 µs.
 const INFLATED_INLINE_MAX: usize = 256 << 10;
-
-/// Most lines of an `lm1` body that decodes at all, as the core has it.
-const LINES_MAX: usize = 16;
 
 /// A listener's rules, and what its pushes go to.
 #[derive(Clone, Copy)]
@@ -268,7 +267,7 @@ impl Plain {
         let n_lines = match &pushed {
             Ok(report) => report.batches() as usize + report.failed_lines().len(),
             Err(_) if format == Format::Lm1 => {
-                body.split(|byte| *byte == b'\n').take(LINES_MAX).count()
+                body.split(|byte| *byte == b'\n').take(LM1_LINES_MAX).count()
             }
             Err(_) => 1,
         };

@@ -44,7 +44,8 @@ pub use exposition::{Escaping, ExpositionFormat, OwnMetrics, Scrape, ScrapeOptio
 pub use handle::{Counter, Gauge, Histogram, Summary};
 pub use limit::Limits;
 pub use push::{
-    DecodeError, DecodeReason, Format, Headers, LineError, PushReport, Refusal, Source,
+    DecodeError, DecodeReason, Format, Headers, LM1_LINES_MAX, LineError, PushReport, Refusal,
+    Source,
 };
 pub use readers::Hold;
 pub use recent::RecentRefusal;

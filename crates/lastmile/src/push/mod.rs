@@ -29,6 +29,7 @@ mod wire;
 
 pub use error::{DecodeError, DecodeReason};
 pub(crate) use explain::explain;
+pub use lm1::LINES_MAX as LM1_LINES_MAX;
 pub(crate) use number::Number;
 pub(crate) use report::Counts;
 pub use report::{LineError, PushReport, Refusal};

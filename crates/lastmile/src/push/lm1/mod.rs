@@ -19,8 +19,8 @@ use crate::store::{Catalog, Text};
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
-/// Most lines of one body: what a client can have unacknowledged, twice over.
-const LINES_MAX: usize = 16;
+/// Most lines of one body of `lm1`: what a client can have unacknowledged, twice over. One with more does not decode.
+pub const LINES_MAX: usize = 16;
 
 /// Largest weight of a batch: a page view in a thousand is the thinnest sample that says anything.
 const WEIGHT_MAX: f64 = 1_000.0;
