@@ -164,7 +164,8 @@ impl PublicOptions {
     }
 
     /// Most WebSockets at once, and most of one client by its address prefix; 503 and 429 beyond, before the upgrade.
-    /// 2,048 and 512 unless this is called: 16 MiB, as a silent one takes less than 8 KiB over TCP.
+    /// 2,048 and 512 unless this is called: 16 MiB, as a silent one takes less than 8 KiB over TCP. Each is a connection
+    /// of whoever serves them, who should have more of those, or WebSockets leave none for requests.
     #[cfg(feature = "ws")]
     #[must_use]
     pub fn sockets(mut self, all: usize, of_client: usize) -> Self {

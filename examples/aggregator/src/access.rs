@@ -63,6 +63,16 @@ impl Access {
         if let (Some(given), Err(error)) = (&self.rate, options.check()) {
             told(given, &error, faults);
         }
+        // What is no number was told before.
+        let told = &mut Faults::default();
+        if let (Some(given), Some(connections)) = (&self.sockets, self.connections(told))
+            && at_least_one(given, told).is_some_and(|sockets| sockets > connections)
+        {
+            let why = format_args!(
+                "there are {connections} connections, and each WebSocket is one; choose fewer, or more connections"
+            );
+            faults.push(&given.place, why);
+        }
     }
 
     /// Who may push.
@@ -110,11 +120,12 @@ impl Access {
                 Err(error) => told(given, &error, faults),
             }
         }
-        let all = self.sockets.as_ref().and_then(|given| at_least_one(given, faults));
-        let of_client =
-            self.sockets_per_client.as_ref().and_then(|given| at_least_one(given, faults));
-        if all.is_some() || of_client.is_some() {
-            let all = all.unwrap_or(SOCKETS);
+        let mut number = |given: &Option<Given>| at_least_one(given.as_ref()?, faults);
+        let (all, of_client) = (number(&self.sockets), number(&self.sockets_per_client));
+        // What is wrong with the connections is told with the limits.
+        if let Some(connections) = self.connections(&mut Faults::default()) {
+            // The other half is for requests, whoever opens WebSockets.
+            let all = all.unwrap_or(connections.div_ceil(2));
             options = options.sockets(all, of_client.unwrap_or(all.div_ceil(4)));
         }
         options
@@ -157,10 +168,10 @@ impl Access {
     /// What a connection of the public side may do, and of the private one.
     pub(crate) fn limits(&self, faults: &mut Faults) -> (ServeLimits, ServeLimits) {
         let (mut public, mut private) = (ServeLimits::public(), ServeLimits::private());
-        let mut number = |given: &Option<Given>| at_least_one(given.as_ref()?, faults);
-        if let Some(most) = number(&self.connections) {
+        if let Some(most) = self.connections(faults) {
             public = public.connections(most).connections_per_prefix(most.div_ceil(4));
         }
+        let mut number = |given: &Option<Given>| at_least_one(given.as_ref()?, faults);
         if let Some(most) = number(&self.connections_per_client) {
             public = public.connections_per_prefix(most);
         }
@@ -169,10 +180,15 @@ impl Access {
         }
         (public, private)
     }
+
+    /// Connections of the public side, WebSockets among them; `None` with a fault.
+    fn connections(&self, faults: &mut Faults) -> Option<usize> {
+        self.connections.as_ref().map_or(Some(CONNECTIONS), |given| at_least_one(given, faults))
+    }
 }
 
-/// WebSockets in all, if only those of one client are given: as many as the library's own default.
-const SOCKETS: usize = 2_048;
+/// Connections of the public side unless there is a setting: as many as the library's own default.
+const CONNECTIONS: usize = 4_096;
 
 /// A number of connections.
 fn at_least_one(given: &Given, faults: &mut Faults) -> Option<usize> {
@@ -204,5 +220,16 @@ fn told(given: &Given, error: &Error, faults: &mut Faults) {
     for fault in error.faults() {
         let why = fault.split_once(": ").map_or(fault, |(_, why)| why);
         faults.push(&given.place, why);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Access, Faults, ServeLimits};
+
+    #[test]
+    fn without_settings_limits_are_the_librarys() {
+        let limits = Access::default().limits(&mut Faults::default());
+        assert_eq!(limits, (ServeLimits::public(), ServeLimits::private()));
     }
 }

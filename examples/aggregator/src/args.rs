@@ -85,7 +85,7 @@ struct Flags {
     #[arg(long, value_name = "SIZE", env = "LASTMILE_BYTES_IN_FLIGHT", hide_env = true)]
     bytes_in_flight: Option<String>,
 
-    /// Have at most this many connections of pages [default: 4096]
+    /// Have at most this many connections of pages, WebSockets among them [default: 4096]
     #[arg(long, value_name = "N", env = "LASTMILE_CONNECTIONS", hide_env = true)]
     connections: Option<String>,
 
@@ -93,11 +93,11 @@ struct Flags {
     #[arg(long, value_name = "N", env = "LASTMILE_CONNECTIONS_PER_CLIENT", hide_env = true)]
     connections_per_client: Option<String>,
 
-    /// Have at most this many WebSockets open [default: 2048]
+    /// Have at most this many WebSockets open [default: half of the connections]
     #[arg(long, value_name = "N", env = "LASTMILE_SOCKETS", hide_env = true)]
     sockets: Option<String>,
 
-    /// And this many from one address; behind a proxy all come from its own [default: a quarter]
+    /// And this many from one address; behind a proxy that is not trusted all come from its own [default: a quarter]
     #[arg(long, value_name = "N", env = "LASTMILE_SOCKETS_PER_CLIENT", hide_env = true)]
     sockets_per_client: Option<String>,
 
@@ -221,7 +221,7 @@ const FILE_HELP: &str = r#"A file for --config, in which every key is optional:
   bytes_in_flight = "32MiB"
   connections = 4096
   connections_per_client = 1024         # a quarter without this; behind a proxy as many
-  sockets = 2048                        # WebSockets, which are connections too
+  sockets = 2048                        # WebSockets, of the connections; half of them without this
   sockets_per_client = 512              # a quarter without this
   private_connections = 256
   private_hosts = ["lastmile", "*.svc.cluster.local"]

@@ -176,6 +176,9 @@ fn sockets_are_capped() {
     for (file, more, third) in [
         ("sockets = 2\nsockets_per_client = 9\n", &[][..], "503"),
         ("sockets = 9\n", &["--sockets-per-client", "2"], "429"),
+        // Half of the connections, and a quarter of that for one client.
+        ("connections = 16\n", &[], "429"),
+        ("connections = 4\nconnections_per_client = 4\nsockets_per_client = 4\n", &[], "503"),
     ] {
         let folder = folder("access-sockets", &[("c.toml", file)]);
         let args = [&ANY_PORT[..], &["--config", "c.toml"], more].concat();

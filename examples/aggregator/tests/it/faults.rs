@@ -305,6 +305,22 @@ fn what_contradicts_itself() {
         &[],
         &["public and private: have the same address, and each needs its own"],
     );
+    let why =
+        "there are 100 connections, and each WebSocket is one; choose fewer, or more connections";
+    check(
+        "sockets",
+        &[("c.toml", "sockets = 101\n")],
+        &["--config=c.toml", "--connections=100"],
+        &[],
+        &[&format!("c.toml:1: field `sockets`: {why}")],
+    );
+    check(
+        "sockets-default",
+        &[],
+        &["--sockets=4097"],
+        &[],
+        &[&format!("--sockets: {}", why.replace("100", "4096"))],
+    );
     let product = "\
 [limits]
 series_per_family = 5
