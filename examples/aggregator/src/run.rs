@@ -41,7 +41,12 @@ async fn serve_both(config: Config) -> Result<(), Failure> {
     let (public_listener, public_at) = listen("public", config.public).await?;
     let (private_listener, private_at) = listen("private", config.private).await?;
     let mut signals = Signals::new().map_err(Failure::Runtime)?;
-    announce(&config, public_at, private_at);
+    let aggregator = config.aggregator.clone();
+    let private_service = Service::private_with(aggregator.clone(), &config.private_options);
+    let private_service = private_service.map_err(Failure::Options)?;
+    let public_service = Service::public_with(aggregator.clone(), &config.public_options);
+    let public_service = public_service.map_err(Failure::Options)?;
+    announce(&config, &public_service, public_at, private_at);
     tracing_subscriber::fmt()
         .with_env_filter(config.log)
         .with_writer(io::stderr)
@@ -49,11 +54,6 @@ async fn serve_both(config: Config) -> Result<(), Failure> {
         .init();
     tracing::info!(%public_at, %private_at, families = config.n_families, "started");
 
-    let aggregator = config.aggregator;
-    let private_service = Service::private_with(aggregator.clone(), &config.private_options);
-    let private_service = private_service.map_err(Failure::Options)?;
-    let public_service = Service::public_with(aggregator.clone(), &config.public_options);
-    let public_service = public_service.map_err(Failure::Options)?;
     if !config.public_options.has_origins() {
         tracing::warn!("pages of any origin may push; list those that may with --origins");
     }
@@ -124,9 +124,18 @@ async fn listen(
     listen.await.map_err(|error| Failure::Listen { side, address, error })
 }
 
+/// What is told of paths of the public side: a line for each kind of sender, with those of its paths that are served.
+const TOLD: [(&str, &[(&str, &str)]); 4] = [
+    ("Pages load", &[("/lm.js", "`lastmile-aggregator scripts` prints its tag")]),
+    ("Pages send to", &[("/lm", "lm1"), ("/record", "prometheus-user-metrics")]),
+    ("Others send to", &[("/metrics", "Prometheus text that adds"), ("/v1/metrics", "OTLP")]),
+    ("Jobs send totals to", &[("/metrics/job/", "as to a Pushgateway")]),
+];
+
 /// Says on standard output where to look. Programs read the two lines that start with `public` and
 /// `private`; the second word of each is a URL.
-fn announce(config: &Config, public: SocketAddr, private: SocketAddr) {
+fn announce(config: &Config, service: &Service, public: SocketAddr, private: SocketAddr) {
+    let is_served = |path: &str| service.paths().any(|served| served == path);
     let from = match config.has_default_schema {
         true if config.has_own_schema => ", the built-in ones among them",
         true => ", all built in",
@@ -135,13 +144,19 @@ fn announce(config: &Config, public: SocketAddr, private: SocketAddr) {
     let mut text = format!(
         "lastmile-aggregator {} with {} metric families{from}\n\
          public  http://{public}\n\
-         private http://{private}/metrics\n\
-         Pages send to http://{public}/lm (lm1) or http://{public}/record (prometheus-user-metrics),\n\
-         Prometheus text that adds to http://{public}/metrics, or OTLP to http://{public}/v1/metrics.\n",
+         private http://{private}/metrics\n",
         env!("CARGO_PKG_VERSION"),
         config.n_families,
     );
-    if config.has_default_schema {
+    for (who, paths) in TOLD {
+        let paths = paths.iter().filter(|(path, _)| is_served(path));
+        let urls = paths.map(|(path, what)| format!("http://{public}{path} ({what})"));
+        let urls = urls.collect::<Vec<_>>().join(" or ");
+        if !urls.is_empty() {
+            text.push_str(&format!("{who} {urls}\n"));
+        }
+    }
+    if config.has_default_schema && is_served("/lm") {
         text.push_str(&format!(
             "Try it: curl -d '{{\"lm\":1,\"m\":{{\"client_page_loads_total;type=navigate\":1}}}}' http://{public}/lm\n"
         ));

@@ -35,10 +35,38 @@ fn nothing_configured_is_the_default_schema() {
     assert_eq!(code, Some(0));
     assert!(said.contains(&format!("\npublic  http://{public}\n")), "{said}");
     assert!(said.contains(&format!("\nprivate http://{private}/metrics\n")), "{said}");
-    assert!(said.contains(&format!("http://{public}/lm (lm1)")), "{said}");
-    assert!(said.contains(&format!("http://{public}/record (prometheus-user-metrics)")), "{said}");
     assert!(said.contains(&format!("'{body}' http://{public}/lm\n")), "{said}");
     assert!(logged.contains(" INFO lastmile_aggregator::run: started "), "{logged}");
+}
+
+#[test]
+fn it_says_where_to_look() {
+    let (load, lm) =
+        ("Pages load P/lm.js (`lastmile-aggregator scripts` prints its tag)", "P/lm (lm1)");
+    let (record, text) =
+        ("P/record (prometheus-user-metrics)", "P/metrics (Prometheus text that adds)");
+    let jobs = "Jobs send totals to P/metrics/job/ (as to a Pushgateway)";
+    let curl =
+        "Try it: curl -d '{\"lm\":1,\"m\":{\"client_page_loads_total;type=navigate\":1}}' P/lm";
+    let pages = |paths: &str| format!("Pages send to {paths}");
+    let others = |paths: &str| format!("Others send to {paths}");
+    let both =
+        [pages(&format!("{lm} or {record}")), others(&format!("{text} or P/v1/metrics (OTLP)"))];
+    let folder = folder("starts-told", &[("own.toml", OWN)]);
+    for (flag, wanted) in [
+        ("--hold=readers", &[load, &both[0], &both[1], jobs, curl][..]),
+        ("--schema=own.toml", &[load, &both[0], &both[1], jobs]),
+        ("--routes=/lm,/metrics", &[&pages(lm), &others(text), curl]),
+        ("--routes=/lm.js,/record,/metrics/job/", &[load, &pages(record), jobs]),
+        ("--routes=/reports", &[]),
+    ] {
+        let args = [&ANY_PORT, &[flag][..]].concat();
+        let aggregator = Aggregator::start(command(&folder, &args, &[]));
+        let public = format!("http://{}", aggregator.public);
+        let (_, said, _) = aggregator.stop();
+        let told: Vec<_> = said.lines().skip(3).map(|line| line.replace(&public, "P")).collect();
+        assert_eq!(told, wanted, "{flag}");
+    }
 }
 
 #[test]
