@@ -81,6 +81,7 @@
 //! | 200 | it decoded, and the request says `Prefer: return=representation` | `{"accepted":15,"refused":{"unknown_family":1}}` |
 //! | 200 | some lines of an `lm1` push decoded and others did not | the same, with `"failed":[{"line":2,"offset":57,"reason":"syntax","detail":"…"}]` |
 //! | 400 | nothing decoded, or the body broke off; nothing was counted | problem |
+//! | 500 | it brought about a panic, which is a mistake of ours: please report it. Some of it may have been counted | problem |
 //! | another | a limit; nothing was counted | problem |
 //!
 //! A *problem* is `application/problem+json` (RFC 9457) with `reason`, and `offset` in bytes where one
@@ -165,6 +166,7 @@
 //! | 1002, 1007 | what came is no WebSocket, or text that is no UTF-8 |
 //! | 1008 | a message is not whole when a peer was asked twice whether it is there, in 30 to 60 s |
 //! | 1003, 1009 | a binary message; one of more than 64 KiB |
+//! | 1011 | a message brought about a panic, which is a mistake of ours |
 //! | 1013 | the bytes in flight leave it no room |
 //!
 //! A silent socket takes less than 8 KiB in `lastmile_hyper::serve` and less than 13 KiB in `axum::serve`, over TCP.
@@ -255,6 +257,7 @@
 
 mod body;
 mod budget;
+mod caught;
 mod clock;
 mod cors;
 mod error;

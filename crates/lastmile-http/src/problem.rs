@@ -124,6 +124,13 @@ impl Problem {
             .with(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// Clients of OTLP take it for final, as they do not take 503; nobody knows a better body to send.
+    /// Source: opentelemetry-proto docs/specification.md, "Retryable Response Codes".
+    pub(crate) fn panicked() -> Self {
+        let detail = "A mistake in this server ended the push, of which some may have been counted. Do not send it again.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "panic", RequestRefusal::Panic, detail)
+    }
+
     #[cfg(feature = "ws")]
     pub(crate) fn no_websocket() -> Self {
         let detail = "This path takes WebSockets only: send Upgrade: websocket, Sec-WebSocket-Version: 13 and a key of 16 bytes.";

@@ -14,6 +14,7 @@ use lastmile::{
     Aggregator, DecodeError, Format, Headers, LM1_LINES_MAX, PushReport, Source, Timestamp,
 };
 
+use crate::caught::caught;
 use crate::gate::{Admitted, Gate};
 use crate::inflate::Coding;
 use crate::intake::Intake;
@@ -72,7 +73,7 @@ impl Door<'_> {
             .then(|| Deflated { coding, bytes_max: Coding::bytes_max(body.len(), caps.inflated) });
         if let Some(small) = deflated.take_if(|deflated| deflated.bytes_max <= INFLATED_INLINE_MAX)
         {
-            body = Intake::Joined(small.inflate(body.bytes())?.into());
+            body = Intake::Joined(caught(|| small.inflate(body.bytes()))?.into());
         }
         // What is decoded here and now is gone before anyone waits: a thread has one of these at a time.
         let inflated = deflated.map_or(0, |deflated| deflated.bytes_max);
@@ -84,7 +85,9 @@ impl Door<'_> {
         let arrival = Arrival { deflated, plain };
         let path = head.uri.path();
         match offload.filter(|_| is_large) {
-            None => arrival.apply(aggregator, &rules.gate, headers, path, labels, body.bytes()),
+            None => caught(|| {
+                arrival.apply(aggregator, &rules.gate, headers, path, labels, body.bytes())
+            }),
             Some(spawn) => {
                 let (aggregator, rules) = (aggregator.clone(), Arc::clone(rules));
                 let (headers, mut body) = (headers.clone(), body.into_joined());
@@ -93,10 +96,12 @@ impl Door<'_> {
                 let work = move || {
                     let gate = &rules.gate;
                     let body = body.bytes();
-                    let report = arrival.apply(&aggregator, gate, &headers, &path, &labels, body);
+                    let report =
+                        caught(|| arrival.apply(&aggregator, gate, &headers, &path, &labels, body));
                     drop(share);
                     report
                 };
+                // It is lost if it never began, as where a runtime ends.
                 offload::run(spawn, work).await.unwrap_or_else(|| Err(Problem::busy()))
             }
         }
@@ -147,8 +152,10 @@ impl Door<'_> {
         }
         let plain = Plain { format, admitted, tells_ids: false, now };
         let (gate, path) = (&rules.gate, head.uri.path());
-        let pushed = plain.apply(aggregator, gate, headers, path, labels, query.as_bytes());
-        pushed.map_err(|error| Problem::undecodable(&error))
+        caught(|| {
+            let pushed = plain.apply(aggregator, gate, headers, path, labels, query.as_bytes());
+            pushed.map_err(|error| Problem::undecodable(&error))
+        })
     }
 }
 

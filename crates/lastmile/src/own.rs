@@ -52,7 +52,7 @@ pub(crate) fn families() -> Vec<Family> {
             .help("Samples that were refused, each alone, by reason.")
             .label(Label::closed_exactly("reason", Refusal::ALL.map(Refusal::as_str))),
         Family::counter("lastmile_requests_refused_total")
-            .help("Requests that were refused before their body was decoded, by reason.")
+            .help("Requests that were refused before their body was decoded, or given up, by reason.")
             .label(Label::closed_exactly("reason", RequestRefusal::ALL.map(RequestRefusal::as_str))),
         Family::gauge("lastmile_connections")
             .help("Connections that are there, by listener.")

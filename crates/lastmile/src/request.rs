@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Why a server in front of the aggregator refused a request before its body was decoded. Exposed as
+/// Why a server in front of the aggregator refused a request before its body was decoded, or gave it up. Exposed as
 /// `lastmile_requests_refused_total{reason="…"}`, so that whoever runs it sees what is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -31,10 +31,12 @@ pub enum RequestRefusal {
     Query,
     /// The request is to become a WebSocket and does not say so in the way of RFC 6455.
     Upgrade,
+    /// Its body brought about a panic, which is a mistake in the server. It may be counted in part.
+    Panic,
 }
 
 impl RequestRefusal {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Path,
         Self::Method,
         Self::Host,
@@ -48,6 +50,7 @@ impl RequestRefusal {
         Self::Broken,
         Self::Query,
         Self::Upgrade,
+        Self::Panic,
     ];
 
     /// The value of the label `reason`.
@@ -67,6 +70,7 @@ impl RequestRefusal {
             Self::Broken => "broken",
             Self::Query => "query",
             Self::Upgrade => "upgrade",
+            Self::Panic => "panic",
         }
     }
 }

@@ -8,6 +8,7 @@ use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 use super::frames::{Event, Frames, put};
 use crate::budget::{Budget, Share};
+use crate::caught::caught;
 use crate::gate::Admitted;
 use crate::json::Object;
 use crate::options::PublicRules;
@@ -172,9 +173,16 @@ impl Session {
             Ok(()) => {
                 let plain =
                     Plain { format: Format::Lm1, admitted: *admitted, tells_ids: true, now };
+                let (gate, labels) = (&rules.gate, &Labels::default());
                 let pushed =
-                    plain.apply(aggregator, &rules.gate, headers, "", &Labels::default(), text);
-                answer(text, &pushed)
+                    caught(|| Ok(plain.apply(aggregator, gate, headers, "", labels, text)));
+                match pushed {
+                    Ok(pushed) => answer(text, &pushed),
+                    Err(problem) => {
+                        problem.why().into_iter().for_each(|why| aggregator.refuse_request(why));
+                        return self.deafen(CloseCode::Error, &mut &[][..]);
+                    }
+                }
             }
         };
         put(&mut self.out, OpCode::Data(Data::Text), answer.finish().as_bytes());
@@ -252,5 +260,40 @@ fn answer(text: &[u8], pushed: &Result<PushReport, DecodeError>) -> Object {
             let failed = [report::failed(line, *error)];
             Object::new().strings("ack", [].into_iter()).array("failed", failed.into_iter())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Clock;
+    use crate::caught::tests::{aggregator, value, where_pushes_panic};
+    use crate::gate::Client;
+
+    #[test]
+    fn a_panic_closes_the_socket_and_is_counted() {
+        let text = r#"{"lm":1,"m":{"loads_total":1}}"#;
+        // Masked by 0, as a client may.
+        let frame = [&[0x81, 0x80 | text.len() as u8, 0, 0, 0, 0], text.as_bytes()].concat();
+        let agg = aggregator();
+        let session = || {
+            let client = Client { addr: None, by_proxy: false };
+            let (admitted, rules) = (Admitted { client, key: None }, PublicRules::default());
+            Session::new(agg.clone(), Arc::new(rules), admitted, HeaderMap::new())
+        };
+        let (mut panics, twice) = (session(), frame.repeat(2));
+        let panics = where_pushes_panic(move || {
+            panics.receive(&twice, Clock::new().now());
+            panics
+        });
+        let close = [0x88, 2, (1011 >> 8) as u8, (1011 & 0xff) as u8];
+        assert_eq!((panics.out(), panics.is_open()), (&close[..], false), "no second is read");
+        let count = "lastmile_requests_refused_total{reason=\"panic\"}";
+        assert_eq!((value(&agg, count), value(&agg, "loads_total")), ("1".into(), "0".into()));
+
+        let mut next = session();
+        next.receive(&frame, Clock::new().now());
+        assert_eq!(next.out(), [&[0x81, 10][..], br#"{"ack":[]}"#].concat());
+        assert_eq!(value(&agg, "loads_total"), "1");
     }
 }
