@@ -68,16 +68,16 @@ describe("a page that comes back", { concurrency: 6 }, () => {
   test("out of the cache for going back is a page view of its own", async () => {
     const it = await startMeasured(kept, browser, { pages: PAGES });
     const page = await it.openSent("/seldom");
-    for (let i = 1; i <= 3; i++) {
+    for (let i = 0; i < 3; i++) {
       await it.click(page, 2);
       await page.goto(`${it.origin}/next`);
       await it.untilClicks();
       await it.goBack(page, "/seldom");
-      // A machine that is too busy does not keep it, and loads it again.
-      await it.untilSum(1 + i, "client_page_loads_total");
       await it.click(page, 2);
     }
     await it.check();
+    // A machine that is too busy does not keep it, and loads it again.
+    await it.untilSum(4, "client_page_loads_total");
     assert.equal(await it.sum("client_page_loads_total", "navigate"), 1);
     assert.ok((await it.sum("client_page_loads_total", "bfcache")) >= 1);
   });

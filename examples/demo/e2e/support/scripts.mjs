@@ -139,10 +139,10 @@ export const startMeasured = async (kept, browser, { pages = { "/": tag() }, ini
         for (let i = 0; i < n; i++) window.lastmile("increment", "clicks_total", { of });
       }, [n, of]);
     },
-    /** Goes back to a page of ours, and waits until it can be asked something. */
+    /** Goes back to a page of ours, and waits until it has loaded, if the browser did not keep it. */
     goBack: async (page, path) => {
       await page.evaluate(() => history.back()).catch(() => {});
-      const where = () => page.evaluate(() => location.pathname).catch(() => undefined);
+      const where = () => page.evaluate(() => document.readyState === "complete" && location.pathname).catch(() => undefined);
       await until(`it is back at ${path}`, async () => ((await where()) === path ? true : undefined), { everyMillis: 50 });
     },
     nClicks: () => nClicks,
