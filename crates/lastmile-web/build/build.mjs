@@ -37,6 +37,8 @@ const common = {
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
+// Almost every function runs as a page loads. Told so, V8 compiles them beside the main thread and not on it.
+// Source: chromestatus.com, "Explicit compile hints with magic comments", Chrome 136.
 const SCRIPTS = { "lastmile.js": withVitals, "lastmile-core.js": ours, "aggregatorClient.js": ours };
 for (const [name, notice] of Object.entries(SCRIPTS)) {
   await build({
@@ -45,7 +47,7 @@ for (const [name, notice] of Object.entries(SCRIPTS)) {
     outfile: join(out, name),
     format: "iife",
     minify: true,
-    banner: { js: `/*! ${notice} */` },
+    banner: { js: `//# allFunctionsCalledOnLoad\n/*! ${notice} */` },
   });
 }
 

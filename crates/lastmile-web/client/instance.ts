@@ -59,7 +59,7 @@ const create = (): Instance => {
   let callbacks: [Event, () => void][] = [];
   let due = 0;
   let startPath = "";
-  let startPage = "";
+  let startPage: string | undefined; // by name; else by path
   let named: string | undefined;
   const collectors: Collector[] = [];
   const names: string[] = []; // of those that entries bring
@@ -95,7 +95,7 @@ const create = (): Instance => {
 
   const navigated = (): void => {
     startPath = path();
-    startPage = named || template(startPath);
+    startPage = named;
   };
 
   const leave = (): void => {
@@ -186,7 +186,7 @@ const create = (): Instance => {
       to.addEventListener(type, then as EventListener, capture);
       instance.on("stop", () => to.removeEventListener(type, then as EventListener, capture));
     },
-    startPage: () => startPage,
+    startPage: () => startPage ?? template(startPath),
   };
   return instance;
 };

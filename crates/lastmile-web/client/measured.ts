@@ -17,9 +17,9 @@ const CHARS_MAX = 1_000;
 
 export const nothing = (): Measured => ({ sums: new Map(), counts: new Map(), bytes: 0 });
 
-// `%`, `;` and `=` are what keys are made of.
+// `%`, `;` and `=` are what keys are made of. To compile an expression for them would be felt as a page loads.
 const escaped = (text: unknown): string =>
-  String(text).slice(0, CHARS_MAX).replace(/[%;=]/g, (char) => "%" + char.charCodeAt(0).toString(16));
+  String(text).slice(0, CHARS_MAX).split("%").join("%25").split(";").join("%3b").split("=").join("%3d");
 
 /** The name of a series in `lm1`, with its labels in order, which the server reads fastest. */
 export const seriesKey = (name: string, labels?: Labels | null): string => {
@@ -59,9 +59,17 @@ const observations = (seen: Map<number, number>): string => {
   return written.join();
 };
 
-// 96 bits, in 16 characters that need no escaping.
-const randomId = (): string =>
-  btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(12)))).replace(/\+/g, "-").replace(/\//g, "_");
+/** Of an id: 96 bits, in characters that need no escaping. */
+const ID_CHARS = 16;
+
+let drawn = ""; // for 16 ids, as to draw costs as much as to write a line
+
+const randomId = (): string => {
+  drawn ||= btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(192)))).replace(/\+/g, "-").replace(/\//g, "_");
+  const id = drawn.slice(0, ID_CHARS);
+  drawn = drawn.slice(ID_CHARS);
+  return id;
+};
 
 /** A batch: one line of `lm1` under an id of its own, which never changes. */
 export const line = (measured: Measured, weight: number): string => {

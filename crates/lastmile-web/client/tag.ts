@@ -16,6 +16,15 @@ interface Stub {
 
 const numberOf = (text?: string): number | undefined => Number(text) || undefined;
 
+const words = (text: string): string[] => text.trim().split(/\s+/);
+
+/** Where a script of ours is served from. */
+const rootOf = (src: string): string => {
+  const path = src.split("#")[0]!.split("?")[0]!;
+  const folder = path.slice(0, path.lastIndexOf("/"));
+  return folder.endsWith("/static") ? folder.slice(0, -7) : folder;
+};
+
 /**
  * Measures by what the tag says, `data-url="/lm https://backup.example/lm"` and the other options likewise, and takes
  * over `window[name]`.
@@ -31,14 +40,14 @@ export const install = (defaultName: string, collectors: Record<string, Collecto
   const has = (option: string): boolean => option in data && data[option] != "false";
   const options: Options = {
     // Beside the script, where nothing else is said.
-    url: data.url ? data.url.split(/\s+/) : (root ?? (script ? script.src : "").replace(/(\/static)?\/[^/?#]*([?#].*)?$/, "")) + "/lm",
+    url: data.url ? words(data.url) : (root ?? rootOf(script ? script.src : "")) + "/lm",
     every: numberOf(data.every) || stub?.everySecs,
     oneIn: numberOf(data.oneIn),
     page: data.page,
     manual: has("manual"),
     gpc: data.gpc != "false",
     softNavigations: has("softNavigations"),
-    skip: (data.skip || "").split(/\s+/) as Skipped[],
+    skip: (data.skip ? words(data.skip) : []) as Skipped[],
   };
   const all: Record<string, Call> = { ...(it as object), ...calls };
   const call = (what: string, ...args: never[]): unknown =>

@@ -1,6 +1,6 @@
 // Written by `npm run build`: each script's name, how its path names it, and its integrity.
 pub(crate) const HASHES: [(&str, &str, &str); 3] = [
-    ("lastmile.js", "96d4191f63fd4695", "sha384-MLAJie5OvcZmpzVp36f34X4cM+lj2U3JQlaZN7zCyckP5KRmUSVs+4Z+5ZJpm+l+"),
-    ("lastmile-core.js", "d6a1b664b863258b", "sha384-OJvPyn2k5L1VB5XDhAxvMIDEHZvhIGbntbM7IC6HY9XigIj/GgGnJ0fV9g0mZ9Xs"),
-    ("aggregatorClient.js", "af0c3b5d1eb6a195", "sha384-uCkvZlOs4jDAFmsStBRdk3saJ+yrPFTyqKbmM8U1RQ9mhheW9AzXyatxchJFNGkn"),
+    ("lastmile.js", "d14c6139dadba3e4", "sha384-KLxSF+MBlHZ8hFALwW6j/6eqNWppZ3ylBZxdheZnW9OjXZhmb4a1DEOBFbF+iEjV"),
+    ("lastmile-core.js", "cee376325721dea9", "sha384-zR0W0Xv0yphGg7pGxbKJmiMYOU2R6CP1NeN3X77yR+u1PeAQDk2fZqmSBRwLsaXa"),
+    ("aggregatorClient.js", "c72db8179ad7077b", "sha384-jI/Y8zcApUKWLEWvAFzyJUN5fkBIqUZ/JgkxU5gXxZbIsagNAp92KDF+iv4JMyFp"),
 ];

@@ -107,7 +107,7 @@ var collectors = () => ({
 var COUNT_MAX = 1e4;
 var CHARS_MAX = 1e3;
 var nothing = () => ({ sums: /* @__PURE__ */ new Map(), counts: /* @__PURE__ */ new Map(), bytes: 0 });
-var escaped = (text) => String(text).slice(0, CHARS_MAX).replace(/[%;=]/g, (char) => "%" + char.charCodeAt(0).toString(16));
+var escaped = (text) => String(text).slice(0, CHARS_MAX).split("%").join("%25").split(";").join("%3b").split("=").join("%3d");
 var seriesKey = (name, labels) => {
   const given = labels || {};
   return [escaped(name), ...Object.keys(given).sort().map((label) => escaped(label) + "=" + escaped(given[label]))].join(";");
@@ -139,7 +139,14 @@ var observations = (seen) => {
   });
   return written.join();
 };
-var randomId = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(12)))).replace(/\+/g, "-").replace(/\//g, "_");
+var ID_CHARS = 16;
+var drawn = "";
+var randomId = () => {
+  drawn || (drawn = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(192)))).replace(/\+/g, "-").replace(/\//g, "_"));
+  const id = drawn.slice(0, ID_CHARS);
+  drawn = drawn.slice(ID_CHARS);
+  return id;
+};
 var line = (measured, weight) => {
   const members = [];
   measured.sums.forEach((sum, key) => members.push(JSON.stringify(key) + ":" + Number(sum.toPrecision(15))));
@@ -389,7 +396,7 @@ var create = () => {
   let callbacks = [];
   let due = 0;
   let startPath = "";
-  let startPage = "";
+  let startPage;
   let named;
   const collectors2 = [];
   const names = [];
@@ -416,7 +423,7 @@ var create = () => {
   const path = () => typeof location == "object" ? location.pathname : "";
   const navigated = () => {
     startPath = path();
-    startPage = named || template(startPath);
+    startPage = named;
   };
   const leave = () => {
     emit("leave");
@@ -500,7 +507,7 @@ var create = () => {
       to.addEventListener(type, then, capture);
       instance.on("stop", () => to.removeEventListener(type, then, capture));
     },
-    startPage: () => startPage
+    startPage: () => startPage ?? template(startPath)
   };
   return instance;
 };
