@@ -16,8 +16,6 @@ interface Stub {
 
 const numberOf = (text?: string): number | undefined => Number(text) || undefined;
 
-const words = (text: string): string[] => text.trim().split(/\s+/);
-
 /** Where a script of ours is served from. */
 const rootOf = (src: string): string => {
   const path = src.split("#")[0]!.split("?")[0]!;
@@ -40,18 +38,24 @@ export const install = (defaultName: string, collectors: Record<string, Collecto
   const has = (option: string): boolean => option in data && data[option] != "false";
   const options: Options = {
     // Beside the script, where nothing else is said.
-    url: data.url ? words(data.url) : (root ?? rootOf(script ? script.src : "")) + "/lm",
+    url: data.url?.match(/\S+/g) || (root ?? rootOf(script ? script.src : "")) + "/lm",
     every: numberOf(data.every) || stub?.everySecs,
     oneIn: numberOf(data.oneIn),
     page: data.page,
     manual: has("manual"),
     gpc: data.gpc != "false",
     softNavigations: has("softNavigations"),
-    skip: (data.skip ? words(data.skip) : []) as Skipped[],
+    skip: (data.skip?.match(/\S+/g) || []) as Skipped[],
   };
   const all: Record<string, Call> = { ...(it as object), ...calls };
-  const call = (what: string, ...args: never[]): unknown =>
-    all[what] ? all[what](...args) : console.warn("lastmile: there is no", what);
+  // A wrong call is told, and harms neither the page nor the calls after it.
+  const call = (what: string, ...args: never[]): unknown => {
+    try {
+      return all[what]!(...args);
+    } catch (error) {
+      return console.warn("lastmile: cannot", what, error);
+    }
+  };
   it.begin(options, collectors);
   home[name] = call as unknown as Stub & Call;
   Array.from(stub?.q || []).forEach((args) => call(...(Array.from(args) as unknown as [string])));
