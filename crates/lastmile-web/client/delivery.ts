@@ -157,13 +157,15 @@ export const delivery = (urls: string[], everyMs: number, weight: number, measur
     });
     if (!isLast) sending++;
     // A second URL gets only what the first surely has not.
-    const by = urls.length > 1 && !isLast ? handWatched : hand;
-    by(address(to), bodyOf(batch), isLast, () => mayBeThere(batch, at, to)).then((outcome) => {
+    const by = urls.length > 1 && !isLast && typeof XMLHttpRequest == "function" ? handWatched : hand;
+    const ended = (outcome?: Outcome): void => {
       flying -= bytes;
       batch.forEach((line) => line.copies--);
       if (!isLast) sending--;
       if (outcome) settle(batch, to, outcome);
-    });
+    };
+    // To what is no address nothing can be sent.
+    by(address(to), bodyOf(batch), isLast, () => mayBeThere(batch, at, to)).then(ended, () => ended({ status: 0, isUnsent: true }));
   };
 
   const settle = (batch: Line[], to: number, { status, isJson, isUnsent, retryAfter }: Outcome): void => {

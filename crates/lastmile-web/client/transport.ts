@@ -24,11 +24,11 @@ const canOutlive = (): boolean => typeof Request == "function" && "keepalive" in
  * By `fetch`, which outlives the page, or as a beacon where it does not. `undefined`: nobody will tell. `onUpload` is
  * called once somebody may have it.
  */
-export const hand = (url: string, body: string, isLast: boolean, onUpload: () => void): Promise<Outcome | undefined> => {
-  const beacon = (): Promise<Outcome | undefined> => {
+export const hand = async (url: string, body: string, isLast: boolean, onUpload: () => void): Promise<Outcome | undefined> => {
+  const beacon = (): Outcome | undefined => {
     const isTaken = isLast && navigator.sendBeacon && navigator.sendBeacon(url, body);
     if (isTaken) onUpload();
-    return Promise.resolve(isTaken ? undefined : { status: 0, isUnsent: true });
+    return isTaken ? undefined : { status: 0, isUnsent: true };
   };
   if (isLast && !canOutlive()) return beacon();
   try {
@@ -58,6 +58,8 @@ export const hand = (url: string, body: string, isLast: boolean, onUpload: () =>
 export const handWatched = (url: string, body: string, _: boolean, onUpload: () => void): Promise<Outcome> =>
   new Promise((resolve) => {
     const request = new XMLHttpRequest();
+    // Against the base that the browser takes, which a frame without an address of its own has from its parent.
+    const asked = new Request(url).url;
     let isUnsent = true;
     const uploaded = ({ loaded }: { loaded: number }): void => {
       if (loaded) onUpload(), (isUnsent = false);
@@ -67,8 +69,7 @@ export const handWatched = (url: string, body: string, _: boolean, onUpload: () 
       const { status, responseURL } = request;
       const header = (name: string): string | null => (status ? request.getResponseHeader(name) : null);
       if (status) uploaded({ loaded: 1 });
-      const isElsewhere = responseURL != new URL(url, location.href).href;
-      resolve({ status: trusted(status, isElsewhere), isUnsent, isJson: isJson(header("content-type")), retryAfter: header("retry-after") });
+      resolve({ status: trusted(status, responseURL != asked), isUnsent, isJson: isJson(header("content-type")), retryAfter: header("retry-after") });
     };
     request.open("POST", url);
     request.setRequestHeader("Content-Type", "text/plain;charset=UTF-8");

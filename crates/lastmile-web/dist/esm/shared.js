@@ -159,11 +159,11 @@ var TIMEOUT_MS = 3e4;
 var isJson = (type) => /json/.test(type || "");
 var trusted = (status, isElsewhere) => isElsewhere && status >= 400 ? 0 : status;
 var canOutlive = () => typeof Request == "function" && "keepalive" in Request.prototype;
-var hand = (url, body, isLast, onUpload) => {
+var hand = async (url, body, isLast, onUpload) => {
   const beacon = () => {
     const isTaken = isLast && navigator.sendBeacon && navigator.sendBeacon(url, body);
     if (isTaken) onUpload();
-    return Promise.resolve(isTaken ? void 0 : { status: 0, isUnsent: true });
+    return isTaken ? void 0 : { status: 0, isUnsent: true };
   };
   if (isLast && !canOutlive()) return beacon();
   try {
@@ -187,6 +187,7 @@ var hand = (url, body, isLast, onUpload) => {
 };
 var handWatched = (url, body, _, onUpload) => new Promise((resolve) => {
   const request = new XMLHttpRequest();
+  const asked = new Request(url).url;
   let isUnsent = true;
   const uploaded = ({ loaded }) => {
     if (loaded) onUpload(), isUnsent = false;
@@ -196,8 +197,7 @@ var handWatched = (url, body, _, onUpload) => new Promise((resolve) => {
     const { status, responseURL } = request;
     const header = (name) => status ? request.getResponseHeader(name) : null;
     if (status) uploaded({ loaded: 1 });
-    const isElsewhere = responseURL != new URL(url, location.href).href;
-    resolve({ status: trusted(status, isElsewhere), isUnsent, isJson: isJson(header("content-type")), retryAfter: header("retry-after") });
+    resolve({ status: trusted(status, responseURL != asked), isUnsent, isJson: isJson(header("content-type")), retryAfter: header("retry-after") });
   };
   request.open("POST", url);
   request.setRequestHeader("Content-Type", "text/plain;charset=UTF-8");
@@ -280,13 +280,14 @@ var delivery = (urls, everyMs, weight, measured) => {
       line2.isLast || (line2.isLast = isLast);
     });
     if (!isLast) sending++;
-    const by = urls.length > 1 && !isLast ? handWatched : hand;
-    by(address(to), bodyOf(batch), isLast, () => mayBeThere(batch, at, to)).then((outcome) => {
+    const by = urls.length > 1 && !isLast && typeof XMLHttpRequest == "function" ? handWatched : hand;
+    const ended = (outcome) => {
       flying -= bytes;
       batch.forEach((line2) => line2.copies--);
       if (!isLast) sending--;
       if (outcome) settle(batch, to, outcome);
-    });
+    };
+    by(address(to), bodyOf(batch), isLast, () => mayBeThere(batch, at, to)).then(ended, () => ended({ status: 0, isUnsent: true }));
   };
   const settle = (batch, to, { status, isJson: isJson2, isUnsent, retryAfter }) => {
     const isRefused = REFUSALS.includes(status);

@@ -93,8 +93,20 @@ export const world = (rng, urls, { hasKeepalive = true, hasFetchLater = true } =
     }
   }
 
+  /** Its address is found against the page's, as those of requests are. */
+  class PageRequest {
+    constructor(url) {
+      this.url = new URL(url, PAGE).href;
+    }
+  }
+
+  class KeptRequest extends PageRequest {
+    get keepalive() {
+      return true;
+    }
+  }
+
   const globals = {
-    location: { href: PAGE },
     performance: { now: () => pageMs },
     Date: { now: () => wallMs, parse: Date.parse },
     Math: Object.assign(Object.create(Math), { random: rng.next }),
@@ -110,7 +122,7 @@ export const world = (rng, urls, { hasKeepalive = true, hasFetchLater = true } =
         return true;
       },
     },
-    Request: hasKeepalive ? Request : class {},
+    Request: hasKeepalive ? KeptRequest : PageRequest,
     AbortSignal: { timeout: (ms) => ({ untilMs: realMs + ms }) },
     fetch: (url, { body, signal, credentials, keepalive }) => {
       assert.equal(credentials, "omit");
