@@ -27,8 +27,8 @@ export interface Instance {
    * what was stopped.
    */
   begin(options: Options, collectors: Record<string, Collector>, isAgain?: boolean): void;
-  /** Calls it now if measuring has started, and whenever else it starts. */
-  run(collector: Collector): void;
+  /** Calls it now if measuring has started, and whenever else it starts. Of a name the first counts. */
+  run(collector: Collector, name?: string): void;
   /** Calls back until it is stopped. */
   on(event: Event, then: () => void): void;
   /** Listens until it is stopped. */
@@ -45,7 +45,9 @@ const HELD_BYTES_MAX = 28_000;
 const VALUE_MAX = 1e290;
 
 /** Whether there is anything to measure, which there is not where pages are rendered for browsers. */
-const isBrowser = (): boolean => typeof document == "object" || typeof WorkerGlobalScope == "function";
+const isBrowser = (): boolean =>
+  // Some servers call themselves workers, but have no address.
+  typeof document == "object" || (typeof WorkerGlobalScope == "function" && typeof location == "object");
 
 const isHidden = (): boolean => typeof document == "object" && document.visibilityState == "hidden";
 
@@ -62,7 +64,7 @@ const create = (): Instance => {
   let startPage: string | undefined; // by name; else by path
   let named: string | undefined;
   const collectors: Collector[] = [];
-  const names: string[] = []; // of those that entries bring
+  const names: string[] = []; // of those that are there once
 
   /** Where to count, if anywhere. */
   const measured = (): Measured | undefined => {
@@ -71,10 +73,12 @@ const create = (): Instance => {
     return sending ? sending.measured() : held.bytes < HELD_BYTES_MAX ? held : undefined;
   };
 
-  const count = (name: string, value: number, then: (to: Measured) => void): void => {
+  const count = (add: typeof increment, name: string, labels: Labels | null | undefined, value: number): void => {
     if (typeof value != "number" || !(value >= 0 && value < VALUE_MAX)) return console.warn("lastmile: not a number from 0:", name, value);
+    // First, since what makes a label's text may itself count, or send.
+    const key = seriesKey(name, labels);
     const to = measured();
-    if (to) then(to);
+    if (to) add(to, key, value);
   };
 
   const emit = (event: Event): void => callbacks.forEach(([wanted, then]) => wanted == event && then());
@@ -140,13 +144,14 @@ const create = (): Instance => {
   };
 
   const instance: Instance = {
-    increment: (name, labels, by = 1) => count(name, by, (to) => increment(to, seriesKey(name, labels), by)),
-    observe: (name, labels, value) => count(name, value, (to) => observe(to, seriesKey(name, labels), value)),
+    increment: (name, labels, by = 1) => count(increment, name, labels, by),
+    observe: (name, labels, value) => count(observe, name, labels, value),
     flush: () => {
       emit("beat");
       sending?.flush();
     },
     page: (name) => {
+      if (!name) return; // as a router may not know it
       named = template(name);
       if (path() == startPath) startPage = named;
     },
@@ -171,13 +176,13 @@ const create = (): Instance => {
       }
       const { manual, skip = [] } = options!;
       Object.keys(more).forEach((name) => {
-        if (names.includes(name) || skip.includes(name as Skipped)) return;
-        names.push(name);
-        instance.run(more[name]!);
+        if (!skip.includes(name as Skipped)) instance.run(more[name]!, name);
       });
       if ((isFirst || isAgain) && !manual) start();
     },
-    run: (collector) => {
+    run: (collector, name = "") => {
+      if (isUnwanted || (name && names.includes(name))) return;
+      names.push(name);
       collectors.push(collector);
       if (isOn) collector(instance, options!);
     },

@@ -1,6 +1,6 @@
 // Written by `npm run build`: each script's name, how its path names it, and its integrity.
 pub(crate) const HASHES: [(&str, &str, &str); 3] = [
-    ("lastmile.js", "d79b134ee73385c5", "sha384-o2lZkHSZFW8ibQSrVoJjfLJOpyRCxVKrCwaqlCHpp9YVO5sOnCqyjyO9WAp9Og7X"),
-    ("lastmile-core.js", "1e8fdebdd4e39e42", "sha384-VRJkMiED+HlMK77Um4loHYKm3R9txDgF+5TkfCeSMQgmbPtFIE7ZejW+4dpBs9/f"),
-    ("aggregatorClient.js", "371e9a32ffd57c27", "sha384-HkQG3HS7mdVGuVzuK7WbKG4AEwh1GYXaTDWgT+sfLpmv3H59NKapHiXwUekizUyW"),
+    ("lastmile.js", "539ed88fa51be2ee", "sha384-XexouQFL8POLojEpfCeEIWgPlVRSJ0GSI+JQMRBWWznfkx5W9U8WH9KnfLnGrERl"),
+    ("lastmile-core.js", "29e0f5fb7df79962", "sha384-HlrSdKbpr+r+OujaQX1U8f3/7AZdHZlx9lnqL384gAANLb4vlkQYZAOc6JBog+He"),
+    ("aggregatorClient.js", "d171e9ce6f315961", "sha384-3AQfAsl2p6mT/fBEiB09Iy+3GuEjz2CAcJdQlGM5ZvpGr1uKV1aF4IKcQ0Wdgu79"),
 ];

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { load } from "./support/load.mjs";
+import { settled } from "./support/world.mjs";
 
 /** A page that nobody has started to measure, and what is said on its console. */
 const waiting = () => {
@@ -31,6 +32,65 @@ test("what is no number from 0 is said to be none, and is not counted", () => {
   check(2n, false);
 });
 
+/** A page that may be measured, and the members of each line that was taken from it. */
+const measuring = () => {
+  const sent = [];
+  const globals = {
+    globalThis: {},
+    document: { visibilityState: "visible" },
+    self: { addEventListener() {}, removeEventListener() {} },
+    location: { pathname: "/" },
+    navigator: { onLine: true },
+    setInterval() {},
+    clearInterval() {},
+    fetch: (_, { body }) => {
+      sent.push(...body.split("\n").map((line) => JSON.parse(line).m));
+      return Promise.resolve({ status: 204, redirected: false, headers: { get: () => null } });
+    },
+  };
+  const instance = load(["instance"], globals).shared();
+  return { instance, sent };
+};
+
+test("what sends while it is being counted is counted all the same", async () => {
+  const { instance, sent } = measuring();
+  instance.begin({}, {});
+  instance.increment("before_total");
+  const toString = () => {
+    instance.flush();
+    return "x";
+  };
+  instance.increment("a_total", { of: { toString } });
+  await settled();
+  instance.flush();
+  assert.deepEqual(sent, [{ before_total: 1 }, { "a_total;of=x": 1 }]);
+});
+
+test("a page that a router has no name for keeps the one that it has", () => {
+  const { instance } = measuring();
+  instance.page("/users/:id");
+  for (const name of [undefined, null, ""]) instance.page(name);
+  instance.begin({}, {});
+  assert.equal(instance.startPage(), "/users/:id");
+});
+
+test("what is there once is, whoever brings it and however often", () => {
+  const { instance } = measuring();
+  const calls = { named: 0, nameless: 0 };
+  const bring = () => {
+    instance.run(() => calls.named++, "ping cdn /");
+    instance.run(() => calls.nameless++);
+  };
+  bring();
+  instance.begin({}, { "ping cdn /": () => assert.fail("there is one") });
+  assert.deepEqual(calls, { named: 1, nameless: 1 });
+  bring();
+  assert.deepEqual(calls, { named: 1, nameless: 2 });
+  instance.stop();
+  instance.start();
+  assert.deepEqual(calls, { named: 2, nameless: 4 });
+});
+
 test("there is one on a page", () => {
   const home = {};
   const first = load(["instance"], { globalThis: home, document: {} }).shared();
@@ -38,13 +98,19 @@ test("there is one on a page", () => {
 });
 
 test("where there is no page, as on a server that renders it, nothing happens", () => {
-  const home = {};
-  const { shared } = load(["instance"], { globalThis: home, document: undefined, WorkerGlobalScope: undefined });
-  const instance = shared();
-  instance.increment("a_total");
-  instance.observe("b_seconds", null, 1);
-  instance.page("/users/:id");
-  instance.flush();
-  instance.begin({}, { never: () => assert.fail("there is nothing to measure") });
-  instance.stop();
+  const check = (globals) => {
+    const setInterval = () => assert.fail("there is nothing to wait for");
+    const { shared } = load(["instance"], { globalThis: {}, document: undefined, setInterval, ...globals });
+    const instance = shared();
+    instance.increment("a_total");
+    instance.observe("b_seconds", null, 1);
+    instance.page("/users/:id");
+    instance.flush();
+    instance.begin({}, { never: () => assert.fail("there is nothing to measure") });
+    instance.run(() => assert.fail("there is nothing to measure"));
+    instance.stop();
+  };
+  check({ WorkerGlobalScope: undefined });
+  // Cloudflare's servers are workers by name, and throw where a timer is set as they start.
+  check({ WorkerGlobalScope: class {}, location: undefined });
 });

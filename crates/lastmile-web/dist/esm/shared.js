@@ -385,7 +385,10 @@ var KEY = /* @__PURE__ */ Symbol.for("lastmile");
 var BEAT_MS = 1e3;
 var HELD_BYTES_MAX = 28e3;
 var VALUE_MAX = 1e290;
-var isBrowser = () => typeof document == "object" || typeof WorkerGlobalScope == "function";
+var isBrowser = () => (
+  // Some servers call themselves workers, but have no address.
+  typeof document == "object" || typeof WorkerGlobalScope == "function" && typeof location == "object"
+);
 var isHidden = () => typeof document == "object" && document.visibilityState == "hidden";
 var create = () => {
   let isStopped = false;
@@ -406,10 +409,11 @@ var create = () => {
     sending?.check();
     return sending ? sending.measured() : held.bytes < HELD_BYTES_MAX ? held : void 0;
   };
-  const count = (name, value, then) => {
+  const count = (add, name, labels, value) => {
     if (typeof value != "number" || !(value >= 0 && value < VALUE_MAX)) return console.warn("lastmile: not a number from 0:", name, value);
+    const key = seriesKey(name, labels);
     const to = measured();
-    if (to) then(to);
+    if (to) add(to, key, value);
   };
   const emit = (event) => callbacks.forEach(([wanted, then]) => wanted == event && then());
   const everyMs = () => options.every * 1e3;
@@ -462,13 +466,14 @@ var create = () => {
     collectors2.forEach((collector) => collector(instance, options));
   };
   const instance = {
-    increment: (name, labels, by = 1) => count(name, by, (to) => increment(to, seriesKey(name, labels), by)),
-    observe: (name, labels, value) => count(name, value, (to) => observe(to, seriesKey(name, labels), value)),
+    increment: (name, labels, by = 1) => count(increment, name, labels, by),
+    observe: (name, labels, value) => count(observe, name, labels, value),
     flush: () => {
       emit("beat");
       sending?.flush();
     },
     page: (name) => {
+      if (!name) return;
       named = template(name);
       if (path() == startPath) startPage = named;
     },
@@ -493,13 +498,13 @@ var create = () => {
       }
       const { manual, skip = [] } = options;
       Object.keys(more).forEach((name) => {
-        if (names.includes(name) || skip.includes(name)) return;
-        names.push(name);
-        instance.run(more[name]);
+        if (!skip.includes(name)) instance.run(more[name], name);
       });
       if ((isFirst || isAgain) && !manual) start2();
     },
-    run: (collector) => {
+    run: (collector, name = "") => {
+      if (isUnwanted || name && names.includes(name)) return;
+      names.push(name);
       collectors2.push(collector);
       if (isOn) collector(instance, options);
     },
