@@ -22,7 +22,7 @@ export const stop = (): void => shared().stop();
 export const increment = <Name extends CounterName>(name: Name, ...[labels, by]: IncrementArgs<Name>): void =>
   shared().increment(name, labels, by);
 
-/** Observes a value, from 0, of a histogram, summary or gauge. Three digits of it are kept. */
+/** Observes a value, from 0, of a histogram or summary. Three digits of it are kept. */
 export const observe = <Name extends ObservedName>(name: Name, labels: ObservedLabels<Name>, value: number): void =>
   shared().observe(name, labels, value);
 

@@ -15,7 +15,7 @@ export type * from "./types.js";
 export const init = (options: Options = {}): void => shared().begin(options, collectors(), true);
 
 /**
- * Asks for `url` every so many seconds (60) while the page is seen: `client_ping_seconds{target}`, or
+ * Asks for `url` every so many seconds (60, at least 1) while the page is seen: `client_ping_seconds{target}`, or
  * `client_ping_failures_total{target,reason}`.
  */
 export const ping = (target: string, url: string, everySecs?: number): void => probes.ping(target, url, everySecs, shared());

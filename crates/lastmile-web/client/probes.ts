@@ -3,6 +3,12 @@
 import type { Instance } from "./instance.js";
 
 const PING_TIMEOUT_MS = 10_000;
+/** With a longer time a timer does not wait at all: browsers keep it as 31 bits of milliseconds. */
+const TIMER_SECS_MAX = 2_147_483;
+
+/** For a timer. Nobody is asked more than once a second, whatever a page says. */
+const timerMs = (secs: number | undefined, otherwise: number): number =>
+  Math.min(Math.max(Number(secs) || otherwise, 1), TIMER_SECS_MAX) * 1e3;
 
 const isSeen = (): boolean => document.visibilityState == "visible" && navigator.onLine !== false;
 
@@ -37,14 +43,14 @@ export const ping = (target: string, url: string, everySecs: number | undefined,
       current = undefined;
       dropped?.abort();
     };
-    const timer = setInterval(once, (everySecs || 60) * 1e3);
+    const timer = setInterval(once, timerMs(everySecs, 60));
     to.on("leave", drop);
     to.on("stop", () => {
       clearInterval(timer);
       drop();
     });
     once();
-  });
+  }, "ping " + target + " " + url);
 
 /**
  * Opens a WebSocket and holds it, to learn whether one could: nothing is sent. It closes as the page goes, which may then
@@ -80,7 +86,7 @@ export const ws = (target: string, url: string, holdSecs: number | undefined, by
         socket.onopen = socket.onclose = null;
         socket.close();
       });
-      const held = setTimeout(() => mine("held"), (holdSecs || 3600) * 1e3);
+      const held = setTimeout(() => mine("held"), timerMs(holdSecs, 3600));
       socket.onopen = () => {
         openedAt = performance.now();
         result("open");

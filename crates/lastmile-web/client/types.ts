@@ -17,7 +17,7 @@ type LabelsArg<L> = {} extends L ? L | undefined | null : L;
 
 /** A counter that the schema declares. */
 export type CounterName = keyof Table<"counters"> & string;
-/** A histogram, summary or gauge that the schema declares. */
+/** A histogram or summary that the schema declares. */
 export type ObservedName = keyof Table<"observed"> & string;
 export type CounterLabels<Name> = LabelsArg<LabelsOf<"counters", Name>>;
 export type ObservedLabels<Name> = LabelsArg<LabelsOf<"observed", Name>>;

@@ -12,7 +12,7 @@ export declare const start: () => void;
 export declare const stop: () => void;
 /** Adds to a counter: 1, or any number from 0. */
 export declare const increment: <Name extends CounterName>(name: Name, ...[labels, by]: IncrementArgs<Name>) => void;
-/** Observes a value, from 0, of a histogram, summary or gauge. Three digits of it are kept. */
+/** Observes a value, from 0, of a histogram or summary. Three digits of it are kept. */
 export declare const observe: <Name extends ObservedName>(name: Name, labels: ObservedLabels<Name>, value: number) => void;
 /** Sends what there is now, unless the server said that it is too early. */
 export declare const flush: () => void;

@@ -8,7 +8,7 @@ export type * from "./types.js";
  */
 export declare const init: (options?: Options) => void;
 /**
- * Asks for `url` every so many seconds (60) while the page is seen: `client_ping_seconds{target}`, or
+ * Asks for `url` every so many seconds (60, at least 1) while the page is seen: `client_ping_seconds{target}`, or
  * `client_ping_failures_total{target,reason}`.
  */
 export declare const ping: (target: string, url: string, everySecs?: number) => void;

@@ -302,6 +302,8 @@ var collectors2 = () => ({
 
 // client/probes.ts
 var PING_TIMEOUT_MS = 1e4;
+var TIMER_SECS_MAX = 2147483;
+var timerMs = (secs, otherwise) => Math.min(Math.max(Number(secs) || otherwise, 1), TIMER_SECS_MAX) * 1e3;
 var isSeen = () => document.visibilityState == "visible" && navigator.onLine !== false;
 var secsSince = (from) => (performance.now() - from) / 1e3;
 var ping = (target, url, everySecs, by) => by.run((to) => {
@@ -327,14 +329,14 @@ var ping = (target, url, everySecs, by) => by.run((to) => {
     current = void 0;
     dropped?.abort();
   };
-  const timer = setInterval(once, (everySecs || 60) * 1e3);
+  const timer = setInterval(once, timerMs(everySecs, 60));
   to.on("leave", drop);
   to.on("stop", () => {
     clearInterval(timer);
     drop();
   });
   once();
-});
+}, "ping " + target + " " + url);
 var ws = (target, url, holdSecs, by) => by.run((to) => {
   let leave;
   const open = () => {
@@ -362,7 +364,7 @@ var ws = (target, url, holdSecs, by) => by.run((to) => {
       socket.onopen = socket.onclose = null;
       socket.close();
     };
-    const held = setTimeout(() => mine("held"), (holdSecs || 3600) * 1e3);
+    const held = setTimeout(() => mine("held"), timerMs(holdSecs, 3600));
     socket.onopen = () => {
       openedAt = performance.now();
       result("open");

@@ -52,6 +52,25 @@ describe("a third party", { concurrency: 6 }, () => {
     assert.equal(await it.sum("client_ping_seconds_count"), 0);
   });
 
+  test("is asked once a second at most, however often and in whatever way a page wants it", async () => {
+    const it = await start();
+    const page = await it.openSent("/");
+    const urls = ["/often", "/rare", "/never", "/no-number"].map((path) => it.origin + path);
+    const asked = new Map(urls.map((url) => [url, 0]));
+    page.on("request", (request) => asked.has(request.url()) && asked.set(request.url(), asked.get(request.url()) + 1));
+    // As a part of the page does that comes and goes.
+    for (let i = 0; i < 4; i++) {
+      if (i > 0) await call(page, "stop");
+      await call(page, "start");
+      for (const [at, secs] of [0.001, 3_000_000, Infinity, "often"].entries()) await call(page, "ping", "alive", urls[at], secs);
+      await page.waitForTimeout(100);
+    }
+    for (const url of urls) asked.set(url, 0);
+    await page.waitForTimeout(3200);
+    assert.deepEqual(new Set([...asked].slice(1).map(([, n]) => n)), new Set([0]));
+    assert.ok(asked.get(urls[0]) >= 2 && asked.get(urls[0]) <= 4, `${asked.get(urls[0])} times in three seconds`);
+  });
+
   test("of a page without a network says nothing of it", async () => {
     const it = await start();
     const page = await it.open();
