@@ -28,8 +28,9 @@ const rootOf = (src: string): string => {
  * over `window[name]`.
  */
 export const install = (defaultName: string, collectors: Record<string, Collector>, calls: Record<string, Call>): void => {
-  const script = (typeof document == "object" && document.currentScript) as HTMLScriptElement | null | false;
-  const data = (script && script.dataset) || {};
+  // Not an element of that name, which hides it and may be anybody's.
+  const script = typeof document == "object" && document.currentScript;
+  const { dataset: data = {}, src = "" } = (script && script.tagName == "SCRIPT" ? script : {}) as Partial<HTMLScriptElement>;
   const home = self as unknown as Record<string, (Stub & Call) | undefined> & { PrometheusAggregatorObjectName?: string };
   const name = data.name || home.PrometheusAggregatorObjectName || defaultName;
   const stub = home[name];
@@ -38,7 +39,7 @@ export const install = (defaultName: string, collectors: Record<string, Collecto
   const has = (option: string): boolean => option in data && data[option] != "false";
   const options: Options = {
     // Beside the script, where nothing else is said.
-    url: data.url?.match(/\S+/g) || (root ?? rootOf(script ? script.src : "")) + "/lm",
+    url: data.url?.match(/\S+/g) || (root ?? rootOf(src)) + "/lm",
     every: numberOf(data.every) || stub?.everySecs,
     oneIn: numberOf(data.oneIn),
     page: data.page,

@@ -1,6 +1,6 @@
 // Written by `npm run build`: each script's name, how its path names it, and its integrity.
 pub(crate) const HASHES: [(&str, &str, &str); 3] = [
-    ("lastmile.js", "6f5ca4a58576ca0a", "sha384-WVHOEWPtPiUvJ8SoOy3STAchv1T4u9JHfVQ/+TyWA3dPkpN/O4SDLBcENiqts21h"),
-    ("lastmile-core.js", "29e0f5fb7df79962", "sha384-HlrSdKbpr+r+OujaQX1U8f3/7AZdHZlx9lnqL384gAANLb4vlkQYZAOc6JBog+He"),
-    ("aggregatorClient.js", "d171e9ce6f315961", "sha384-3AQfAsl2p6mT/fBEiB09Iy+3GuEjz2CAcJdQlGM5ZvpGr1uKV1aF4IKcQ0Wdgu79"),
+    ("lastmile.js", "46cb1fe95f740d2b", "sha384-yzGj6o3eNDhftE8QmX1MBXYyj/PmqaXti0V2TjLWIZw2YQ+6uE3Uo3wOV7tIZFxu"),
+    ("lastmile-core.js", "3afb884ddc55c483", "sha384-DLmUnIDo/zSxVCzPBr2dUtKQ1jUDIuwQbvru9lHUdwePTQp0DOpmeOdTr6ZLpnyz"),
+    ("aggregatorClient.js", "c8b057ec8288ea07", "sha384-lCM6oQgiZIjzqzXdGKaokRgN7XqzzZnhLqrEGFlSGqWZTXvAf+jJak2AGmN2RyMq"),
 ];

@@ -4,14 +4,14 @@ import { test } from "node:test";
 import { load } from "./support/load.mjs";
 
 /** A page with a tag that says this, and these calls noted before: what was sent where, and said on its console. */
-const installed = (dataset, calls = []) => {
+const installed = (dataset, calls = [], tag = { tagName: "SCRIPT", src: "https://metrics.example/lm.js" }) => {
   const sent = [];
   const said = [];
   const self = { addEventListener() {}, removeEventListener() {}, lastmile: { q: calls } };
   const globals = {
     globalThis: {},
     self,
-    document: { currentScript: { dataset, src: "https://metrics.example/lm.js" }, visibilityState: "visible" },
+    document: { currentScript: { ...tag, dataset }, visibilityState: "visible" },
     location: { pathname: "/", href: "https://page.example/" },
     navigator: { onLine: true },
     console: { warn: (...words) => said.push(words.map(String).join(" ")) },
@@ -54,6 +54,17 @@ test("addresses are what is between spaces and ends of lines", () => {
   check("/lm", "/lm?s=");
   check("/lm?key=1", "/lm?key=1&s=");
   check("\n  /lm\n  https://backup.example/lm\n", "/lm?s=");
+});
+
+test("what is no tag of a script of HTML says nothing", () => {
+  const check = (tag) => {
+    const { sent } = installed({ url: "https://evil.example/lm" }, [["increment", "a_total"]], tag);
+    assert.match(sent[0][0], /^\/lm\?s=\d+$/);
+  };
+  // `<img name="currentScript" data-url="…">`, which a page may let anybody write.
+  check({ tagName: "IMG", src: "https://evil.example/lm.js" });
+  // Of SVG, which has no `src`.
+  check({ tagName: "script" });
 });
 
 test("a wrong call is told, and harms no other", () => {
