@@ -169,12 +169,13 @@ export const delivery = (urls: string[], everyMs: number, weight: number, measur
   };
 
   const settle = (batch: Line[], to: number, { status, isJson, isUnsent, retryAfter }: Outcome): void => {
-    const isRefused = REFUSALS.includes(status);
-    if (status == 204 || (status == 200 && isJson) || isRefused) {
-      forget(batch, isRefused ? "refused" : "");
+    if (status == 204 || (status == 200 && isJson)) {
+      forget(batch);
       failures = unreached = notBefore = 0;
       return;
     }
+    // What says so may be refused, too. A server that refuses all hears of it more and more seldom.
+    if (REFUSALS.includes(status)) forget(batch, "refused");
     if (isUnsent && to == current) {
       current = (to + 1) % urls.length;
       if (++unreached < urls.length) return flush();

@@ -290,12 +290,12 @@ var delivery = (urls, everyMs, weight, measured) => {
     by(address(to), bodyOf(batch), isLast, () => mayBeThere(batch, at, to)).then(ended, () => ended({ status: 0, isUnsent: true }));
   };
   const settle = (batch, to, { status, isJson: isJson2, isUnsent, retryAfter }) => {
-    const isRefused = REFUSALS.includes(status);
-    if (status == 204 || status == 200 && isJson2 || isRefused) {
-      forget(batch, isRefused ? "refused" : "");
+    if (status == 204 || status == 200 && isJson2) {
+      forget(batch);
       failures = unreached = notBefore = 0;
       return;
     }
+    if (REFUSALS.includes(status)) forget(batch, "refused");
     if (isUnsent && to == current) {
       current = (to + 1) % urls.length;
       if (++unreached < urls.length) return flush2();
