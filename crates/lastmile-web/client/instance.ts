@@ -1,6 +1,6 @@
 // One on a page, whatever brings it there and however often: what loads second finds the first.
 
-import { type Delivery, delivery } from "./delivery.js";
+import { type Delivery, delivery, DROPPED } from "./delivery.js";
 import { increment, type Measured, nothing, observe, seriesKey } from "./measured.js";
 import { template } from "./path.js";
 import type { Labels, Options, Skipped } from "./types.js";
@@ -39,7 +39,7 @@ export interface Instance {
 
 const KEY = Symbol.for("lastmile");
 const BEAT_MS = 1_000;
-/** Before it has begun. Later a batch is closed, and the oldest one goes. */
+/** Before it has begun. Later a batch is closed, and the oldest one goes. Either is said. */
 const HELD_BYTES_MAX = 28_000;
 /** However often it is added it stays a number, which a line that holds `Infinity` is not: it would be refused whole. */
 const VALUE_MAX = 1e290;
@@ -70,7 +70,10 @@ const create = (): Instance => {
   const measured = (): Measured | undefined => {
     if (isUnwanted || isStopped) return;
     sending?.check();
-    return sending ? sending.measured() : held.bytes < HELD_BYTES_MAX ? held : undefined;
+    if (sending) return sending.measured();
+    if (held.bytes < HELD_BYTES_MAX) return held;
+    // All that comes then is as one batch that was given up.
+    held.sums.set(DROPPED + "overflow", 1);
   };
 
   const count = (add: typeof increment, name: string, labels: Labels | null | undefined, value: number): void => {

@@ -66,6 +66,20 @@ test("what sends while it is being counted is counted all the same", async () =>
   assert.deepEqual(sent, [{ before_total: 1 }, { "a_total;of=x": 1 }]);
 });
 
+test("what was counted before it began, and is too much to be held, is said to be dropped", () => {
+  const check = (n, dropped) => {
+    const { instance, sent } = measuring();
+    for (let i = 0; i < n; i++) instance.increment("a_total", { i });
+    instance.begin({}, {});
+    instance.flush();
+    assert.equal(sent.length, 1);
+    assert.equal(sent[0]["client_dropped_total;reason=overflow"], dropped);
+    assert.equal(Object.keys(sent[0]).length < n, !!dropped);
+  };
+  check(1_000, undefined);
+  check(5_000, 1);
+});
+
 test("a page that a router has no name for keeps the one that it has", () => {
   const { instance } = measuring();
   instance.page("/users/:id");

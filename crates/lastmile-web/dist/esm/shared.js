@@ -212,7 +212,7 @@ var WAITING_BYTES_MAX = 28e3;
 var FLYING_BYTES_MAX = 6e4;
 var AGE_MAX_MS = 3e5;
 var BACK_OFF_MAX_MS = 12e4;
-var DROPPED = "client_dropped_total";
+var DROPPED = "client_dropped_total;reason=";
 var REFUSALS = [400, 401, 403, 404, 413, 415];
 var moment = () => ({ page: performance.now(), wall: Date.now() });
 var ageMs = ({ at }) => {
@@ -242,7 +242,7 @@ var delivery = (urls, everyMs, weight, measured) => {
     const given = reason ? lines.filter((line2) => gone.includes(line2)) : [];
     lines = lines.filter((line2) => !gone.includes(line2));
     given.forEach(({ dropped }) => {
-      [...dropped, [seriesKey(DROPPED, { reason }), 1]].forEach(([key, n]) => increment(measured, key, n));
+      [...dropped, [DROPPED + reason, 1]].forEach(([key, n]) => increment(measured, key, n));
     });
   };
   const trim = () => {
@@ -407,7 +407,9 @@ var create = () => {
   const measured = () => {
     if (isUnwanted || isStopped) return;
     sending?.check();
-    return sending ? sending.measured() : held.bytes < HELD_BYTES_MAX ? held : void 0;
+    if (sending) return sending.measured();
+    if (held.bytes < HELD_BYTES_MAX) return held;
+    held.sums.set(DROPPED + "overflow", 1);
   };
   const count = (add, name, labels, value) => {
     if (typeof value != "number" || !(value >= 0 && value < VALUE_MAX)) return console.warn("lastmile: not a number from 0:", name, value);
