@@ -14,11 +14,11 @@ const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), 
  */
 const GATES = {
   // The core, the web-vitals library (2,050), probes and long frames.
-  "lastmile.js": 7_700,
+  "lastmile.js": 7_850,
   // A line kept until it is answered, never over 5 minutes and 28 kB; two URLs of which one counts; `fetchLater`.
-  "lastmile-core.js": 4_700,
+  "lastmile-core.js": 4_750,
   // The core but for its collectors.
-  "aggregatorClient.js": 4_250,
+  "aggregatorClient.js": 4_300,
 };
 
 const n = new Intl.NumberFormat("en").format;

@@ -170,7 +170,7 @@ const create = (): Instance => {
     begin: (given, more, isAgain) => {
       const isFirst = !options;
       if (isFirst) {
-        const every = Math.max(given.every || 10, 1);
+        const every = Math.max(Number(given.every) || 10, 1);
         const oneIn = Math.min(Math.max(Math.round(given.oneIn || 1), 1), 1_000);
         options = { ...given, every, oneIn };
         isUnwanted ||= (given.gpc !== false && !!navigator.globalPrivacyControl) || Math.random() * oneIn >= 1;

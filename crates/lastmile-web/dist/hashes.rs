@@ -1,6 +1,6 @@
 // Written by `npm run build`: each script's name, how its path names it, and its integrity.
 pub(crate) const HASHES: [(&str, &str, &str); 3] = [
-    ("lastmile.js", "f86e852a43d4000c", "sha384-SNQ+hrxFVtxbNAp/3Wi8B5e+/poKov2tFw1ZG4vnCTQJ/tPosutZGPmaR965p6zz"),
-    ("lastmile-core.js", "5a4098b91c4d9e18", "sha384-m/TulzZIBThQV+3niBnfP/asCs3HFLHBD330nCDDPOBODqVQrph9c1YXOyvZe/aI"),
-    ("aggregatorClient.js", "c34527ec43697373", "sha384-jShIXUNRt6mOtheE7GaSaPQSoYPYP4yNjqZWOx4DBQdiQBxBwkrIhcUly8RYaMWY"),
+    ("lastmile.js", "1b6cebd5b5302354", "sha384-Fn4iLhgWdUzhDRZw5RHRs210QRH3lEBDFqyDfG/mwAYgeGn24Ii55aQnl5tlktLK"),
+    ("lastmile-core.js", "329b64a88a9023fa", "sha384-aJodLiXkX9KaEA1YEU+Wc9EdQ4rpOty1rnXyfb0ARR8r43rgGOSjk2bfeYIujOWg"),
+    ("aggregatorClient.js", "7015ecf61c0d414d", "sha384-P6irEkpkn0f6raog4Utm2kMZTvsi8QjMfFhohWABI1MQfq7jXJ610xEyuC6N9u+C"),
 ];

@@ -282,16 +282,20 @@ var W = (e2, i2 = {}) => {
 var told = /* @__PURE__ */ new Set();
 var vitals = (to) => {
   if (isBackground()) return;
+  let isOver = false;
   const observe2 = ({ name, value, id, navigationType }) => {
     const key = navigationType == "back-forward-cache" ? id : name;
-    if (told.has(key)) return;
+    if (isOver || told.has(key)) return;
     told.add(key);
     const page2 = to.startPage();
     if (name == "CLS") to.observe("client_layout_shift", { page: page2 }, value);
     else to.observe("client_web_vital_seconds", { name, page: page2 }, value / 1e3);
   };
   [b, T, S, x, W].forEach((on) => on(observe2));
-  to.on("stop", disconnectAll);
+  to.on("stop", () => {
+    isOver = true;
+    disconnectAll();
+  });
 };
 
 // client/collect/all.ts

@@ -491,7 +491,7 @@ var create = () => {
     begin: (given, more, isAgain) => {
       const isFirst = !options;
       if (isFirst) {
-        const every = Math.max(given.every || 10, 1);
+        const every = Math.max(Number(given.every) || 10, 1);
         const oneIn = Math.min(Math.max(Math.round(given.oneIn || 1), 1), 1e3);
         options = { ...given, every, oneIn };
         isUnwanted || (isUnwanted = given.gpc !== false && !!navigator.globalPrivacyControl || Math.random() * oneIn >= 1);
