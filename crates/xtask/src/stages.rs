@@ -233,12 +233,13 @@ fn readers(tree: &Tree) -> Result<(), Failure> {
     node_tests(tree, "readers", &["--test-concurrency=8", "--test-timeout=300000"])
 }
 
+/// Three files side by side: pages mostly wait.
 fn browser(tree: &Tree) -> Result<(), Failure> {
-    node_tests(tree, "browser", &[])
+    node_tests(tree, "browser", &["--test-concurrency=3"])
 }
 
 fn script(tree: &Tree) -> Result<(), Failure> {
-    node_tests(tree, "script", &[])
+    node_tests(tree, "script", &["--test-concurrency=3"])
 }
 
 /// A few seconds of npm and builds each.
