@@ -30,7 +30,7 @@ const rootOf = (src: string): string => {
 export const install = (defaultName: string, collectors: Record<string, Collector>, calls: Record<string, Call>): void => {
   // Not an element of that name, which hides it and may be anybody's.
   const script = typeof document == "object" && document.currentScript;
-  const { dataset: data = {}, src = "" } = (script && script.tagName == "SCRIPT" ? script : {}) as Partial<HTMLScriptElement>;
+  const { dataset: data = {}, src = "" } = (script && script.localName == "script" ? script : {}) as Partial<HTMLScriptElement>;
   const home = self as unknown as Record<string, (Stub & Call) | undefined> & { PrometheusAggregatorObjectName?: string };
   const name = data.name || home.PrometheusAggregatorObjectName || defaultName;
   const stub = home[name];

@@ -1,6 +1,6 @@
 // Written by `npm run build`: each script's name, how its path names it, and its integrity.
 pub(crate) const HASHES: [(&str, &str, &str); 3] = [
-    ("lastmile.js", "1b6cebd5b5302354", "sha384-Fn4iLhgWdUzhDRZw5RHRs210QRH3lEBDFqyDfG/mwAYgeGn24Ii55aQnl5tlktLK"),
-    ("lastmile-core.js", "329b64a88a9023fa", "sha384-aJodLiXkX9KaEA1YEU+Wc9EdQ4rpOty1rnXyfb0ARR8r43rgGOSjk2bfeYIujOWg"),
-    ("aggregatorClient.js", "7015ecf61c0d414d", "sha384-P6irEkpkn0f6raog4Utm2kMZTvsi8QjMfFhohWABI1MQfq7jXJ610xEyuC6N9u+C"),
+    ("lastmile.js", "2cfecc7788144f84", "sha384-AeTEdN9Rn+SaIDkIiEZubZaz0KybBMAs9bQH2yncpywxxce3v/GXaqv0Pw4HCh2O"),
+    ("lastmile-core.js", "baa9f28ba5cfe41e", "sha384-WN0olJ/b7CHXNIYj8DBqREzwezgY3CELFFUrY/hMcEKKyCQHJKUR66MmeajmLuWx"),
+    ("aggregatorClient.js", "d73977e1e44111d1", "sha384-3cvtEmHs0iyUszQrk3DbxDb0PO9WKU2o8iz2oPz//Ym46CtAZ3Hppz2tp+Qh+aqk"),
 ];

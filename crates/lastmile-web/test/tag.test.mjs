@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { load } from "./support/load.mjs";
 
 /** A page with a tag that says this, and these calls noted before: what was sent where, and said on its console. */
-const installed = (dataset, calls = [], tag = { tagName: "SCRIPT", src: "https://metrics.example/lm.js" }) => {
+const installed = (dataset, calls = [], tag = { localName: "script", src: "https://metrics.example/lm.js" }) => {
   const sent = [];
   const said = [];
   const self = { addEventListener() {}, removeEventListener() {}, lastmile: { q: calls } };
@@ -56,15 +56,14 @@ test("addresses are what is between spaces and ends of lines", () => {
   check("\n  /lm\n  https://backup.example/lm\n", "/lm?s=");
 });
 
-test("what is no tag of a script of HTML says nothing", () => {
-  const check = (tag) => {
-    const { sent } = installed({ url: "https://evil.example/lm" }, [["increment", "a_total"]], tag);
+test("what is no script's tag says nothing, and one of SVG has no address to be beside", () => {
+  const check = (dataset, tag) => {
+    const { sent } = installed(dataset, [["increment", "a_total"]], tag);
     assert.match(sent[0][0], /^\/lm\?s=\d+$/);
   };
   // `<img name="currentScript" data-url="…">`, which a page may let anybody write.
-  check({ tagName: "IMG", src: "https://evil.example/lm.js" });
-  // Of SVG, which has no `src`.
-  check({ tagName: "script" });
+  check({ url: "https://evil.example/lm" }, { localName: "img", src: "https://evil.example/lm.js" });
+  check({}, { localName: "script" });
 });
 
 test("a wrong call is told, and harms no other", () => {
