@@ -8,7 +8,7 @@ export const totalsAt = (metricsUrl) => {
   const all = async () => samples((await scrape(metricsUrl())).text);
   /** Over a family, or over those of its series that have this in their labels. */
   const sum = async (family, labels = "") => {
-    const found = [...(await all())].filter(([series]) => series.split("{")[0] === family && series.includes(labels));
+    const found = [...(await all())].filter(([series]) => series.split("{")[0] === family && series.includes(labels, family.length));
     return found.reduce((sum, [, value]) => sum + value, 0);
   };
   /** Waits until that sum is so much. */
