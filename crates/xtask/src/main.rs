@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let command = match args::parse(env::args().skip(1)) {
         Ok(command) => command,
         Err(fault) => {
-            eprintln!("xtask: {fault}\n\n{}", args::usage());
+            eprintln!("xtask: {fault}; `cargo xtask --help` lists commands, stages and proofs");
             return ExitCode::from(2);
         }
     };
