@@ -46,8 +46,9 @@
 //! ```
 //!
 //! # Features
-//! - `protobuf`, `reports` and `ws`, none by default: see [`lastmile_http`]. WebSockets outlive a graceful shutdown of
-//!   `axum::serve`, which does not know of them: close them with `Service::close_sockets` before.
+//! - `faro`, `mapping`, `otlp`, `protobuf`, `pushgateway`, `reports` and `ws`, none by default: see [`lastmile_http`].
+//!   WebSockets outlive a graceful shutdown of `axum::serve`, which does not know of them: close them with
+//!   `Service::close_sockets` before.
 //!
 //! # What `axum::serve` does not do
 //! The limits on bodies, rates and origins are the service's own and hold wherever it is mounted. Those of
@@ -60,7 +61,7 @@ mod endpoint;
 mod measure;
 mod push;
 
-/// The project's README, whose example is compiled and run with these tests.
+/// The project's README, whose example is compiled with these tests. `examples/embed-axum` is run.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 pub struct Readme;
