@@ -10,6 +10,7 @@
 //! | `/lm` | public | `POST`, `OPTIONS` | an `lm1` push |
 //! | `/record` | public | `POST`, `OPTIONS` | a `prometheus-user-metrics` push |
 //! | `/metrics`, `/metrics/`, `/metrics/<label>/<value>/…` | public | `POST`, `OPTIONS` | a push of Prometheus text that adds, see below |
+//! | `/metrics/job/<job>/…` | public | `POST`, `PUT`, `DELETE`, `OPTIONS` | a group's totals, with the feature `pushgateway`, see below |
 //! | `/v1/metrics` | public | `POST`, `OPTIONS` | a push of OpenTelemetry's metrics, with the feature `otlp`, see below |
 //! | `/reports` | public | `POST`, `OPTIONS` | what browsers report by themselves, with the feature `reports`; see below |
 //! | `/lm/ws` | public | `GET` | a WebSocket of `lm1` lines, with the feature `ws`; see below |
@@ -237,6 +238,7 @@
 //! # Features
 //! None by default.
 //! - `otlp`: takes OpenTelemetry's metrics.
+//! - `pushgateway`: totals on `/metrics/job/…`, and Prometheus' protobuf.
 //! - `faro`: `POST /collect`.
 //! - `mapping`: paths that the schema maps.
 //! - `reports`: `POST /reports`.

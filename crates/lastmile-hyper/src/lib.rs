@@ -113,9 +113,7 @@
 //! # Features
 //! - `tls`, not by default: `serve_tls`, over rustls. It brings no cryptography: the caller's
 //!   `rustls::ServerConfig` has its own provider, such as `ring`.
-//! - `otlp`, not by default: takes OpenTelemetry's metrics; see [`lastmile_http`].
-//! - `protobuf`, not by default: offers delimited protobuf to scrapers; see [`lastmile_http`].
-//! - `reports`, not by default: takes what browsers report by themselves; see [`lastmile_http`].
+//! - `faro`, `mapping`, `otlp`, `protobuf`, `pushgateway` and `reports`, none by default: see [`lastmile_http`].
 //! - `ws`, not by default: takes lines of `lm1` over WebSockets; see [`lastmile_http`]. A socket keeps its
 //!   connection's place, and none of the timeouts but its own; close all with `Service::close_sockets` before
 //!   [`Server::stop`], which does not wait for them.
