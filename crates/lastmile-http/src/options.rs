@@ -107,6 +107,12 @@ impl PublicOptions {
         self.origins.is_some()
     }
 
+    /// Whether pushes are asked for a key, as [`key`](Self::key) says.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// Requires a key, this or another that was added, in `X-API-Key` or as `?key=`: otherwise 401.
     ///
     /// Everyone who loads a page can read its key. It is a label to tell senders apart and to shut one out,
@@ -197,7 +203,9 @@ impl PublicOptions {
             let paths = paths.iter().filter_map(|path| {
                 let route = Route::find(path, Side::Public);
                 if route.is_none() {
-                    faults.push("routes", format_args!("there is no public path `{path}`"));
+                    let known = Route::names(Side::Public).collect::<Vec<_>>().join(", ");
+                    let why = format_args!("there is no public path `{path}`; there are {known}");
+                    faults.push("routes", why);
                 }
                 route
             });
@@ -219,8 +227,11 @@ impl PublicOptions {
         let proxies = proxies.collect();
         let text_caps = self.text_caps.unwrap_or(Caps::TEXT.within(self.bytes_in_flight));
         // One that is compressed takes both.
-        if [self.caps, text_caps].iter().any(|caps| caps.both() > self.bytes_in_flight) {
-            let why = "is less than one body may have, which would never be taken";
+        let body_max = self.caps.both().max(text_caps.both());
+        if body_max > self.bytes_in_flight {
+            let why = format_args!(
+                "is less than the {body_max} bytes that one body may have, which would never be taken"
+            );
             faults.push("bytes_in_flight", why);
         }
         if self.rate.is_some_and(|rate| rate.tells_apart() == RateBy::Origin)

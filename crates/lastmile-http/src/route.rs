@@ -92,6 +92,12 @@ impl Route {
         all.find(|(path, _)| *path == known).map(|(_, route)| *route)
     }
 
+    /// The paths of one side as a person writes them.
+    pub(crate) fn names(side: Side) -> impl Iterator<Item = &'static str> {
+        let all = Self::ALL.iter().filter(move |(_, route)| route.side() == side);
+        all.map(|(path, _)| *path).filter(|path| !path.contains('{') && *path != path::BEHIND)
+    }
+
     pub(crate) fn side(self) -> Side {
         match self {
             Self::Push(_) | Self::Prometheus | Self::Script(_) => Side::Public,

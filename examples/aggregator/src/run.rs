@@ -57,6 +57,9 @@ async fn serve_both(config: Config) -> Result<(), Failure> {
     if !config.public_options.has_origins() {
         tracing::warn!("pages of any origin may push; list those that may with --origins");
     }
+    if config.n_families == 0 {
+        tracing::warn!("there are no metric families, and every push is refused; see --schema");
+    }
     if !private_at.ip().is_loopback() && !config.private_options.has_credentials() {
         tracing::warn!(
             "whoever reaches {private_at} reads the aggregate; ask for a token with --private-token"
@@ -141,12 +144,15 @@ fn announce(config: &Config, service: &Service, public: SocketAddr, private: Soc
         true => ", all built in",
         false => "",
     };
+    let families = match config.n_families {
+        1 => "1 metric family".to_owned(),
+        n => format!("{n} metric families"),
+    };
     let mut text = format!(
-        "lastmile-aggregator {} with {} metric families{from}\n\
+        "lastmile-aggregator {} with {families}{from}\n\
          public  http://{public}\n\
          private http://{private}/metrics\n",
         env!("CARGO_PKG_VERSION"),
-        config.n_families,
     );
     for (who, paths) in TOLD {
         let paths = paths.iter().filter(|(path, _)| is_served(path));
@@ -156,9 +162,16 @@ fn announce(config: &Config, service: &Service, public: SocketAddr, private: Soc
             text.push_str(&format!("{who} {urls}\n"));
         }
     }
+    if !config.has_default_schema && is_served("/lm.js") {
+        text.push_str(
+            "What /lm.js measures by itself is in the built-in families: see --default-schema\n",
+        );
+    }
     if config.has_default_schema && is_served("/lm") {
+        // Keys are never shown, not even here.
+        let key = if config.public_options.has_keys() { " -H 'X-API-Key: …'" } else { "" };
         text.push_str(&format!(
-            "Try it: curl -d '{{\"lm\":1,\"m\":{{\"client_page_loads_total;type=navigate\":1}}}}' http://{public}/lm\n"
+            "Try it: curl{key} -d '{{\"lm\":1,\"m\":{{\"client_page_loads_total;type=navigate\":1}}}}' http://{public}/lm\n"
         ));
     }
     // Whoever closed our standard output does not want to know.
@@ -185,6 +198,9 @@ impl fmt::Display for Failure {
                 match error.kind() {
                     io::ErrorKind::AddrInUse => {
                         write!(f, "it is in use; choose a free one with --{side}")
+                    }
+                    io::ErrorKind::AddrNotAvailable => {
+                        write!(f, "it is no address of this machine; choose another with --{side}")
                     }
                     _ => error.fmt(f),
                 }

@@ -108,10 +108,11 @@ fn add_file(builder: SchemaBuilder, given: &Given<PathBuf>, faults: &mut Faults)
             None => builder,
         },
         None => {
-            faults.push(
-                &given.place,
-                format_args!("{name} is neither a folder nor a .toml or .json file"),
-            );
+            let why = match given.value.try_exists() {
+                Ok(false) => format!("there is no file or folder `{name}`"),
+                _ => format!("{name} is neither a folder nor a .toml or .json file"),
+            };
+            faults.push(&given.place, why);
             builder
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn read(file: &str, text: &str, families: &mut Vec<Family>, faults: &
     };
     if let Err(e) = reader.file() {
         let place = reader.lines.place(e.offset());
-        let why = format!("{e} is not what an allowedMetrics file holds");
+        let why = format!("is not what an allowedMetrics file holds: {e}");
         reader.faults.push(Fault { place, family: reader.family, field: String::new(), why });
     }
 }

@@ -37,7 +37,11 @@ pub(super) fn read(file: &str, text: &str, other_keys: &[&str], into: &mut Schem
             #[cfg(feature = "faro")]
             "faro" => reader.faro(value),
             other if other_keys.contains(&other) => {}
-            other => reader.fault(key.span(), other, "is not a key of a schema file"),
+            // A caller with keys of its own has a file for more than the schema.
+            other if other_keys.is_empty() => {
+                reader.fault(key.span(), other, "is not a key of a schema file");
+            }
+            other => reader.fault(key.span(), other, "is not a key of this file"),
         }
     }
 }

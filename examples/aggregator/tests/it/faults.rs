@@ -63,8 +63,8 @@ sockets_per_client = \"few\"
             "c.toml:3: field `keys`: `web` and `other` are the same key",
             "c.toml:4: field `rate`: `fast` is no rate, such as 5/s, 5/s burst 50 or 5/s by origin",
             "c.toml:5: field `trusted_proxies`: `10.0.0.0/33` is no address or network, such as 10.0.0.0/8",
-            "c.toml:6: field `routes`: there is no public path `/healthz`",
-            "c.toml:7: field `bytes_in_flight`: is less than one body may have, which would never be taken",
+            "c.toml:6: field `routes`: there is no public path `/healthz`; there are /lm, /record, /metrics, /metrics/job/, …",
+            "c.toml:7: field `bytes_in_flight`: is less than the 327680 bytes that one body may have, which would never be taken",
             "c.toml:8: field `private_hosts`: `a:80` is no name of a host, without a port",
             "c.toml:9: field `private_token`: a bearer token is not of visible ASCII characters",
             "c.toml:10: field `private_basic`: must be USER:PASSWORD, such as prometheus:p4ss",
@@ -233,7 +233,7 @@ type = \"meter\"
             "c.toml:3: field `limits.bytes`: must be bytes, as 64MiB…",
             "c.toml:5: family `lastmile_1st`, field `name`: …",
             "c.toml:9: family `x_total`, field `type`: `meter` is not counter, gauge, histogram or summary",
-            "c.toml:10: field `elsewhere`: is not a key …",
+            "c.toml:10: field `elsewhere`: is not a key of this file",
         ],
     );
 }
@@ -258,7 +258,7 @@ fn flags_and_variables() {
         &[
             "--config: cannot read nothing.toml: No such file or directory (os error 2)",
             "--default-schema: `maybe` is neither true nor false",
-            "--schema: nothing is neither a folder nor a .toml or .json file",
+            "--schema: there is no file or folder `nothing`",
             "--schema: metrics.yaml is neither a folder nor a .toml or .json file",
             "--limits-bytes: `64 megabytes` is not a size, such as 64MiB",
             "--limits-series-per-family: `-1` is not a whole number of at most 4294967295",
@@ -280,7 +280,7 @@ fn flags_and_variables() {
         &[
             "LASTMILE_SCHEMA: cannot read a.toml: No such file or directory (os error 2)",
             "LASTMILE_SCHEMA: cannot read b.json: No such file or directory (os error 2)",
-            "PUM_CONFIG_PATH: c is neither a folder nor a .toml or .json file",
+            "PUM_CONFIG_PATH: there is no file or folder `c`",
             "LASTMILE_LIMITS_BYTES: `99999999999GiB` is not a size, such as 64MiB",
             "LASTMILE_PUBLIC: `here` is not an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000",
         ],
@@ -374,6 +374,6 @@ fn files_that_are_no_configuration() {
         &[("m.json", "{\n\"allowedMetrics\": [\n{]\n")],
         &["--schema", "m.json"],
         &[],
-        &["m.json:3: …"],
+        &["m.json:3: is not what an allowedMetrics file holds: …"],
     );
 }

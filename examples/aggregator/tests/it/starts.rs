@@ -48,6 +48,9 @@ fn it_says_where_to_look() {
     let jobs = "Jobs send totals to P/metrics/job/ (as to a Pushgateway)";
     let curl =
         "Try it: curl -d '{\"lm\":1,\"m\":{\"client_page_loads_total;type=navigate\":1}}' P/lm";
+    let built_in =
+        "What /lm.js measures by itself is in the built-in families: see --default-schema";
+    let with_key = &curl.replace("curl", "curl -H 'X-API-Key: …'");
     let pages = |paths: &str| format!("Pages send to {paths}");
     let others = |paths: &str| format!("Others send to {paths}");
     let both =
@@ -55,10 +58,11 @@ fn it_says_where_to_look() {
     let folder = folder("starts-told", &[("own.toml", OWN)]);
     for (flag, wanted) in [
         ("--hold=readers", &[load, &both[0], &both[1], jobs, curl][..]),
-        ("--schema=own.toml", &[load, &both[0], &both[1], jobs]),
+        ("--schema=own.toml", &[load, &both[0], &both[1], jobs, built_in]),
         ("--routes=/lm,/metrics", &[&pages(lm), &others(text), curl]),
         ("--routes=/lm.js,/record,/metrics/job/", &[load, &pages(record), jobs]),
         ("--routes=/reports", &[]),
+        ("--keys=web=8f1c0a", &[load, &both[0], &both[1], jobs, with_key]),
     ] {
         let args = [&ANY_PORT, &[flag][..]].concat();
         let aggregator = Aggregator::start(command(&folder, &args, &[]));
