@@ -37,7 +37,7 @@ pub(crate) const ALL: &[Stage] = &[
     },
     Stage {
         name: "clippy",
-        about: "clippy with warnings denied: the workspace, and the core and HTTP without features and with each",
+        about: "clippy with warnings denied: the workspace, and the core without features and with each",
         needs: &[],
         run: clippy,
     },
@@ -151,16 +151,8 @@ fn fmt(tree: &Tree) -> Result<(), Failure> {
 fn clippy(tree: &Tree) -> Result<(), Failure> {
     deny_warnings(tree, "--workspace --all-targets --all-features")?;
     deny_warnings(tree, "-p lastmile --all-targets")?;
-    // Side by side where both have a feature, so that the core is compiled once for it.
-    let of_http = features(tree, HTTP);
-    for feature in features(tree, CORE) {
-        let http = if of_http.contains(&feature) { "-p lastmile-http " } else { "" };
-        deny_warnings(tree, &format!("-p lastmile {http}--features {feature}"))?;
-    }
-    // The one of HTTP alone has something to say of its adapters too.
-    let adapters = "-p lastmile-http -p lastmile-axum -p lastmile-hyper";
-    for feature in ["", "--features ws"] {
-        deny_warnings(tree, &format!("{adapters} {feature}"))?;
+    for feature in core_features(tree) {
+        deny_warnings(tree, &format!("-p lastmile --features {feature}"))?;
     }
     deny_warnings(
         tree,
@@ -293,14 +285,10 @@ fn test_files(folder: &Path) -> Vec<OsString> {
     files.into_iter().map(PathBuf::into_os_string).collect()
 }
 
-const CORE: &str = "crates/lastmile";
-
-const HTTP: &str = "crates/lastmile-http";
-
-/// The names in a crate's `[features]` table, but for what alone does nothing. The manifest is ours and plainly written, so a line
+/// The names in the core's `[features]` table, but for what alone does nothing. The manifest is ours and plainly written, so a line
 /// `name = […]` is all there is to know of TOML here.
-fn features(tree: &Tree, folder: &str) -> Vec<String> {
-    let manifest = fs::read_to_string(tree.root.join(folder).join("Cargo.toml"));
+fn core_features(tree: &Tree) -> Vec<String> {
+    let manifest = fs::read_to_string(tree.root.join("crates/lastmile/Cargo.toml"));
     features_of(&manifest.unwrap_or_default())
 }
 
@@ -315,7 +303,7 @@ fn features_of(manifest: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ALL, CORE, HTTP, features, features_of};
+    use super::{ALL, core_features, features_of};
     use crate::tree::Tree;
 
     #[test]
@@ -331,10 +319,6 @@ mod tests {
                     toml = [\"dep:toml\"]\notlp = []\n\n[dependencies]\nserde = \"1\"\n";
         assert_eq!(features_of(text), ["toml", "otlp"]);
         assert!(features_of("[package]\n").is_empty());
-        let tree = Tree::find();
-        let (core, mut http) = (features(&tree, CORE), features(&tree, HTTP));
-        assert!(core.contains(&"toml".to_owned()), "the core's own");
-        http.retain(|feature| !core.contains(feature));
-        assert_eq!(http, ["ws"], "what clippy asks for beside the core's");
+        assert!(core_features(&Tree::find()).contains(&"toml".to_owned()), "the core's own");
     }
 }
