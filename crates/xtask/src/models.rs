@@ -1,6 +1,7 @@
 //! Runs the models of `crates/lastmile/src/models` under their checkers.
 
-use std::env;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use crate::shell::{self, Failure};
 use crate::tree::Tree;
@@ -12,12 +13,8 @@ use crate::tree::Tree;
 /// The first checker under which a model fails.
 pub(crate) fn run(tree: &Tree, minutes: Option<u64>, filter: &[String]) -> Result<(), Failure> {
     ["loom", "shuttle"].into_iter().try_for_each(|checker| {
-        let mut command = tree.cargo_locked("test -p lastmile --lib");
-        command.args(["--", "--nocapture"]);
-        // Flags that reach every crate: in a folder of their own, or all else would be built anew.
-        let flags = env::var("RUSTFLAGS").unwrap_or_default();
-        command.env("RUSTFLAGS", format!("{flags} --cfg {checker}"));
-        command.env("CARGO_TARGET_DIR", tree.target.join("models"));
+        let mut command = Command::new(built(tree, checker)?);
+        command.current_dir(tree.root.join("crates/lastmile")).arg("--nocapture");
         if let Some(minutes) = minutes {
             command.env("MODEL_SECONDS", (minutes * 60).to_string());
         }
@@ -27,4 +24,42 @@ pub(crate) fn run(tree: &Tree, minutes: Option<u64>, filter: &[String]) -> Resul
         command.args(filter);
         shell::run(command)
     })
+}
+
+/// The core's unit tests with `checker` behind `sync`. Only they see the flag, so all else is what other tests have built.
+fn built(tree: &Tree, checker: &str) -> Result<PathBuf, Failure> {
+    let format = "--message-format json-render-diagnostics";
+    let mut command =
+        tree.cargo_locked(&format!("rustc -p lastmile --lib --profile test {format}"));
+    command.args(["--", "--cfg", checker]).stderr(Stdio::inherit());
+    let what = format!("build the models for {checker}");
+    println!("$ {what}");
+    let fail = |why| Failure { what: what.clone(), why, tail: Vec::new() };
+    let output = command.output().map_err(|error| fail(error.to_string()))?;
+    if !output.status.success() {
+        return Err(fail(output.status.to_string()));
+    }
+    program(&String::from_utf8_lossy(&output.stdout))
+        .ok_or_else(|| fail("cargo names no program".to_owned()))
+}
+
+/// The last program that cargo's messages name, each a line of JSON without spaces.
+fn program(messages: &str) -> Option<PathBuf> {
+    let (_, path) = messages.rsplit_once("\"executable\":\"")?;
+    path.split_once('"').map(|(path, _)| PathBuf::from(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::program;
+    use std::path::Path;
+
+    #[test]
+    fn finds_the_program() {
+        let messages = "{\"reason\":\"compiler-artifact\",\"executable\":null}\n\
+                        {\"reason\":\"compiler-artifact\",\"executable\":\"/t/deps/lastmile-1\",\"fresh\":false}\n\
+                        {\"reason\":\"build-finished\",\"success\":true}\n";
+        assert_eq!(program(messages).as_deref(), Some(Path::new("/t/deps/lastmile-1")));
+        assert_eq!(program("{\"executable\":null}"), None);
+    }
 }
