@@ -68,7 +68,6 @@ const create = (): Instance => {
 
   /** Where to count, if anywhere. */
   const measured = (): Measured | undefined => {
-    if (isUnwanted || isStopped) return;
     sending?.check();
     if (sending) return sending.measured();
     if (held.bytes < HELD_BYTES_MAX) return held;
@@ -78,6 +77,7 @@ const create = (): Instance => {
 
   const count = (add: typeof increment, name: string, labels: Labels | null | undefined, value: number): void => {
     if (typeof value != "number" || !(value >= 0 && value < VALUE_MAX)) return console.warn("lastmile: not a number from 0:", name, value);
+    if (isUnwanted || isStopped) return;
     // First, since what makes a label's text may itself count, or send.
     const key = seriesKey(name, labels);
     const to = measured();

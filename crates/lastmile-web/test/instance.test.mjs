@@ -117,6 +117,7 @@ test("where there is no page, as on a server that renders it, nothing happens", 
     const { shared } = load(["instance"], { globalThis: {}, document: undefined, setInterval, ...globals });
     const instance = shared();
     instance.increment("a_total");
+    instance.increment("a_total", { of: { toString: () => assert.fail("nobody wants to know") } });
     instance.observe("b_seconds", null, 1);
     instance.page("/users/:id");
     instance.flush();

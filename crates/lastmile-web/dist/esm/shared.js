@@ -405,7 +405,6 @@ var create = () => {
   const collectors2 = [];
   const names = [];
   const measured = () => {
-    if (isUnwanted || isStopped) return;
     sending?.check();
     if (sending) return sending.measured();
     if (held.bytes < HELD_BYTES_MAX) return held;
@@ -413,6 +412,7 @@ var create = () => {
   };
   const count = (add, name, labels, value) => {
     if (typeof value != "number" || !(value >= 0 && value < VALUE_MAX)) return console.warn("lastmile: not a number from 0:", name, value);
+    if (isUnwanted || isStopped) return;
     const key = seriesKey(name, labels);
     const to = measured();
     if (to) add(to, key, value);
