@@ -18,6 +18,20 @@ use crate::server::{GET, Running, patient};
 
 type Answer = Result<Response<Full<Bytes>>, Infallible>;
 
+/// Keeps the server's one thread busy while all that is sent comes in.
+fn while_busy(running: &Running, send: impl FnOnce()) {
+    let (busy, is_busy) = std::sync::mpsc::channel();
+    let (go, goes) = std::sync::mpsc::channel::<()>();
+    running.runtime.spawn(async move {
+        busy.send(()).expect("it is waited for");
+        goes.recv().expect("it is told to go on");
+    });
+    is_busy.recv().expect("the task runs");
+    send();
+    std::thread::sleep(Duration::from_millis(20));
+    go.send(()).expect("it waits");
+}
+
 /// Two peers' requests are answered in turn, whoever sent more of them before.
 #[test]
 fn one_request_in_a_turn() {
@@ -33,22 +47,15 @@ fn one_request_in_a_turn() {
     };
     let running = Running::in_order(|listener, _| serve(listener, make, patient()));
     let [mut many, mut few] = [(); 2].map(|()| running.connect());
-    // Both are served before the one thread is kept busy, while all of it comes in.
+    // Both are served before.
     let peers = [&mut many, &mut few].map(|client| {
         client.ask(GET).check(200, "");
         client.stream.local_addr().expect("it is connected")
     });
-    let (busy, is_busy) = std::sync::mpsc::channel();
-    let (go, goes) = std::sync::mpsc::channel::<()>();
-    running.runtime.spawn(async move {
-        busy.send(()).expect("it is waited for");
-        goes.recv().expect("it is told to go on");
+    while_busy(&running, || {
+        many.send(GET.repeat(MANY));
+        few.send(GET.repeat(10));
     });
-    is_busy.recv().expect("the task runs");
-    many.send(GET.repeat(MANY));
-    few.send(GET.repeat(10));
-    std::thread::sleep(Duration::from_millis(20));
-    go.send(()).expect("it waits");
     (0..10).for_each(|_| few.answer(false).check(200, ""));
     (0..MANY).for_each(|_| many.answer(false).check(200, ""));
 
@@ -95,7 +102,7 @@ fn no_more_answers_than_are_kept() {
 }
 
 /// A connection of before, and `n` new ones that say the same after it has: how many of the new ones are served
-/// before it. All of it comes in while the one thread is kept busy.
+/// before it.
 fn n_served_before(known: &[&str], last: &str, n: usize) -> usize {
     let log: Arc<Mutex<Vec<SocketAddr>>> = Arc::default();
     let of_service = log.clone();
@@ -117,20 +124,13 @@ fn n_served_before(known: &[&str], last: &str, n: usize) -> usize {
     }
     let mut others: Vec<_> = (0..n).map(|_| running.connect()).collect();
     running.wait_for("all are there", |counts| counts.active == 1 + n as u64);
-    let (busy, is_busy) = std::sync::mpsc::channel();
-    let (go, goes) = std::sync::mpsc::channel::<()>();
-    running.runtime.spawn(async move {
-        busy.send(()).expect("it is waited for");
-        goes.recv().expect("it is told to go on");
-    });
-    is_busy.recv().expect("the task runs");
     // Who wakes last is the one whom a thread of tokio polls next, out of order.
     let (very_last, others) = others.split_last_mut().expect("there are others");
-    others.iter_mut().for_each(|other| other.send(GET));
-    client.send(last);
-    very_last.send(GET);
-    std::thread::sleep(Duration::from_millis(20));
-    go.send(()).expect("it waits");
+    while_busy(&running, || {
+        others.iter_mut().for_each(|other| other.send(GET));
+        client.send(last);
+        very_last.send(GET);
+    });
     client.answer(false).check(200, "");
     let me = client.stream.local_addr().expect("it is connected");
     let log = log.lock().expect("nobody panics with it");
