@@ -4,18 +4,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 
-import { clickSlowly, ofPackage, startClients, untilMoved } from "../support/clients.mjs";
+import { clickSlowly, MOVING, ofPackage, startClients, untilMoved } from "../support/clients.mjs";
 import { keeper, until } from "../support/processes.mjs";
 
 /** As the documentation of the crate has it. */
 const MAPPINGS = readFileSync(new URL("../../../../crates/lastmile/mappings/beacons.toml", import.meta.url), "utf8");
-
-/** Something to paint, something to click, and something that moves without a click once it was painted. */
-const BODY = `<p id="moves">A page with some text in it.</p><button>Click</button>
-<script>
-  const move = () => { document.querySelector("#moves").style.marginTop = "40px"; };
-  new PerformanceObserver(move).observe({ type: "paint", buffered: true });
-</script>`;
 
 const pages = (to) => ({
   "/web-vitals.js": ofPackage("web-vitals/dist/web-vitals.iife.js"),
@@ -25,7 +18,7 @@ const pages = (to) => ({
   "/painttiming.js": ofPackage("boomerangjs/plugins/painttiming.js"),
   // README of web-vitals, "Send the results to an analytics endpoint", with its one mistake put right: what it calls
   // `navigationURL` is a field of the metric.
-  "/each": `${BODY}<script src="/web-vitals.js"></script><script>
+  "/each": `${MOVING}<script src="/web-vitals.js"></script><script>
     function sendToAnalytics(metric) {
       const body = JSON.stringify({
         name: metric.name,
@@ -38,7 +31,7 @@ const pages = (to) => ({
     for (const name of ["CLS", "INP", "LCP", "FCP", "TTFB"]) webVitals["on" + name](sendToAnalytics);
   </script>`,
   // The same, "Batch multiple reports together": whole metrics, entries and all.
-  "/batch": `${BODY}<script src="/web-vitals.js"></script><script>
+  "/batch": `${MOVING}<script src="/web-vitals.js"></script><script>
     const queue = new Set();
     const addToQueue = (metric) => queue.add(metric);
     const flushQueue = () => {
@@ -48,12 +41,12 @@ const pages = (to) => ({
     for (const name of ["CLS", "INP", "LCP", "FCP", "TTFB"]) webVitals["on" + name](addToQueue);
     addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") flushQueue(); });
   </script>`,
-  "/perfume": `${BODY}<script src="/perfume.js"></script><script>
+  "/perfume": `${MOVING}<script src="/perfume.js"></script><script>
     Perfume.initPerfume({
       analyticsTracker: (options) => navigator.sendBeacon("${to}/perfume", JSON.stringify(options)),
     });
   </script>`,
-  ...Object.fromEntries(["GET", "POST"].map((type) => [`/boomerang-${type}`, `${BODY}
+  ...Object.fromEntries(["GET", "POST"].map((type) => [`/boomerang-${type}`, `${MOVING}
     <script src="/boomerang.js"></script><script src="/rt.js"></script><script src="/painttiming.js"></script><script>
     BOOMR.init({ beacon_url: "${to}/boomerang", beacon_type: "${type}" });
   </script>`])),

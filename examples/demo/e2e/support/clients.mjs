@@ -12,6 +12,13 @@ import { totalsAt } from "./totals.mjs";
 /** A file of a package, as it was installed. */
 export const ofPackage = (path) => readFileSync(new URL(`../node_modules/${path}`, import.meta.url), "utf8");
 
+/** Of a page: something to paint, something to click, and something that moves without a click once it was painted. */
+export const MOVING = `<p id="moves">A page with some text in it.</p><button>Click</button>
+<script>
+  const move = () => { document.querySelector("#moves").style.marginTop = "40px"; };
+  new PerformanceObserver(move).observe({ type: "paint", buffered: true });
+</script>`;
+
 /**
  * Waits until the browser has told the page of an entry of this type, and so whoever else observes it; a page that is left
  * before it was painted has none.
@@ -24,7 +31,7 @@ export const untilEntry = (page, type) =>
     }).observe({ type, buffered: true });
   }), type);
 
-/** Waits until it is known what of the page was painted, and that something in it has moved. */
+/** Waits until it is known what of a `MOVING` page was painted, and that it has moved. */
 export const untilMoved = async (page) => {
   await untilEntry(page, "largest-contentful-paint");
   await untilEntry(page, "layout-shift");
