@@ -32,7 +32,7 @@ fn built(tree: &Tree, checker: &str) -> Result<PathBuf, Failure> {
     let mut command =
         tree.cargo_locked(&format!("rustc -p lastmile --lib --profile test {format}"));
     command.args(["--", "--cfg", checker]).stderr(Stdio::inherit());
-    let what = format!("build the models for {checker}");
+    let what = shell::line(&command);
     println!("$ {what}");
     let fail = |why| Failure { what: what.clone(), why, tail: Vec::new() };
     let output = command.output().map_err(|error| fail(error.to_string()))?;
