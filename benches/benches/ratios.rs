@@ -16,8 +16,8 @@ use lastmile::{
 };
 use lastmile_benches::{
     Batch, Comparison, N_SAMPLES_LM1_PAGE_LOAD, N_SAMPLES_SEED_PAGE_LOAD, Shape,
-    browser_aggregator, compare, durations, exposition, is_bench, now, print_host, pum_aggregator,
-    seed_page_load,
+    browser_aggregator, compare, compare_prepared, durations, exposition, is_bench, now,
+    print_host, pum_aggregator, seed_page_load,
 };
 use serde_json::Value;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -40,6 +40,7 @@ fn main() {
     lm1_page_load(20_000 / scale);
     known_series(5000 / scale);
     scattered_series(1_000_000 / scale, 2000 / scale);
+    scattered_rows(1_000_000 / scale, 400 / scale + 1);
     over_limit(10_000 / scale);
     bound_counter(1_000_000 / scale);
     recorder(1_000_000 / scale);
@@ -198,6 +199,29 @@ fn scattered_series(n_series: usize, n_calls: usize) {
     near.check();
 }
 
+/// Decoded batches of sixteen samples added to a million rows, beside the same to 4096: what waiting for
+/// memory costs. A few batches at a time are decoded, off the clock, so that no batch itself is waited for.
+fn scattered_rows(n_series: usize, n_rounds: usize) {
+    let (mut far, mut near) = (Pushes::new(n_series), Pushes::new(n_series.min(4096)));
+    let (to_far, to_near) = (far.aggregator.clone(), near.aggregator.clone());
+    let apply = |aggregator: &Aggregator, batches: Vec<DecodedBatch>| {
+        for mut batch in batches {
+            assert_eq!(aggregator.apply_batch(black_box(&mut batch), now()), 16);
+        }
+    };
+    let comparison = compare_prepared(
+        n_rounds,
+        || far.decode(),
+        |batches| apply(&to_far, batches),
+        || near.decode(),
+        |batches| apply(&to_near, batches),
+    );
+    let n = Pushes::N_DECODED * 16;
+    row("add to 1 M known series / to 4096", comparison, n, "sample", "100 ns");
+    far.check();
+    near.check();
+}
+
 /// Batches of sixteen samples that have each series of an aggregator once.
 struct Pushes {
     aggregator: Aggregator,
@@ -207,6 +231,9 @@ struct Pushes {
 }
 
 impl Pushes {
+    /// Batches that are decoded at once.
+    const N_DECODED: usize = 64;
+
     fn new(n_series: usize) -> Self {
         let aggregator = Shape::Counter.aggregator();
         Shape::Counter.fill(&aggregator, n_series);
@@ -219,6 +246,18 @@ impl Pushes {
         let report = self.aggregator.push(Format::Lm1, black_box(body), &Source::default(), now());
         assert_eq!(report.expect("the line decodes").accepted(), 16);
         self.n_sent += 1;
+    }
+
+    /// The next batches, decoded and yet to be applied.
+    fn decode(&mut self) -> Vec<DecodedBatch> {
+        let first = self.n_sent;
+        self.n_sent += Self::N_DECODED;
+        let n_batches = self.batches.len();
+        let decoded = (first..self.n_sent).map(|sent| {
+            let body = self.batches[sent % n_batches].with_id(sent as u64);
+            self.aggregator.decode_batch(Format::Lm1, body).expect("the line decodes")
+        });
+        decoded.collect()
     }
 
     fn check(&self) {

@@ -31,24 +31,43 @@ pub fn compare(
     mut a: impl FnMut(),
     mut b: impl FnMut(),
 ) -> Comparison {
-    let time = |work: &mut dyn FnMut()| {
-        let start = thread_cpu();
-        for _ in 0..n_calls {
-            work();
-        }
-        (thread_cpu() - start).as_nanos() as f64 / n_calls as f64
-    };
-    // One round that is not counted warms caches and branch predictors.
-    time(&mut a);
-    time(&mut b);
+    let whole = |work: &mut dyn FnMut()| (0..n_calls).for_each(|_| work());
+    let comparison =
+        compare_prepared(n_rounds, || (), |()| whole(&mut a), || (), |()| whole(&mut b));
+    let n_calls = n_calls as f64;
+    Comparison {
+        a_nanos: comparison.a_nanos / n_calls,
+        b_nanos: comparison.b_nanos / n_calls,
+        ratio: comparison.ratio,
+    }
+}
+
+/// The same of work that needs something made ready for each round, which is not measured.
+pub fn compare_prepared<A, B>(
+    n_rounds: usize,
+    mut prepare_a: impl FnMut() -> A,
+    mut a: impl FnMut(A),
+    mut prepare_b: impl FnMut() -> B,
+    mut b: impl FnMut(B),
+) -> Comparison {
     let (mut a_nanos, mut b_nanos, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..n_rounds {
-        let (a, b) = (time(&mut a), time(&mut b));
-        a_nanos.push(a);
-        b_nanos.push(b);
-        ratios.push(a / b);
+    // The first round is not counted: it warms caches and branch predictors.
+    for round in 0..=n_rounds {
+        let (a, b) = (time(prepare_a(), &mut a), time(prepare_b(), &mut b));
+        if round > 0 {
+            a_nanos.push(a);
+            b_nanos.push(b);
+            ratios.push(a / b);
+        }
     }
     Comparison { a_nanos: median(a_nanos), b_nanos: median(b_nanos), ratio: median(ratios) }
+}
+
+/// CPU time that this takes, in nanoseconds.
+fn time<T>(prepared: T, work: &mut impl FnMut(T)) -> f64 {
+    let start = thread_cpu();
+    work(prepared);
+    (thread_cpu() - start).as_nanos() as f64
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

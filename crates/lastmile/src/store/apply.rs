@@ -11,6 +11,7 @@ use super::{SHARDS_MAX, Store};
 use crate::push::{Counts, Entry, Folded, Number, Samples};
 use crate::readers::Moment;
 use crate::schema::{Kind, LABELS_MAX};
+use crate::sync::MutexGuard;
 
 /// No entry.
 const NONE: u32 = u32::MAX;
@@ -19,24 +20,37 @@ const NONE: u32 = u32::MAX;
 /// the other pushes of new series is bounded, some 10 µs.
 const RUN_MAX: usize = 64;
 
-/// Looks for the rows of a shard's entries, all of them before the first is compared.
+/// Shards that a push holds at once while it waits for memory. Of sixteen samples of as many families it then
+/// has four look-ups under way, which takes 0.68 of the time that one after the other do; with eight 0.64, but a
+/// second thread waits longer for more locks.
+const HELD_MAX: usize = 4;
+
+/// Shards that are held, and the first of a push's entries in each.
+type Held<'a> = [Option<(u32, MutexGuard<'a, Shard>)>; HELD_MAX];
+
+/// Looks for the rows of the entries in these shards, all of them before the first is compared.
 ///
 /// A look-up in a large store waits for memory three times in a row: for the table, the row, and its key.
 /// One after the other, sixteen samples wait 48 times. Looked up together their loads are under way
 /// together, as none depends on another.
 #[inline]
-fn look_ahead(rows: &Shard, entries: &mut [Entry], first: u32) {
-    let mut i = first;
-    while let Some(entry) = entries.get_mut(i as usize) {
-        entry.row = rows.candidate(entry.hash).unwrap_or(NONE);
-        i = entry.next;
-    }
-    let (mut i, mut loaded) = (first, 0);
-    while let Some(entry) = entries.get(i as usize) {
-        if entry.row != NONE {
-            loaded ^= rows.touch(entry.row);
+fn look_ahead(held: &Held<'_>, entries: &mut [Entry]) {
+    for (first, rows) in held.iter().flatten() {
+        let mut i = *first;
+        while let Some(entry) = entries.get_mut(i as usize) {
+            entry.row = rows.candidate(entry.hash).unwrap_or(NONE);
+            i = entry.next;
         }
-        i = entry.next;
+    }
+    let mut loaded = 0;
+    for (first, rows) in held.iter().flatten() {
+        let mut i = *first;
+        while let Some(entry) = entries.get(i as usize) {
+            if entry.row != NONE {
+                loaded ^= rows.touch(entry.row);
+            }
+            i = entry.next;
+        }
     }
     black_box(loaded);
 }
@@ -114,12 +128,19 @@ impl Store {
             let shard = touched.trailing_zeros() as usize;
             touched &= touched - 1;
             let mut rows = self.shard(shard);
-            let moment = self.moment(arrival.ticks);
-            if rows.is_large() {
-                look_ahead(&rows, &mut samples.entries, heads[shard]);
+            let mut count = |samples: &Samples, rows: &mut Shard, first: u32| {
+                let moment = self.moment(arrival.ticks);
+                accepted += count_known(rows, catalog, samples, body, first, moment, &mut misses);
+            };
+            if !rows.is_large() {
+                count(samples, &mut rows, heads[shard]);
+                continue;
             }
-            accepted +=
-                count_known(&mut rows, catalog, samples, body, heads[shard], moment, &mut misses);
+            let held = self.hold_more(rows, shard, &mut touched, &heads);
+            look_ahead(&held, &mut samples.entries);
+            for (first, mut rows) in held.into_iter().flatten() {
+                count(samples, &mut rows, first);
+            }
         }
         counts.accept(accepted);
         if gauges {
@@ -138,6 +159,30 @@ impl Store {
             self.apply_misses(catalog, samples, body, &misses, arrival, counts);
         }
         samples.misses = misses;
+    }
+
+    /// Holds beside this shard those of the next that a push touches which nobody else has, and takes them out
+    /// of `touched`. They are never waited for, as one is held.
+    #[inline(never)]
+    fn hold_more<'a>(
+        &'a self,
+        rows: MutexGuard<'a, Shard>,
+        shard: usize,
+        touched: &mut u64,
+        heads: &[u32; SHARDS_MAX],
+    ) -> Held<'a> {
+        let mut held = [const { None }; HELD_MAX];
+        held[0] = Some((heads[shard], rows));
+        for more in &mut held[1..] {
+            let shard = touched.trailing_zeros() as usize;
+            // Past the last when none is left.
+            let Some(rows) = self.shards.get(shard).and_then(|rows| rows.0.try_lock()) else {
+                break;
+            };
+            *touched &= *touched - 1;
+            *more = Some((heads[shard], rows));
+        }
+        held
     }
 
     /// Counts samples of series that may not exist yet, in the order they came, so that the first values

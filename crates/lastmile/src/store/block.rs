@@ -58,8 +58,9 @@ const SHOWN_SHIFT: u32 = 8;
 /// The row was made with its family, for what folds: it never leaves, it only starts again.
 pub(crate) const RESERVED: u16 = 32;
 
-/// One series.
+/// One series. Aligned, so that none is on two cache lines.
 #[derive(Clone, Debug)]
+#[repr(align(32))]
 pub(crate) struct Row {
     /// A counter's whole value, a gauge's bits, or the index of a wide counter's sum.
     pub(crate) value: u64,

@@ -11,7 +11,8 @@
 //! such a family is exposed in its declared order and a push touches one lock for it; the series of
 //! other families are spread by their hash.
 //!
-//! **Locks.** A family's admission before a shard, never the other way round, never two shards at once.
+//! **Locks.** A family's admission before a shard, never the other way round. Who holds a shard never waits for
+//! another: a push in a large store tries for a few, see [`apply`].
 
 mod admission;
 mod apply;

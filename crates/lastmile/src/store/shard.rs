@@ -36,8 +36,8 @@ pub(crate) struct Shard {
     pub(super) pins: HashMap<RowId, Arc<Pin>, foldhash::fast::RandomState>,
 }
 
-/// More rows than this of one shard, with their keys, are not all in a core's own cache.
-const LARGE_ROWS: usize = 2_048;
+/// More rows than this of one shard, with their keys, are not all in a core's own cache. Tests and models have few.
+const LARGE_ROWS: usize = if cfg!(test) { 4 } else { 2_048 };
 
 #[inline]
 fn split(id: RowId) -> (usize, usize) {
