@@ -159,8 +159,8 @@ impl PublicOptions {
         self
     }
 
-    /// Room for all bodies that are held at a moment, in bytes, as their rest is waited for or as more than 64 KiB of
-    /// them are decoded; beyond it 503 with `Retry-After`. A body that comes whole holds nothing. At least what
+    /// Room for all bodies that are held at a moment, in bytes, as their rest is waited for or as one that
+    /// is compressed or has more than 16 KiB is decoded; beyond it 503 with `Retry-After`. A body that comes whole holds nothing. At least what
     /// one body may have as sent and inflated together. One client, by its address prefix, may hold half of it,
     /// or those of one body.
     #[must_use]

@@ -27,12 +27,10 @@ use crate::problem::Problem;
 /// Source: draft-ietf-httpapi-idempotency-key-header; Faro sends it with every request.
 pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// A longer body is decoded where a thread may be held. So long a one takes a millisecond at worst, which is one of
-/// values that nobody sent before; of what is known a megabyte takes no longer.
-const INLINE_BYTES_MAX: usize = 64 << 10;
-
-/// A body that may be longer than this once it is inflated is inflated there too: it would take some 300 µs.
-const INFLATED_INLINE_MAX: usize = 256 << 10;
+/// A longer body is decoded where a thread may be held, and one that is compressed inflated there too: it may be a
+/// hundred times as long. 64 KiB take a millisecond at worst, which is when nobody sent these values before, and every
+/// push behind it on the same thread would wait for that.
+const INLINE_BYTES_MAX: usize = 16 << 10;
 
 /// A listener's rules, and what its pushes go to.
 #[derive(Clone, Copy)]
@@ -69,15 +67,11 @@ impl Door<'_> {
         let mut body = read.map_err(|unread| Problem::unread(unread, caps.sent))?;
         // A body may take long to come; what is in it counts from when it was there.
         let arrived = now.after(started.elapsed());
-        let mut deflated = (coding != Coding::Identity)
+        let deflated = (coding != Coding::Identity)
             .then(|| Deflated { coding, bytes_max: Coding::bytes_max(body.len(), caps.inflated) });
-        if let Some(small) = deflated.take_if(|deflated| deflated.bytes_max <= INFLATED_INLINE_MAX)
-        {
-            body = Intake::Joined(caught(|| small.inflate(body.bytes()))?.into());
-        }
         // What is decoded here and now is gone before anyone waits: a thread has one of these at a time.
-        let inflated = deflated.map_or(0, |deflated| deflated.bytes_max);
-        let is_large = inflated.max(body.len()) > INLINE_BYTES_MAX;
+        let inflated = deflated.as_ref().map_or(0, |deflated| deflated.bytes_max);
+        let is_large = deflated.is_some() || body.len() > INLINE_BYTES_MAX;
         if is_large && !share.take_up_to(body.room().saturating_add(inflated)) {
             return Err(Problem::busy());
         }

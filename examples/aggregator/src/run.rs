@@ -65,6 +65,7 @@ async fn serve_both(config: Config) -> Result<(), Failure> {
             "whoever reaches {private_at} reads the aggregate; ask for a token with --private-token"
         );
     }
+    public_service.set_offload(decode_apart);
     let pushes = Endpoint::new(public_service.clone());
     let public = serve(public_listener, pushes, config.public_limits);
     let scrapes = Endpoint::new(private_service.clone());
@@ -95,6 +96,24 @@ async fn serve_both(config: Config) -> Result<(), Failure> {
         signal = signals.next() => tracing::warn!(signal, "stopped at once"),
     }
     Ok(())
+}
+
+/// Decodes a large body on a thread that gives way to those which answer small ones: where both want one core, a small
+/// push would else wait for a slice of the other's time, some 3 ms.
+fn decode_apart(work: Box<dyn FnOnce() + Send>) {
+    drop(tokio::task::spawn_blocking(|| {
+        #[cfg(target_os = "linux")]
+        LEAST.with(|()| ());
+        work();
+    }));
+}
+
+#[cfg(target_os = "linux")]
+thread_local! {
+    /// The least priority, for this thread alone as Linux has it. Where that is forbidden it stays as it was.
+    static LEAST: () = {
+        let _ = rustix::process::setpriority_process(None, 19);
+    };
 }
 
 /// Tells the aggregator the time, and what happened to the connections of its listeners.

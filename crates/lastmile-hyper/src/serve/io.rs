@@ -16,10 +16,10 @@ const LINGER_BYTES_MAX: usize = 4 << 20;
 const DRAINED_AT_ONCE: usize = 16 << 10;
 
 /// Most bytes of one read. hyper doubles the buffer of a connection, up to the most that it may have, as
-/// often as a read fills it, and keeps it for as long as the connection lasts; with one byte less than 16 KiB
-/// a read it stays at 16 KiB, where a thousand connections that send fast would have 96 MiB.
+/// often as a read fills it, and keeps it for as long as the connection lasts; with one byte less than 8 KiB
+/// a read it stays at 8 KiB, where a thousand connections that send fast would have 96 MiB.
 /// Source: hyper 1.12, `proto::h1::io::ReadStrategy`, `INIT_BUFFER_SIZE` 8192.
-const READ_BYTES_MAX: u64 = (16 << 10) - 1;
+const READ_BYTES_MAX: u64 = (8 << 10) - 1;
 
 /// A socket that marks in a [`Watch`] what it does, and holds its place as long as it is there, which is
 /// longer than its connection where that is upgraded.

@@ -50,8 +50,9 @@ impl Good {
         }
     }
 
-    /// Pushes on one connection until it is over. A push's time begins when it was due, so that one that
-    /// had to wait for the push before it does not hide it.
+    /// Pushes on one connection until it is over. The time of a push that had to wait for the one before begins when
+    /// it was due, so that none hides another. That of any other begins when it is sent: this stands for another
+    /// machine, and the server is not late where this thread wakes late on the core that both have.
     ///
     /// # Panics
     /// At the first push that is not answered 204.
@@ -63,9 +64,11 @@ impl Good {
             if self.is_over.load(Ordering::Relaxed) {
                 return;
             }
-            thread::sleep(due.saturating_duration_since(Instant::now()));
+            let early = due.saturating_duration_since(Instant::now());
+            thread::sleep(early);
+            let begin = if early.is_zero() { due } else { Instant::now() };
             push(&mut stream, n);
-            let time = u64::try_from(due.elapsed().as_nanos()).expect("it is not for centuries");
+            let time = u64::try_from(begin.elapsed().as_nanos()).expect("it is not for centuries");
             let phase = self.phase.load(Ordering::Relaxed);
             let mut times = self.times[phase].lock().expect("nobody panics with it");
             times.record(time).expect("the histogram grows");
