@@ -69,7 +69,7 @@
 //! | of OTLP, its type: JSON or protobuf | 415, asked after the method | |
 //! | the body's coding: gzip, deflate, zstd or none | 415 | |
 //! | bytes as sent | 413 | [`BODY_BYTES_MAX`]; [`TEXT_BYTES_MAX`] of Prometheus text and OTLP |
-//! | bytes of all bodies that came in part, are compressed, or have more than 16 KiB | 503 with `Retry-After` | 32 MiB, half of them for one client |
+//! | bytes of all bodies that came in part, or have more than 16 KiB, or may have as they are inflated | 503 with `Retry-After` | 32 MiB, half of them for one client |
 //! | bytes inflated, and 100 times those sent beyond 64 KiB | 413; 400 if it is not what its coding says | [`INFLATED_BYTES_MAX`]; [`TEXT_INFLATED_BYTES_MAX`] |
 //!
 //! Each refusal counts in `lastmile_requests_refused_total{reason}`. Time-outs and numbers of connections are

@@ -127,8 +127,8 @@ impl Service {
     }
 
     /// How to run what may take some milliseconds, such as `tokio::task::spawn_blocking`: bodies of more
-    /// than 16 KiB are then decoded there, and those that are compressed inflated too. Without it they hold the thread
-    /// that polls. The first call counts; the adapters make it.
+    /// than 16 KiB, as sent or once inflated, are then decoded there, and inflated. Without it they hold the thread that
+    /// polls, as messages of WebSockets do. The first call counts; the adapters make it.
     pub fn set_offload(&self, spawn: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) {
         self.shared.offload.get_or_init(|| Box::new(spawn));
     }

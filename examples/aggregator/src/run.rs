@@ -103,16 +103,19 @@ async fn serve_both(config: Config) -> Result<(), Failure> {
 fn decode_apart(work: Box<dyn FnOnce() + Send>) {
     drop(tokio::task::spawn_blocking(|| {
         #[cfg(target_os = "linux")]
-        LEAST.with(|()| ());
+        NICE.with(|()| ());
         work();
     }));
 }
 
 #[cfg(target_os = "linux")]
 thread_local! {
-    /// The least priority, for this thread alone as Linux has it. Where that is forbidden it stays as it was.
-    static LEAST: () = {
-        let _ = rustix::process::setpriority_process(None, 19);
+    /// A tenth of what the others may take of a core that both want, for this thread alone, as Linux has it. The least
+    /// would be a sixtieth, and as late who is put aside with a lock held.
+    static NICE: () = {
+        if let Err(error) = rustix::process::setpriority_process(None, 10) {
+            tracing::debug!(%error, "decodes at the same priority as all else");
+        }
     };
 }
 

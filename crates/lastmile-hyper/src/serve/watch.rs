@@ -26,7 +26,7 @@ pub(crate) struct Watch {
 /// waited for something, and for a reader who had to take something first.
 const PROMPT_POLLS: u8 = 4;
 
-/// Longest request whose connection is prompt behind it, in bytes: one read.
+/// Longest request whose connection is prompt behind it, in bytes: what is decoded at once, and two reads.
 const PROMPT_BYTES: u32 = 16 << 10;
 
 /// Most bytes that a connection reads in a poll, some 30 µs. Others have their turns before it reads on.

@@ -74,7 +74,8 @@ impl Good {
             times.record(time).expect("the histogram grows");
             drop(times);
             self.n_answered.fetch_add(1, Ordering::Release);
-            due += PACE;
+            // From when it was sent, if this thread woke late.
+            due = begin + PACE;
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What is asked before a push is read, in its order, and what is counted of it.
 
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use flate2::Compression;
@@ -275,6 +277,40 @@ fn large_bodies_are_taken_where_they_are_allowed() {
     server.check(&large, "200\n\n{\"accepted\":1,\"refused\":{}}");
     assert_eq!(server.send(&format!("POST /lm\n\n{}", "[".repeat(3 << 20))).status, 400);
     assert_eq!(server.send("POST /lm\ncontent-length: 4194305").status, 413);
+}
+
+/// A short one is at once, compressed or not, or it would wait behind the large ones of an attack.
+#[test]
+fn what_is_long_is_decoded_apart() {
+    const LONGEST: usize = 16 << 10;
+    let service = Service::public_with(aggregator(), &PublicOptions::new()).expect("as it comes");
+    let apart = Arc::new(AtomicUsize::new(0));
+    let counted = apart.clone();
+    service.set_offload(move |work| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        drop(std::thread::spawn(work));
+    });
+    let server = Server::start(service);
+    let check = |coding: &str, n_bytes: usize, n_apart: usize| {
+        let text = format!("{PUSH}{}", " ".repeat(n_bytes - PUSH.len()));
+        let body = match coding {
+            "gzip" => {
+                let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+                gzip.write_all(text.as_bytes()).expect("memory takes it");
+                gzip.finish().expect("memory takes it")
+            }
+            _ => text.into_bytes(),
+        };
+        let length = body.len();
+        let head = format!("POST /lm\ncontent-encoding: {coding}\ncontent-length: {length}\n\n");
+        assert_eq!(server.send_bytes(&head, &body).status, 204, "{n_bytes} {coding}");
+        assert_eq!(apart.swap(0, Ordering::Relaxed), n_apart, "{n_bytes} {coding}");
+    };
+    for coding in ["identity", "gzip"] {
+        for (n_bytes, n_apart) in [(PUSH.len(), 0), (LONGEST, 0), (LONGEST + 1, 1), (64 << 10, 1)] {
+            check(coding, n_bytes, n_apart);
+        }
+    }
 }
 
 #[test]
