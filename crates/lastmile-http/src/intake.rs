@@ -78,8 +78,8 @@ pub(crate) enum Unread {
 impl<D: Buf> Intake<D> {
     /// Reads all of `body`, at most `bytes_max` bytes. Room for them is taken from `share` as they come, before it is
     /// made: a length that is only declared takes nothing from others. Nor does a body that ends with its first frame,
-    /// if it has no more than 16 KiB once inflated: it is applied before anything is waited for again, so whoever sends bodies that never end cannot
-    /// use up the room of those that come whole.
+    /// if it has no more than 16 KiB once inflated: it is applied before anything is waited for again, so whoever sends
+    /// bodies that never end cannot use up the room of those that come whole.
     ///
     /// A length that is declared and too large is refused before anything is read; one that is not
     /// declared is refused at the first frame that exceeds the cap.

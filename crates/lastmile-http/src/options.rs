@@ -161,8 +161,8 @@ impl PublicOptions {
 
     /// Room for all bodies that are held at a moment, in bytes, as their rest is waited for or as more than 16 KiB of
     /// them are inflated and decoded; beyond it 503 with `Retry-After`. A body that comes whole and is shorter, also
-    /// once it is inflated, holds nothing. At least what one body may have as sent and inflated together. One client, by its address prefix, may hold half of it,
-    /// or those of one body.
+    /// once it is inflated, holds nothing. At least what one body may have as sent and inflated together. One client, by
+    /// its address prefix, may hold half of it, or those of one body.
     #[must_use]
     pub fn bytes_in_flight(mut self, bytes: usize) -> Self {
         self.bytes_in_flight = bytes;

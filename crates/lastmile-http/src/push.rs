@@ -75,7 +75,7 @@ impl Door<'_> {
             (body, deflated) = (Intake::Joined(inflated.into()), None);
         }
         // What is decoded here and now is gone before anyone waits: a thread has one of these at a time.
-        let inflated = deflated.as_ref().map_or(0, |deflated| deflated.bytes_max);
+        let inflated = deflated.map_or(0, |deflated| deflated.bytes_max);
         let is_large = deflated.is_some() || body.len() > INLINE_BYTES_MAX;
         if is_large && !share.take_up_to(body.room().saturating_add(inflated)) {
             return Err(Problem::busy());
@@ -173,7 +173,7 @@ impl Deflated {
         inflated.map_err(|uninflated| Problem::uninflated(uninflated, bytes_max))
     }
 
-    /// The same if it is short then. What proves longer is begun again elsewhere; this cost some 30 µs.
+    /// The same if it is short then. What proves longer is begun again elsewhere.
     fn inflate_if_short(self, body: &[u8]) -> Result<Option<Vec<u8>>, Problem> {
         let Self { coding, bytes_max } = self;
         match coding.inflate(body, bytes_max.min(INLINE_BYTES_MAX)) {

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use flate2::Compression;
-use flate2::write::{GzEncoder, ZlibEncoder};
+use flate2::write::ZlibEncoder;
 use lastmile::{Aggregator, Family, Label, Schema, ValueFrom};
 use lastmile_http::{PublicOptions, Service};
 
-use super::server::{Server, aggregator, with_schema};
+use super::server::{Server, aggregator, gzip, with_schema};
 
 const PUSH: &str = r#"{"lm":1,"m":{"loads_total;app=student":1}}"#;
 
@@ -159,10 +159,7 @@ fn only_a_proxy_that_is_trusted_speaks_for_others() {
 #[test]
 fn bodies_are_inflated_under_caps() {
     let (server, private) = start(aggregator(), &PublicOptions::new());
-    let gzip = |text: &[u8]| {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(text).and_then(|()| encoder.finish()).expect("memory takes it")
-    };
+    let gzip = |text: &[u8]| gzip(text, Compression::best());
     let zlib = |text: &[u8]| {
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(text).and_then(|()| encoder.finish()).expect("memory takes it")
@@ -254,9 +251,7 @@ fn bodies_in_flight_share_their_bytes() {
 #[test]
 fn the_largest_body_has_room_alone() {
     let text = format!("{PUSH}{}", " ".repeat(40_000 - PUSH.len()));
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::none());
-    gzip.write_all(text.as_bytes()).expect("memory takes it");
-    let body = gzip.finish().expect("memory takes it");
+    let body = gzip(&text, Compression::none());
     let options = |in_flight| {
         PublicOptions::new().body_bytes(body.len(), text.len()).bytes_in_flight(in_flight)
     };
@@ -294,11 +289,7 @@ fn what_is_long_is_decoded_apart() {
     let check = |coding: &str, n_bytes: usize, n_apart: usize| {
         let text = format!("{PUSH}{}", " ".repeat(n_bytes - PUSH.len()));
         let body = match coding {
-            "gzip" => {
-                let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-                gzip.write_all(text.as_bytes()).expect("memory takes it");
-                gzip.finish().expect("memory takes it")
-            }
+            "gzip" => gzip(text, Compression::best()),
             _ => text.into_bytes(),
         };
         let length = body.len();

@@ -1,10 +1,9 @@
 //! OpenTelemetry's metrics: `POST /v1/metrics` in both encodings.
 
 use flate2::Compression;
-use flate2::write::GzEncoder;
 use lastmile_http::{PublicOptions, Service, TEXT_BYTES_MAX};
 
-use super::server::{Server, aggregator};
+use super::server::{Server, aggregator, gzip};
 
 const JSON: &str = "POST /v1/metrics\ncontent-type: application/json";
 const PROTOBUF: &str = "POST /v1/metrics\ncontent-type: application/x-protobuf";
@@ -145,17 +144,13 @@ fn bodies_may_be_long_and_compressed() {
     let body = loads("student", "teacher");
     let long = body.clone() + &" ".repeat(TEXT_BYTES_MAX - body.len());
     public.check(&format!("{JSON}\n\n{long}"), "200\n\n{}");
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    std::io::Write::write_all(&mut encoder, long.as_bytes()).expect("a Vec takes everything");
-    let gzip = encoder.finish().expect("a Vec takes everything");
-    let head = format!("{JSON}\ncontent-encoding: gzip\ncontent-length: {}", gzip.len());
+    let short = gzip(&long, Compression::default());
+    let head = format!("{JSON}\ncontent-encoding: gzip\ncontent-length: {}", short.len());
     // A hundred times itself is the most, and blanks are more.
-    assert_eq!(public.send_bytes(&head, &gzip).status, 413);
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    std::io::Write::write_all(&mut encoder, body.as_bytes()).expect("a Vec takes everything");
-    let gzip = encoder.finish().expect("a Vec takes everything");
-    let head = format!("{JSON}\ncontent-encoding: gzip\ncontent-length: {}", gzip.len());
-    public.send_bytes(&head, &gzip).check(&head, "200\n\n{}");
+    assert_eq!(public.send_bytes(&head, &short).status, 413);
+    let short = gzip(&body, Compression::default());
+    let head = format!("{JSON}\ncontent-encoding: gzip\ncontent-length: {}", short.len());
+    public.send_bytes(&head, &short).check(&head, "200\n\n{}");
     assert_eq!(value(&private, "loads_total{app=\"teacher\"}"), "2");
 }
 

@@ -6,7 +6,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use flate2::Compression;
 use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
 use lastmile::{Aggregator, Family, Label, Limits, Schema};
 use lastmile_http::{Clock, Service};
 use tokio::net::{TcpListener, TcpSocket};
@@ -25,6 +27,12 @@ pub(crate) fn aggregator() -> Aggregator {
 
 pub(crate) fn with_schema(schema: Schema) -> Aggregator {
     Aggregator::new(schema, Limits::default(), Clock::new().now()).expect("the schema fits")
+}
+
+/// A body that is compressed.
+pub(crate) fn gzip(text: impl AsRef<[u8]>, level: Compression) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
+    encoder.write_all(text.as_ref()).and_then(|()| encoder.finish()).expect("memory takes it")
 }
 
 /// A service that listens until the test process ends.
