@@ -33,8 +33,14 @@ impl Text {
 
     /// The text from `start` to the end of the arena.
     pub(crate) fn in_arena(arena: &[u8], start: usize) -> Self {
-        let special = memchr::memchr3(b'"', b'\\', b'\n', &arena[start..]).is_some();
-        let flags = IN_ARENA | if special { SPECIAL } else { 0 };
+        let is_special = memchr::memchr3(b'"', b'\\', b'\n', &arena[start..]).is_some();
+        Self::marked_in_arena(arena, start, is_special)
+    }
+
+    /// The same where it is known whether the text holds what is escaped where it is exposed.
+    #[inline]
+    pub(crate) fn marked_in_arena(arena: &[u8], start: usize, is_special: bool) -> Self {
+        let flags = IN_ARENA | if is_special { SPECIAL } else { 0 };
         Self { start: start as u32, len_flags: (arena.len() - start) as u32 | flags }
     }
 

@@ -387,6 +387,7 @@ fn lm1_values(rows: &mut Rows) {
         ("a sign is no hex", r#""loads;app=%+4":1"#, "malformed"),
         ("percent-encoded invalid UTF-8", r#""views_total;page=%ff":1"#, "malformed"),
         ("a percent-encoded surrogate", r#""views_total;page=%ed%a0%80":1"#, "malformed"),
+        ("half a character behind a whole one", r#""views_total;page=é%c3":1"#, "malformed"),
         ("malformed before unknown", r#""constructor;x":1"#, "malformed"),
         ("a malformed key, no observation", r#""wait_seconds;":[]"#, "malformed"),
     ] {
