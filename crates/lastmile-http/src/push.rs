@@ -6,8 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::HeaderMap;
-use http::header::ORIGIN;
+use http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use http::request::Parts;
 use http_body::Body;
 use lastmile::{
@@ -25,7 +24,7 @@ use crate::problem::Problem;
 
 /// Names one immutable body, so that a push that a network repeats can be counted once.
 /// Source: draft-ietf-httpapi-idempotency-key-header; Faro sends it with every request.
-pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A longer body, as it was sent or as it is once inflated, is decoded where a thread may be held. 64 KiB take a
 /// millisecond at worst, which is when nobody sent these values before, and every push behind it on the same thread
@@ -257,10 +256,10 @@ impl Plain {
         if let Some(addr) = admitted.client.addr {
             source = source.addr(addr);
         }
-        if let Some(origin) = headers.header(ORIGIN.as_str()) {
+        if let Some(origin) = text(request.get(ORIGIN)) {
             source = source.origin(origin);
         }
-        if let Some(key) = headers.header(IDEMPOTENCY_KEY) {
+        if let Some(key) = text(request.get(IDEMPOTENCY_KEY)) {
             source = source.idempotency_key(key);
         }
         if let Some(name) = admitted.key.and_then(|key| gate.keys.name(key)) {
@@ -297,6 +296,10 @@ struct Texts<'a>(&'a HeaderMap);
 
 impl Headers for Texts<'_> {
     fn header(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(|value| value.to_str().ok())
+        text(self.0.get(name))
     }
+}
+
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    value.and_then(|value| value.to_str().ok())
 }

@@ -128,7 +128,7 @@ impl Route {
     }
 
     pub(crate) fn takes(self, method: &Method) -> bool {
-        self.allow().split(", ").any(|allowed| allowed == method.as_str())
+        self.allow().split(',').any(|allowed| allowed.trim_start() == method.as_str())
     }
 
     /// The value of `Allow`.
