@@ -205,9 +205,9 @@ fn scattered_series(n_series: usize, n_calls: usize) {
 fn scattered_rows(n_series: usize, n_rounds: usize) {
     let (mut far, mut near) = (Pushes::new(n_series), Pushes::new(n_series.min(4096)));
     let (to_far, to_near) = (far.aggregator.clone(), near.aggregator.clone());
-    let apply = |aggregator: &Aggregator, batches: Vec<DecodedBatch>| {
-        for mut batch in batches {
-            assert_eq!(aggregator.apply_batch(black_box(&mut batch), now()), 16);
+    let apply = |aggregator: &Aggregator, batches: &mut [DecodedBatch]| {
+        for batch in batches {
+            assert_eq!(aggregator.apply_batch(black_box(batch), now()), 16);
         }
     };
     let comparison = compare_prepared(

@@ -32,8 +32,7 @@ pub fn compare(
     mut b: impl FnMut(),
 ) -> Comparison {
     let whole = |work: &mut dyn FnMut()| (0..n_calls).for_each(|_| work());
-    let comparison =
-        compare_prepared(n_rounds, || (), |()| whole(&mut a), || (), |()| whole(&mut b));
+    let comparison = compare_prepared(n_rounds, || (), |_| whole(&mut a), || (), |_| whole(&mut b));
     let n_calls = n_calls as f64;
     Comparison {
         a_nanos: comparison.a_nanos / n_calls,
@@ -42,13 +41,14 @@ pub fn compare(
     }
 }
 
-/// The same of work that needs something made ready for each round, which is not measured.
+/// The same of work that needs something made ready for each round. What it takes to make it and to drop it is not
+/// measured.
 pub fn compare_prepared<A, B>(
     n_rounds: usize,
     mut prepare_a: impl FnMut() -> A,
-    mut a: impl FnMut(A),
+    mut a: impl FnMut(&mut A),
     mut prepare_b: impl FnMut() -> B,
-    mut b: impl FnMut(B),
+    mut b: impl FnMut(&mut B),
 ) -> Comparison {
     let (mut a_nanos, mut b_nanos, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     // The first round is not counted: it warms caches and branch predictors.
@@ -64,9 +64,9 @@ pub fn compare_prepared<A, B>(
 }
 
 /// CPU time that this takes, in nanoseconds.
-fn time<T>(prepared: T, work: &mut impl FnMut(T)) -> f64 {
+fn time<T>(mut prepared: T, work: &mut impl FnMut(&mut T)) -> f64 {
     let start = thread_cpu();
-    work(prepared);
+    work(&mut prepared);
     (thread_cpu() - start).as_nanos() as f64
 }
 
