@@ -68,7 +68,7 @@ const tsc = spawnSync(
   { cwd: root, stdio: "inherit" },
 );
 if (tsc.status !== 0) process.exit(1);
-for (const inside of ["scripts", "collect", "tag.d.ts", "delivery.d.ts", "measured.d.ts", "transport.d.ts", "instance.d.ts", "observers.d.ts", "path.d.ts", "probes.d.ts"]) {
+for (const inside of ["scripts", "collect", "tag.d.ts", "delivery.d.ts", "measured.d.ts", "transport.d.ts", "instance.d.ts", "observers.d.ts", "path.d.ts", "probes.d.ts", "seen.d.ts"]) {
   rmSync(join(out, "esm", inside), { recursive: true, force: true });
 }
 

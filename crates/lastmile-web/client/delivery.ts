@@ -3,6 +3,7 @@
 // the server counts each id once, for longer than a line is kept here.
 
 import { addAll, increment, line, type Measured, nothing } from "./measured.js";
+import { isSeen } from "./seen.js";
 import { hand, handWatched, type Outcome } from "./transport.js";
 
 /** In one body. The server takes no more. */
@@ -73,12 +74,11 @@ export interface Delivery {
 const moment = (): Moment => ({ page: performance.now(), wall: Date.now() });
 
 // A page's clock may stand while its computer sleeps, and a wall clock may be set: the one that says more is believed.
-const ageMs = ({ at }: Line): number => {
+const isOld = ({ at }: Line): boolean => {
+  if (!at) return false;
   const now = moment();
-  return at ? Math.max(now.page - at.page, now.wall - at.wall) : 0;
+  return Math.max(now.page - at.page, now.wall - at.wall) > AGE_MAX_MS;
 };
-
-const isOld = (line: Line): boolean => ageMs(line) > AGE_MAX_MS;
 
 const total = (lines: Line[]): number => lines.reduce((sum, { bytes }) => sum + bytes, 0);
 
@@ -90,7 +90,11 @@ const retryMs = (header?: string | null): number => {
   return Math.min(Math.max(ms, 1_000), 600_000);
 };
 
-export const delivery = (urls: string[], everyMs: number, weight: number, measured: Measured): Delivery => {
+/** Of text as UTF-8. To encode it costs as much as to write it, and it seldom has more bytes than characters. */
+const bytesOf = (text: string): number => (/[^\0-\x7f]/.test(text) ? new TextEncoder().encode(text) : text).length;
+
+/** `write` is what writes a batch. */
+export const delivery = (urls: string[], everyMs: number, weight: number, measured: Measured, write = line): Delivery => {
   // Each replica of a server counts for itself, so all attempts of a page view name the same one.
   const shard = "s=" + Math.floor(Math.random() * 256);
   const address = (to: number): string => urls[to]! + (urls[to]!.includes("?") ? "&" : "?") + shard;
@@ -124,9 +128,10 @@ export const delivery = (urls: string[], everyMs: number, weight: number, measur
 
   const lineOf = (from: Measured): Line | undefined => {
     if (!from.sums.size && !from.counts.size) return;
-    const text = line(from, weight);
-    const dropped = [...from.sums].filter(([key]) => key.startsWith(DROPPED));
-    return { text, bytes: new TextEncoder().encode(text).length + 1, copies: 0, dropped };
+    const text = write(from, weight);
+    const dropped: [string, number][] = [];
+    from.sums.forEach((n, key) => key.startsWith(DROPPED) && dropped.push([key, n]));
+    return { text, bytes: bytesOf(text) + 1, copies: 0, dropped };
   };
 
   const close = (): void => {
@@ -236,8 +241,7 @@ export const delivery = (urls: string[], everyMs: number, weight: number, measur
     disarm();
     const fresh = lineOf(measured);
     // A page that nobody sees may be frozen, and what somebody has by now be old when the browser sends it, so that stays.
-    const isSeen = typeof document == "object" && document.visibilityState == "visible";
-    const goes = ({ copies, at, to }: Line): boolean => !copies && (!at || (isSeen && to == current));
+    const goes = ({ copies, at, to }: Line): boolean => !copies && (!at || (to == current && isSeen()));
     const others = lines.filter(goes).slice(1 - LINES_MAX);
     const body = fresh ? [...others, fresh] : others;
     if (!body.length) return;

@@ -3,6 +3,7 @@
 import { type Delivery, delivery, DROPPED } from "./delivery.js";
 import { increment, type Measured, nothing, observe, seriesKey } from "./measured.js";
 import { template } from "./path.js";
+import { isSeen } from "./seen.js";
 import type { Labels, Options, Skipped } from "./types.js";
 
 /** Measures something, from when it is called: as measuring starts, and again if it is stopped and started again. */
@@ -49,7 +50,8 @@ const isBrowser = (): boolean =>
   // Some servers call themselves workers, but have no address.
   typeof document == "object" || (typeof WorkerGlobalScope == "function" && typeof location == "object");
 
-const isHidden = (): boolean => typeof document == "object" && document.visibilityState == "hidden";
+/** Of a page's address, which an element of that name hides. */
+const pathOf = (url: unknown): string => (typeof url == "string" ? new URL(url).pathname : "");
 
 const create = (): Instance => {
   let isStopped = false;
@@ -58,9 +60,9 @@ const create = (): Instance => {
   let sending: Delivery | undefined; // once it has
   let isOn = false;
   let options: Options | undefined;
-  let callbacks: [Event, () => void][] = [];
+  let callbacks: { [event in Event]?: (() => void)[] } = {};
   let due = 0;
-  let startPath = "";
+  let startUrl: unknown;
   let startPage: string | undefined; // by name; else by path
   let named: string | undefined;
   const collectors: Collector[] = [];
@@ -84,7 +86,7 @@ const create = (): Instance => {
     if (to) add(to, key, value);
   };
 
-  const emit = (event: Event): void => callbacks.forEach(([wanted, then]) => wanted == event && then());
+  const emit = (event: Event): void => callbacks[event]?.forEach((then) => then());
 
   const everyMs = (): number => options!.every! * 1e3;
 
@@ -98,10 +100,9 @@ const create = (): Instance => {
     sending!.arm();
   };
 
-  const path = (): string => (typeof location == "object" ? location.pathname : "");
-
   const navigated = (): void => {
-    startPath = path();
+    // A browser makes what stands for a location as a script first asks, which would be felt as a page loads.
+    startUrl = globalThis.document?.URL;
     startPage = named;
   };
 
@@ -130,11 +131,11 @@ const create = (): Instance => {
     const timer = setInterval(beat, BEAT_MS);
     instance.on("stop", () => clearInterval(timer));
     // On the window, and not as it captures: who measures until a page is hidden has done so then.
-    instance.listen(self, "visibilitychange", () => (isHidden() ? leave() : back()));
+    instance.listen(self, "visibilitychange", () => (isSeen() ? back() : leave()));
     instance.listen(self, "pagehide", () => {
       emit("away");
       // Where the browser could send what is armed, it also says that the page is hidden, and web vitals wait for that.
-      if (isHidden() || typeof fetchLater != "function") leave();
+      if (!isSeen() || typeof fetchLater != "function") leave();
     });
     instance.listen(self, "pageshow", ({ persisted }: PageTransitionEvent) => {
       if (!persisted) return;
@@ -156,14 +157,14 @@ const create = (): Instance => {
     page: (name) => {
       if (!name) return; // as a router may not know it
       named = template(name);
-      if (path() == startPath) startPage = named;
+      if (pathOf(globalThis.document?.URL) == pathOf(startUrl)) startPage = named;
     },
     start,
     stop: () => {
       isStopped = true;
       held = nothing();
       emit("stop");
-      callbacks = [];
+      callbacks = {};
       sending?.stop();
       isOn = false;
     },
@@ -189,12 +190,12 @@ const create = (): Instance => {
       collectors.push(collector);
       if (isOn) collector(instance, options!);
     },
-    on: (event, then) => callbacks.push([event, then]),
+    on: (event, then) => (callbacks[event] ??= []).push(then),
     listen: (to, type, then, capture) => {
       to.addEventListener(type, then as EventListener, capture);
       instance.on("stop", () => to.removeEventListener(type, then as EventListener, capture));
     },
-    startPage: () => startPage ?? template(startPath),
+    startPage: () => startPage ?? template(pathOf(startUrl)),
   };
   return instance;
 };

@@ -23,8 +23,9 @@ const escaped = (text: unknown): string =>
 
 /** The name of a series in `lm1`, with its labels in order, which the server reads fastest. */
 export const seriesKey = (name: string, labels?: Labels | null): string => {
-  const given = labels || {};
-  return [escaped(name), ...Object.keys(given).sort().map((label) => escaped(label) + "=" + escaped(given[label]))].join(";");
+  const key = escaped(name);
+  if (!labels) return key;
+  return [key, ...Object.keys(labels).sort().map((label) => escaped(label) + "=" + escaped(labels[label]))].join(";");
 };
 
 export const increment = (to: Measured, key: string, by: number): void => {
@@ -74,8 +75,8 @@ const randomId = (): string => {
 /** A batch: one line of `lm1` under an id of its own, which never changes. */
 export const line = (measured: Measured, weight: number): string => {
   const members: string[] = [];
-  // 0.1 + 0.2 is 0.3 again.
-  measured.sums.forEach((sum, key) => members.push(JSON.stringify(key) + ":" + Number(sum.toPrecision(15))));
+  // 0.1 + 0.2 is 0.3 again. Most sums are whole, and to write one so costs as much as all else of its member.
+  measured.sums.forEach((sum, key) => members.push(JSON.stringify(key) + ":" + (sum % 1 ? Number(sum.toPrecision(15)) : sum)));
   measured.counts.forEach((seen, key) => members.push(JSON.stringify(key) + ":[" + observations(seen) + "]"));
   return `{"lm":1,"id":"${randomId()}",${weight > 1 ? `"w":${weight},` : ""}"m":{${members.join()}}}`;
 };

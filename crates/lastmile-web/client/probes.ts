@@ -1,6 +1,7 @@
 // What the page depends on and others run: whether it can be reached from where the page is.
 
 import type { Instance } from "./instance.js";
+import { isSeen } from "./seen.js";
 
 const PING_TIMEOUT_MS = 10_000;
 /** With a longer time a timer does not wait at all: browsers keep it as 31 bits of milliseconds. */
@@ -10,7 +11,7 @@ const TIMER_SECS_MAX = 2_147_483;
 const timerMs = (secs: number | undefined, otherwise: number): number =>
   Math.min(Math.max(Number(secs) || otherwise, 1), TIMER_SECS_MAX) * 1e3;
 
-const isSeen = (): boolean => document.visibilityState == "visible" && navigator.onLine !== false;
+const isAsked = (): boolean => isSeen() && navigator.onLine !== false;
 
 const secsSince = (from: number): number => (performance.now() - from) / 1e3;
 
@@ -22,7 +23,7 @@ export const ping = (target: string, url: string, everySecs: number | undefined,
   by.run((to) => {
     let current: AbortController | undefined;
     const once = (): void => {
-      if (current || !isSeen()) return;
+      if (current || !isAsked()) return;
       const mine = (current = new AbortController());
       const late = setTimeout(() => mine.abort(), PING_TIMEOUT_MS);
       const from = performance.now();
@@ -31,7 +32,7 @@ export const ping = (target: string, url: string, everySecs: number | undefined,
         if (current != mine) return;
         current = undefined;
         // What fails because this side has no network says nothing of the other.
-        if (isSeen()) then();
+        if (isAsked()) then();
       };
       fetch(url, { mode: "no-cors", cache: "no-store", credentials: "omit", signal: mine.signal }).then(
         ended(() => to.observe("client_ping_seconds", { target }, secsSince(from))),

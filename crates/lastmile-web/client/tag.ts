@@ -30,7 +30,8 @@ const rootOf = (src: string): string => {
 export const install = (defaultName: string, collectors: Record<string, Collector>, calls: Record<string, Call>): void => {
   // Not an element of that name, which hides it and may be anybody's.
   const script = typeof document == "object" && document.currentScript;
-  const { dataset: data = {}, src = "" } = (script && script.localName == "script" ? script : {}) as Partial<HTMLScriptElement>;
+  const { dataset, src = "" } = (script && script.localName == "script" ? script : {}) as Partial<HTMLScriptElement>;
+  const data: DOMStringMap = { ...dataset }; // as to ask an element for what it has not costs as much as for what it has
   const home = self as unknown as Record<string, (Stub & Call) | undefined> & { PrometheusAggregatorObjectName?: string };
   const name = data.name || home.PrometheusAggregatorObjectName || defaultName;
   const stub = home[name];

@@ -39,7 +39,7 @@ export const hand = async (url: string, body: string, isLast: boolean, onUpload:
       credentials: "omit",
       priority: "low",
       // A page that goes cannot wait, and the request goes on without it; but it may come back.
-      signal: AbortSignal.timeout ? AbortSignal.timeout(TIMEOUT_MS) : null,
+      signal: AbortSignal.timeout?.(TIMEOUT_MS),
     });
     onUpload();
     return answer.then(

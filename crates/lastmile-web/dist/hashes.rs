@@ -1,6 +1,6 @@
 // Written by `npm run build`: each script's name, how its path names it, and its integrity.
 pub(crate) const HASHES: [(&str, &str, &str); 3] = [
-    ("lastmile.js", "46ff8cc659e20387", "sha384-d1KATWKwxy3HhJD+sm/QyOFI1r4oqXIkRZ01AIJkjY/zVNEmEeCzwLeN1VNHyOLA"),
-    ("lastmile-core.js", "437ce31c995d7cc7", "sha384-xr6/G2GTyWImCKtWV3twSkgk+TF/Xg78yhYQ6TU5qUhh9ve22w+LmdUGBN7OtQlS"),
-    ("aggregatorClient.js", "ec7f79748433269e", "sha384-JsFwoYk2ZE3D5DXeWuJsPiAIb5u6b9Q7wU4Bv4TeWH6svLozbav7EfMlQ/DJk4ZC"),
+    ("lastmile.js", "7866abdb6bc10f2d", "sha384-pcHkOfokhJy19icviXl+Nl8Ekr0k5PVpgh29BVz4Db3j89YoNp3nkweCyqDniJ/t"),
+    ("lastmile-core.js", "e81feae065b48e4c", "sha384-3L4v393S0kFYmZEUbGmcSg8kbmMBM0WvMsFvtCwxkVv2QWfrSJcSGpi1xePYNf5S"),
+    ("aggregatorClient.js", "af87d1da3b7e5011", "sha384-9543Kkp2K/bPw2OghFGxukzUTdL4bWejO3rfYsWFP9HJKgUNtdRqDm+oRLbiFRDq"),
 ];

@@ -44,8 +44,8 @@ const play = async (seed) => {
   const rng = random(seed);
   const urls = rng.chance(0.4) ? ["/lm", "https://backup.example/lm?key=1"] : ["/lm"];
   const page = world(rng, urls, { hasKeepalive: rng.chance(0.7), hasFetchLater: rng.chance(0.7) });
-  const { delivery, nothing, increment } = load(["delivery", "measured"], page.globals);
-  const it = delivery(urls, EVERY_MS, 1, nothing());
+  const { delivery, nothing, increment, line } = load(["delivery", "measured"], page.globals);
+  const it = delivery(urls, EVERY_MS, 1, nothing(), (...batch) => page.written(line(...batch)));
   // One clock at most is wrong: with two that are, nothing can be known.
   const clock = rng.pick(["right", "right", "set", "sleeps"]);
   const refuses = rng.chance(0.3);
@@ -55,7 +55,7 @@ const play = async (seed) => {
   const count = (times, length = 0) => {
     for (let i = 0; i < times; i++) {
       it.check();
-      increment(it.measured(), `clicks_total;n=${n++}${"x".repeat(length)}`, 1);
+      increment(it.measured(), `clicks_total;n=${n++}${rng.pick(["x", "é"]).repeat(length)}`, 1);
       increment(it.measured(), "all_total", 1);
     }
   };

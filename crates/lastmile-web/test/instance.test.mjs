@@ -39,7 +39,7 @@ const measuring = () => {
     globalThis: {},
     document: { visibilityState: "visible" },
     self: { addEventListener() {}, removeEventListener() {} },
-    location: { pathname: "/" },
+    location: { href: "https://page.example/" },
     navigator: { onLine: true },
     setInterval() {},
     clearInterval() {},

@@ -11,8 +11,8 @@ import { world } from "./support/world.mjs";
 const arrived = async (change, urls = ["/lm", "https://backup.example/lm"]) => {
   const page = world(random(1), urls);
   change(page.globals);
-  const { delivery, nothing, increment } = load(["delivery", "measured"], page.globals);
-  const it = delivery(urls, 1_000, 1, nothing());
+  const { delivery, nothing, increment, line } = load(["delivery", "measured"], page.globals);
+  const it = delivery(urls, 1_000, 1, nothing(), (...batch) => page.written(line(...batch)));
   for (let i = 0; i < 4; i++) {
     increment(it.measured(), "clicks_total", 1);
     it.flush();

@@ -1,6 +1,7 @@
 // What every page view has: a kind of navigation, its times, and seconds in which it was seen.
 
 import type { Instance } from "../instance.js";
+import { isSeen } from "../seen.js";
 import type { Options } from "../types.js";
 import { onceLoaded } from "./loaded.js";
 
@@ -56,7 +57,7 @@ const GAP_MS_MAX = 30_000;
 
 /** Seconds in which the page is seen: their rate is how many pages are. */
 export const users = (to: Instance, { every = 0 }: Options): void => {
-  let isSeen = false;
+  let wasSeen = false;
   let page = 0;
   let wall = 0;
   const look = (): void => {
@@ -65,14 +66,14 @@ export const users = (to: Instance, { every = 0 }: Options): void => {
     page += ms;
     wall += wallMs;
     const secs = Math.round(Math.min(ms, every * 2e3)) / 1e3;
-    if (isSeen && secs && ms <= GAP_MS_MAX && wallMs <= GAP_MS_MAX) to.increment("client_user_seconds_total", null, secs);
-    isSeen = document.visibilityState == "visible";
+    if (wasSeen && secs && ms <= GAP_MS_MAX && wallMs <= GAP_MS_MAX) to.increment("client_user_seconds_total", null, secs);
+    wasSeen = isSeen();
   };
   look();
   to.on("beat", look);
   to.on("leave", look);
   to.on("back", () => {
-    isSeen = false; // until now
+    wasSeen = false; // until now
     look();
   });
 };

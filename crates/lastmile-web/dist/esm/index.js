@@ -7,6 +7,7 @@ import {
   flush,
   increment,
   isBackground,
+  isSeen,
   observe,
   page,
   shared,
@@ -308,12 +309,12 @@ var collectors2 = () => ({
 var PING_TIMEOUT_MS = 1e4;
 var TIMER_SECS_MAX = 2147483;
 var timerMs = (secs, otherwise) => Math.min(Math.max(Number(secs) || otherwise, 1), TIMER_SECS_MAX) * 1e3;
-var isSeen = () => document.visibilityState == "visible" && navigator.onLine !== false;
+var isAsked = () => isSeen() && navigator.onLine !== false;
 var secsSince = (from) => (performance.now() - from) / 1e3;
 var ping = (target, url, everySecs, by) => by.run((to) => {
   let current;
   const once = () => {
-    if (current || !isSeen()) return;
+    if (current || !isAsked()) return;
     const mine = current = new AbortController();
     const late = setTimeout(() => mine.abort(), PING_TIMEOUT_MS);
     const from = performance.now();
@@ -321,7 +322,7 @@ var ping = (target, url, everySecs, by) => by.run((to) => {
       clearTimeout(late);
       if (current != mine) return;
       current = void 0;
-      if (isSeen()) then();
+      if (isAsked()) then();
     };
     fetch(url, { mode: "no-cors", cache: "no-store", credentials: "omit", signal: mine.signal }).then(
       ended(() => to.observe("client_ping_seconds", { target }, secsSince(from))),

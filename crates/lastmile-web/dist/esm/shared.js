@@ -27,6 +27,9 @@ var errors = (to) => {
   to.listen(self, "unhandledrejection", () => count("rejection"));
 };
 
+// client/seen.ts
+var isSeen = () => typeof document == "object" && document.visibilityState == "visible";
+
 // client/collect/loaded.ts
 var onceLoaded = (to, then) => {
   const soon = () => {
@@ -76,7 +79,7 @@ var timing = (to) => {
 };
 var GAP_MS_MAX = 3e4;
 var users = (to, { every = 0 }) => {
-  let isSeen = false;
+  let wasSeen = false;
   let page2 = 0;
   let wall = 0;
   const look = () => {
@@ -85,14 +88,14 @@ var users = (to, { every = 0 }) => {
     page2 += ms;
     wall += wallMs;
     const secs = Math.round(Math.min(ms, every * 2e3)) / 1e3;
-    if (isSeen && secs && ms <= GAP_MS_MAX && wallMs <= GAP_MS_MAX) to.increment("client_user_seconds_total", null, secs);
-    isSeen = document.visibilityState == "visible";
+    if (wasSeen && secs && ms <= GAP_MS_MAX && wallMs <= GAP_MS_MAX) to.increment("client_user_seconds_total", null, secs);
+    wasSeen = isSeen();
   };
   look();
   to.on("beat", look);
   to.on("leave", look);
   to.on("back", () => {
-    isSeen = false;
+    wasSeen = false;
     look();
   });
 };
@@ -109,8 +112,9 @@ var CHARS_MAX = 1e3;
 var nothing = () => ({ sums: /* @__PURE__ */ new Map(), counts: /* @__PURE__ */ new Map(), bytes: 0 });
 var escaped = (text) => String(text).slice(0, CHARS_MAX).split("%").join("%25").split(";").join("%3b").split("=").join("%3d");
 var seriesKey = (name, labels) => {
-  const given = labels || {};
-  return [escaped(name), ...Object.keys(given).sort().map((label) => escaped(label) + "=" + escaped(given[label]))].join(";");
+  const key = escaped(name);
+  if (!labels) return key;
+  return [key, ...Object.keys(labels).sort().map((label) => escaped(label) + "=" + escaped(labels[label]))].join(";");
 };
 var increment = (to, key, by) => {
   const sum = to.sums.get(key);
@@ -149,7 +153,7 @@ var randomId = () => {
 };
 var line = (measured, weight) => {
   const members = [];
-  measured.sums.forEach((sum, key) => members.push(JSON.stringify(key) + ":" + Number(sum.toPrecision(15))));
+  measured.sums.forEach((sum, key) => members.push(JSON.stringify(key) + ":" + (sum % 1 ? Number(sum.toPrecision(15)) : sum)));
   measured.counts.forEach((seen, key) => members.push(JSON.stringify(key) + ":[" + observations(seen) + "]"));
   return `{"lm":1,"id":"${randomId()}",${weight > 1 ? `"w":${weight},` : ""}"m":{${members.join()}}}`;
 };
@@ -174,7 +178,7 @@ var hand = async (url, body, isLast, onUpload) => {
       credentials: "omit",
       priority: "low",
       // A page that goes cannot wait, and the request goes on without it; but it may come back.
-      signal: AbortSignal.timeout ? AbortSignal.timeout(TIMEOUT_MS) : null
+      signal: AbortSignal.timeout?.(TIMEOUT_MS)
     });
     onUpload();
     return answer.then(
@@ -215,18 +219,19 @@ var BACK_OFF_MAX_MS = 12e4;
 var DROPPED = "client_dropped_total;reason=";
 var REFUSALS = [400, 401, 403, 404, 413, 415];
 var moment = () => ({ page: performance.now(), wall: Date.now() });
-var ageMs = ({ at }) => {
+var isOld = ({ at }) => {
+  if (!at) return false;
   const now = moment();
-  return at ? Math.max(now.page - at.page, now.wall - at.wall) : 0;
+  return Math.max(now.page - at.page, now.wall - at.wall) > AGE_MAX_MS;
 };
-var isOld = (line2) => ageMs(line2) > AGE_MAX_MS;
 var total = (lines) => lines.reduce((sum, { bytes }) => sum + bytes, 0);
 var bodyOf = (lines) => lines.map(({ text }) => text).join("\n");
 var retryMs = (header) => {
   const ms = header ? (Number(header) || (Date.parse(header) - Date.now()) / 1e3) * 1e3 : NaN;
   return Math.min(Math.max(ms, 1e3), 6e5);
 };
-var delivery = (urls, everyMs, weight, measured) => {
+var bytesOf = (text) => (/[^\0-\x7f]/.test(text) ? new TextEncoder().encode(text) : text).length;
+var delivery = (urls, everyMs, weight, measured, write = line) => {
   const shard = "s=" + Math.floor(Math.random() * 256);
   const address = (to) => urls[to] + (urls[to].includes("?") ? "&" : "?") + shard;
   let lines = [];
@@ -253,9 +258,10 @@ var delivery = (urls, everyMs, weight, measured) => {
   };
   const lineOf = (from) => {
     if (!from.sums.size && !from.counts.size) return;
-    const text = line(from, weight);
-    const dropped = [...from.sums].filter(([key]) => key.startsWith(DROPPED));
-    return { text, bytes: new TextEncoder().encode(text).length + 1, copies: 0, dropped };
+    const text = write(from, weight);
+    const dropped = [];
+    from.sums.forEach((n, key) => key.startsWith(DROPPED) && dropped.push([key, n]));
+    return { text, bytes: bytesOf(text) + 1, copies: 0, dropped };
   };
   const close = () => {
     disarm();
@@ -342,8 +348,7 @@ var delivery = (urls, everyMs, weight, measured) => {
     if (armed && !armed.result.activated && !measured.sums.size && !measured.counts.size) return;
     disarm();
     const fresh = lineOf(measured);
-    const isSeen = typeof document == "object" && document.visibilityState == "visible";
-    const goes = ({ copies, at, to }) => !copies && (!at || isSeen && to == current);
+    const goes = ({ copies, at, to }) => !copies && (!at || to == current && isSeen());
     const others = lines.filter(goes).slice(1 - LINES_MAX);
     const body = fresh ? [...others, fresh] : others;
     if (!body.length) return;
@@ -389,7 +394,7 @@ var isBrowser = () => (
   // Some servers call themselves workers, but have no address.
   typeof document == "object" || typeof WorkerGlobalScope == "function" && typeof location == "object"
 );
-var isHidden = () => typeof document == "object" && document.visibilityState == "hidden";
+var pathOf = (url) => typeof url == "string" ? new URL(url).pathname : "";
 var create = () => {
   let isStopped = false;
   let isUnwanted = !isBrowser();
@@ -397,9 +402,9 @@ var create = () => {
   let sending;
   let isOn = false;
   let options;
-  let callbacks = [];
+  let callbacks = {};
   let due = 0;
-  let startPath = "";
+  let startUrl;
   let startPage;
   let named;
   const collectors2 = [];
@@ -417,7 +422,7 @@ var create = () => {
     const to = measured();
     if (to) add(to, key, value);
   };
-  const emit = (event) => callbacks.forEach(([wanted, then]) => wanted == event && then());
+  const emit = (event) => callbacks[event]?.forEach((then) => then());
   const everyMs = () => options.every * 1e3;
   const beat = () => {
     emit("beat");
@@ -427,9 +432,8 @@ var create = () => {
     }
     sending.arm();
   };
-  const path = () => typeof location == "object" ? location.pathname : "";
   const navigated = () => {
-    startPath = path();
+    startUrl = globalThis.document?.URL;
     startPage = named;
   };
   const leave = () => {
@@ -453,10 +457,10 @@ var create = () => {
     due = performance.now() + BEAT_MS * (0.5 + Math.random());
     const timer = setInterval(beat, BEAT_MS);
     instance.on("stop", () => clearInterval(timer));
-    instance.listen(self, "visibilitychange", () => isHidden() ? leave() : back());
+    instance.listen(self, "visibilitychange", () => isSeen() ? back() : leave());
     instance.listen(self, "pagehide", () => {
       emit("away");
-      if (isHidden() || typeof fetchLater != "function") leave();
+      if (!isSeen() || typeof fetchLater != "function") leave();
     });
     instance.listen(self, "pageshow", ({ persisted }) => {
       if (!persisted) return;
@@ -477,14 +481,14 @@ var create = () => {
     page: (name) => {
       if (!name) return;
       named = template(name);
-      if (path() == startPath) startPage = named;
+      if (pathOf(globalThis.document?.URL) == pathOf(startUrl)) startPage = named;
     },
     start: start2,
     stop: () => {
       isStopped = true;
       held = nothing();
       emit("stop");
-      callbacks = [];
+      callbacks = {};
       sending?.stop();
       isOn = false;
     },
@@ -510,12 +514,12 @@ var create = () => {
       collectors2.push(collector);
       if (isOn) collector(instance, options);
     },
-    on: (event, then) => callbacks.push([event, then]),
+    on: (event, then) => (callbacks[event] ?? (callbacks[event] = [])).push(then),
     listen: (to, type, then, capture) => {
       to.addEventListener(type, then, capture);
       instance.on("stop", () => to.removeEventListener(type, then, capture));
     },
-    startPage: () => startPage ?? template(startPath)
+    startPage: () => startPage ?? template(pathOf(startUrl))
   };
   return instance;
 };
@@ -535,6 +539,7 @@ export {
   __publicField,
   PerformanceObserver,
   disconnectAll,
+  isSeen,
   isBackground,
   collectors,
   shared,

@@ -134,16 +134,6 @@ export const world = (rng, urls, { hasKeepalive = true, hasFetchLater = true } =
       });
     },
     XMLHttpRequest: Xhr,
-    TextEncoder: class {
-      // Each line goes through here as it is written.
-      encode(text) {
-        assert.ok(!made.has(text), "each line is another");
-        const line = { isLine: true };
-        made.set(text, line);
-        if (arming) arming.line = line;
-        return Buffer.from(text);
-      }
-    },
     fetchLater: hasFetchLater
       ? (url, { body, signal }) => {
           const { line } = arming;
@@ -172,6 +162,15 @@ export const world = (rng, urls, { hasKeepalive = true, hasFetchLater = true } =
     armed,
     requests: () => requests,
     now: () => realMs,
+
+    /** A line was written, as each has to be told. */
+    written: (text) => {
+      assert.ok(!made.has(text), "each line is another");
+      const line = { isLine: true };
+      made.set(text, line);
+      if (arming) arming.line = line;
+      return text;
+    },
 
     /** Calls what arms something. What is written by it is a line only if it goes. */
     arm: (then) => {
