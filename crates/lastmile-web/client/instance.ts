@@ -50,8 +50,8 @@ const isBrowser = (): boolean =>
   // Some servers call themselves workers, but have no address.
   typeof document == "object" || (typeof WorkerGlobalScope == "function" && typeof location == "object");
 
-/** Of a page's address, which an element of that name hides. */
-const pathOf = (url: unknown): string => (typeof url == "string" ? new URL(url).pathname : "");
+/** Of the page. Elements can hide `document.URL`, and a page's own variable `URL`, but nothing hides this. */
+const path = (): string => (typeof location == "object" ? location.pathname : "");
 
 const create = (): Instance => {
   let isStopped = false;
@@ -62,7 +62,7 @@ const create = (): Instance => {
   let options: Options | undefined;
   let callbacks: { [event in Event]?: (() => void)[] } = {};
   let due = 0;
-  let startUrl: unknown;
+  let startPath = "";
   let startPage: string | undefined; // by name; else by path
   let named: string | undefined;
   const collectors: Collector[] = [];
@@ -101,8 +101,7 @@ const create = (): Instance => {
   };
 
   const navigated = (): void => {
-    // A browser makes what stands for a location as a script first asks, which would be felt as a page loads.
-    startUrl = globalThis.document?.URL;
+    startPath = path();
     startPage = named;
   };
 
@@ -157,7 +156,7 @@ const create = (): Instance => {
     page: (name) => {
       if (!name) return; // as a router may not know it
       named = template(name);
-      if (pathOf(globalThis.document?.URL) == pathOf(startUrl)) startPage = named;
+      if (path() == startPath) startPage = named;
     },
     start,
     stop: () => {
@@ -195,7 +194,7 @@ const create = (): Instance => {
       to.addEventListener(type, then as EventListener, capture);
       instance.on("stop", () => to.removeEventListener(type, then as EventListener, capture));
     },
-    startPage: () => startPage ?? template(pathOf(startUrl)),
+    startPage: () => startPage ?? template(startPath),
   };
   return instance;
 };

@@ -33,13 +33,13 @@ test("what is no number from 0 is said to be none, and is not counted", () => {
 });
 
 /** A page that may be measured, and the members of each line that was taken from it. */
-const measuring = () => {
+const measuring = (change = {}) => {
   const sent = [];
   const globals = {
     globalThis: {},
     document: { visibilityState: "visible" },
     self: { addEventListener() {}, removeEventListener() {} },
-    location: { href: "https://page.example/" },
+    location: { pathname: "/" },
     navigator: { onLine: true },
     setInterval() {},
     clearInterval() {},
@@ -47,10 +47,23 @@ const measuring = () => {
       sent.push(...body.split("\n").map((line) => JSON.parse(line).m));
       return Promise.resolve({ status: 204, redirected: false, headers: { get: () => null } });
     },
+    ...change,
   };
   const instance = load(["instance"], globals).shared();
   return { instance, sent };
 };
+
+test("a view is of the page that it began on", () => {
+  const location = { pathname: "/shop/7" };
+  const { instance } = measuring({ location });
+  instance.begin({}, {});
+  assert.equal(instance.startPage(), "/shop/:id");
+  instance.page("/shop/[sku]");
+  assert.equal(instance.startPage(), "/shop/:sku");
+  location.pathname = "/cart";
+  instance.page("/cart");
+  assert.equal(instance.startPage(), "/shop/:sku");
+});
 
 test("what sends while it is being counted is counted all the same", async () => {
   const { instance, sent } = measuring();

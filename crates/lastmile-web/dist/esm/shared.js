@@ -383,7 +383,7 @@ var delivery = (urls, everyMs, weight, measured, write = line) => {
 };
 
 // client/path.ts
-var template = (path) => path.replace(/[?#].*/s, "").replace(/\[+\.*(\w+)\]+/g, ":$1").split("/").map((segment) => /[\d@]/.test(segment) || [...segment].length > 24 ? ":id" : segment).join("/");
+var template = (path2) => path2.replace(/[?#].*/s, "").replace(/\[+\.*(\w+)\]+/g, ":$1").split("/").map((segment) => /[\d@]/.test(segment) || [...segment].length > 24 ? ":id" : segment).join("/");
 
 // client/instance.ts
 var KEY = /* @__PURE__ */ Symbol.for("lastmile");
@@ -394,7 +394,7 @@ var isBrowser = () => (
   // Some servers call themselves workers, but have no address.
   typeof document == "object" || typeof WorkerGlobalScope == "function" && typeof location == "object"
 );
-var pathOf = (url) => typeof url == "string" ? new URL(url).pathname : "";
+var path = () => typeof location == "object" ? location.pathname : "";
 var create = () => {
   let isStopped = false;
   let isUnwanted = !isBrowser();
@@ -404,7 +404,7 @@ var create = () => {
   let options;
   let callbacks = {};
   let due = 0;
-  let startUrl;
+  let startPath = "";
   let startPage;
   let named;
   const collectors2 = [];
@@ -433,7 +433,7 @@ var create = () => {
     sending.arm();
   };
   const navigated = () => {
-    startUrl = globalThis.document?.URL;
+    startPath = path();
     startPage = named;
   };
   const leave = () => {
@@ -481,7 +481,7 @@ var create = () => {
     page: (name) => {
       if (!name) return;
       named = template(name);
-      if (pathOf(globalThis.document?.URL) == pathOf(startUrl)) startPage = named;
+      if (path() == startPath) startPage = named;
     },
     start: start2,
     stop: () => {
@@ -519,7 +519,7 @@ var create = () => {
       to.addEventListener(type, then, capture);
       instance.on("stop", () => to.removeEventListener(type, then, capture));
     },
-    startPage: () => startPage ?? template(pathOf(startUrl))
+    startPage: () => startPage ?? template(startPath)
   };
   return instance;
 };
