@@ -59,8 +59,8 @@ struct Engine {
 struct About {
     about: String,
     /// The package whose version is in the lock file.
-    library: String,
-    /// The column's title, if the library's name is not enough.
+    package: String,
+    /// The column's title, if the package's name is not enough.
     title: Option<String>,
     build: Vec<String>,
     /// `{target}` is cargo's target folder.
@@ -167,7 +167,7 @@ fn load_engines(root: &Path, args: &Args) -> Result<Vec<Engine>> {
             .map_err(|error| format!("{}: {error}", file.display()))?;
         let title = match &about.title {
             Some(title) => title.clone(),
-            None => format!("{} {}", about.library, version(&lock, &about.library)?),
+            None => format!("{} {}", about.package, version(&lock, &about.package)?),
         };
         engines.push(Engine { name, title, about });
     }

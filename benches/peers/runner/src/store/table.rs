@@ -64,7 +64,7 @@ pub(super) fn print(
             let base = baseline.map_or(&[][..], |baseline| &of_row[baseline]);
             let cells = of_row.iter().zip(engines).map(|(of_engine, engine)| {
                 let base = if engine.name == BASELINE { &[] } else { base };
-                cell(of_engine, base, engine.about.library != "lastmile")
+                cell(of_engine, base, engine.about.package != "lastmile")
             });
             println!("| {} | {} |", row.title, cells.collect::<Vec<_>>().join(" | "));
         }
