@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { load } from "./support/load.mjs";
+import { delivering } from "./support/delivering.mjs";
 import { random } from "./support/random.mjs";
 import { world } from "./support/world.mjs";
 
@@ -12,8 +12,7 @@ const WAITING_BYTES_MAX = 28_000;
 for (const char of ["x", "é", "中"]) {
   test(`28 kB wait at most, in characters such as ${char}`, async () => {
     const page = world(random(1), ["/lm"]);
-    const { delivery, nothing, increment, line } = load(["delivery", "measured"], page.globals);
-    const it = delivery(["/lm"], 10_000, 1, nothing(), (...batch) => page.written(line(...batch)));
+    const { it, increment } = delivering(page, ["/lm"], 10_000);
     page.setOnline(false);
     for (let n = 0; n < 100; n++) {
       it.check();

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { load } from "./support/load.mjs";
+import { delivering } from "./support/delivering.mjs";
 import { random } from "./support/random.mjs";
 import { settled, world } from "./support/world.mjs";
 
@@ -44,8 +44,7 @@ const play = async (seed) => {
   const rng = random(seed);
   const urls = rng.chance(0.4) ? ["/lm", "https://backup.example/lm?key=1"] : ["/lm"];
   const page = world(rng, urls, { hasKeepalive: rng.chance(0.7), hasFetchLater: rng.chance(0.7) });
-  const { delivery, nothing, increment, line } = load(["delivery", "measured"], page.globals);
-  const it = delivery(urls, EVERY_MS, 1, nothing(), (...batch) => page.written(line(...batch)));
+  const { it, increment } = delivering(page, urls, EVERY_MS);
   // One clock at most is wrong: with two that are, nothing can be known.
   const clock = rng.pick(["right", "right", "set", "sleeps"]);
   const refuses = rng.chance(0.3);

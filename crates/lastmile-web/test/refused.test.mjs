@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { load } from "./support/load.mjs";
+import { delivering } from "./support/delivering.mjs";
 import { random } from "./support/random.mjs";
 import { world } from "./support/world.mjs";
 
 test("a server that refuses all is told so more and more seldom", async () => {
   const urls = ["/lm"];
   const page = world(random(1), urls);
-  const { delivery, nothing, increment, line } = load(["delivery", "measured"], page.globals);
-  const it = delivery(urls, 10_000, 1, nothing(), (...batch) => page.written(line(...batch)));
+  const { it, increment } = delivering(page, urls, 10_000);
   increment(it.measured(), "clicks_total", 1);
   let n = 0;
   for (let minutes = 0; minutes < 60; minutes += 1 / 6) {

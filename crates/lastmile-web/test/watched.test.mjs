@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { load } from "./support/load.mjs";
+import { delivering } from "./support/delivering.mjs";
 import { random } from "./support/random.mjs";
 import { world } from "./support/world.mjs";
 
@@ -11,8 +11,7 @@ import { world } from "./support/world.mjs";
 const arrived = async (change, urls = ["/lm", "https://backup.example/lm"]) => {
   const page = world(random(1), urls);
   change(page.globals);
-  const { delivery, nothing, increment, line } = load(["delivery", "measured"], page.globals);
-  const it = delivery(urls, 1_000, 1, nothing(), (...batch) => page.written(line(...batch)));
+  const { it, increment } = delivering(page, urls, 1_000);
   for (let i = 0; i < 4; i++) {
     increment(it.measured(), "clicks_total", 1);
     it.flush();
