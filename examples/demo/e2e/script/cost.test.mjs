@@ -76,12 +76,12 @@ test("loading and flushing keep a page busy for a moment", async (t) => {
     const sorted = [...of].sort((a, b) => a - b);
     t.diagnostic(`${what}: median ${sorted[Math.floor(sorted.length / 2)].toFixed(2)} ms, ${sorted[0].toFixed(2)} to ${sorted.at(-1).toFixed(2)}`);
   };
+  const [whole, alone] = [millis(flushes), millis(requests)];
   say("load", millis(loads));
-  say(`flush of ${N_SERIES} series`, millis(flushes));
-  say("the request alone", millis(requests));
+  say(`flush of ${N_SERIES} series`, whole);
+  say("the request alone", alone);
   // Each with the request right after it, which met the same machine. A page's first pays for what the second finds.
-  const alone = millis(requests);
-  const own = millis(flushes).map((ms, i) => ms - alone[i]);
+  const own = whole.map((ms, i) => ms - alone[i]);
   say("a page's first flush without it", own.filter((_, i) => i % N_FLUSHES === 0));
   say("a later flush without it", own.filter((_, i) => i % N_FLUSHES !== 0));
 
