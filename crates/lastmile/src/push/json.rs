@@ -213,9 +213,48 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// A number, and where its text stands. Too large for an `f64` gives an infinity.
+    /// A number. Too large for an `f64` gives an infinity.
     #[inline]
     pub(crate) fn number(&mut self) -> Result<f64> {
+        match self.short_number() {
+            Some(v) => Ok(v),
+            None => self.long_number(),
+        }
+    }
+
+    /// A number of at most seven characters without a sign or an exponent, as most are, with some text behind it. If
+    /// it is another, nothing is consumed.
+    ///
+    /// All eight bytes are looked at in one go, so that no branch depends on how many digits there are.
+    #[inline]
+    pub(crate) fn short_number(&mut self) -> Option<f64> {
+        let word = u64::from_le_bytes(*self.bytes.get(self.pos..)?.first_chunk()?);
+        let byte = |at: usize| word.to_le_bytes().get(at).copied();
+        let (mut digits, ends) = swar::digits(word);
+        let n_whole = swar::first(ends);
+        let (mut end, mut n_digits) = (n_whole, n_whole);
+        if byte(n_whole) == Some(b'.') {
+            end = swar::first(ends & (ends - 1));
+            n_digits = end - 1;
+            // The point is taken out.
+            let whole = (1_u64 << (8 * n_whole)) - 1;
+            digits = digits & whole | digits >> 8 & !whole;
+        }
+        let n_decimals = n_digits - n_whole;
+        let is_other = n_whole == 0
+            || end == size_of::<u64>()
+            || end > n_whole && n_decimals == 0
+            || n_whole > 1 && byte(0) == Some(b'0')
+            || matches!(byte(end), Some(b'e' | b'E'));
+        if is_other {
+            return None;
+        }
+        self.pos += end;
+        Some(f64::from(swar::number(digits, n_digits)) / POWERS_OF_TEN[n_decimals])
+    }
+
+    #[inline(never)]
+    fn long_number(&mut self) -> Result<f64> {
         let start = self.pos;
         let negative = self.byte(start) == b'-';
         let mut at = start + usize::from(negative);

@@ -1,10 +1,28 @@
 use super::*;
 
-/// The number that a text of exactly one number holds.
+/// The number that a text of exactly one number holds, whatever stands behind it.
 fn number(text: &str) -> Option<f64> {
-    let mut json = Json::new(text.as_bytes(), 0);
-    let v = json.number().ok()?;
-    json.end().ok().map(|()| v)
+    let number_before = |rest: &str| {
+        let body = format!("{text}{rest}");
+        let mut json = Json::new(body.as_bytes(), 0);
+        let v = json.number().ok()?;
+        (json.offset() == text.len()).then_some(v)
+    };
+    let v = number_before("");
+    for rest in [",", "]", " ", "}\n", ",0.123456789", "]}}      ", "\u{e9}\u{e9}\u{e9}\u{e9}"] {
+        assert_eq!(number_before(rest).map(f64::to_bits), v.map(f64::to_bits), "{text}{rest}");
+    }
+    v
+}
+
+#[test]
+fn short_numbers_are_what_long_ones_are() {
+    for text in
+        ["0", "7", "10", "0.5", "0.031", "0.0712", "10.002", "1234567", "12345.6", "9.99999"]
+    {
+        let long = format!("{text}e0");
+        assert_eq!((number(text), number(&long)), (text.parse().ok(), text.parse().ok()), "{text}");
+    }
 }
 
 #[test]

@@ -31,12 +31,14 @@ impl Sum {
     #[inline]
     pub(crate) fn add(&mut self, v: f64, n: u64) {
         debug_assert!((0.0..=super::VALUE_MAX).contains(&v), "unchecked value {v}");
-        let whole = v as u64;
+        // Signed, for which processors have an instruction; so small a number is as it was.
+        let whole = v as i64;
         // Exact: both operands have the same exponent range, and scaling by a power of two rounds nothing.
         let frac = ((v - whole as f64) * TWO_64) as u64;
         let frac_sum = u128::from(frac) * u128::from(n) + u128::from(self.frac);
         self.frac = frac_sum as u64;
-        let whole_sum = u128::from(whole) * u128::from(n) + (frac_sum >> 64) + u128::from(self.lo);
+        let whole_sum =
+            u128::from(whole as u64) * u128::from(n) + (frac_sum >> 64) + u128::from(self.lo);
         self.lo = whole_sum as u64;
         self.hi = self.hi.wrapping_add((whole_sum >> 64) as u64);
     }
