@@ -121,6 +121,21 @@ impl<'a> Json<'a> {
         Ok(key)
     }
 
+    /// The same if the key stands right here and is this text, in which there is nothing that JSON escapes, and the
+    /// colon right behind it. Otherwise nothing is consumed.
+    #[inline]
+    pub(crate) fn eat_key(&mut self, text: &[u8]) -> Option<RawStr> {
+        let (quote, start) = (self.pos, self.pos + 1);
+        let end = start + text.len();
+        let found = self.bytes.get(end..end + 2) == Some(b"\":")
+            && self.bytes[quote] == b'"'
+            && self.bytes[start..end] == *text;
+        found.then(|| {
+            self.pos = end + 2;
+            RawStr { start, end, has_escapes: false }
+        })
+    }
+
     /// A string whose opening quote is the next byte.
     #[inline]
     pub(crate) fn string(&mut self) -> Result<RawStr> {

@@ -30,6 +30,7 @@ mod wire;
 pub use error::{DecodeError, DecodeReason};
 pub(crate) use explain::explain;
 pub use lm1::LINES_MAX as LM1_LINES_MAX;
+pub(crate) use lm1::{Meaning, Sighted};
 pub(crate) use number::Number;
 pub(crate) use report::Counts;
 pub use report::{LineError, PushReport, Refusal};
@@ -275,6 +276,9 @@ impl Intake<'_> {
                 prom::settle(self, samples, &mut counts, report);
                 let arrival = self.store.arrival(self.source, self.now);
                 self.store.apply(self.catalog, samples, self.body, &arrival, &mut counts);
+                if !samples.sighted.is_empty() {
+                    self.store.remember(self.catalog, samples, self.body);
+                }
                 report.batch(&counts, claim.is_some());
             }
             Some(Claim::Duplicate) => report.duplicate(counts.total() + samples.n_samples()),

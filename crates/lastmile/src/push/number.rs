@@ -67,7 +67,7 @@ impl Number {
     }
 
     #[inline]
-    pub(super) fn check(&self, family: &FamilyState) -> Result<(), Refusal> {
+    pub(in crate::push) fn check(&self, family: &FamilyState) -> Result<(), Refusal> {
         if self.n == 0 {
             return Err(Refusal::BadCount);
         }

@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use super::explain::Note;
 use super::json::{RawStr, unescape};
+use super::lm1::{Known, Sighted};
 #[cfg(feature = "mapping")]
 use super::mapped::Leaf;
 use super::number::Number;
@@ -28,6 +29,9 @@ pub(crate) struct Entry {
     pub(crate) next: u32,
     /// The row that it may belong to.
     pub(crate) row: u32,
+    /// The slot of its key, if that is known: then there are no label values of it, and its key stands at
+    /// `values_at` of the body.
+    pub(crate) known: Option<u16>,
 }
 
 /// A value that became `other` before its series was looked for.
@@ -36,8 +40,10 @@ pub(crate) struct Folded {
     /// Whose it is; in ascending order.
     pub(crate) entry: u32,
     pub(crate) label: u32,
-    /// What came.
-    pub(crate) value: Text,
+    /// What came, unless its key is known.
+    pub(crate) value: Option<Text>,
+    /// The state of its family that says that it has no place.
+    pub(crate) full: Seen,
 }
 
 /// The buffers of one push at a time, kept by the thread between pushes.
@@ -51,6 +57,10 @@ pub(crate) struct Samples {
     pub(crate) values: Vec<Text>,
     pub(crate) numbers: Vec<Number>,
     pub(crate) entries: Vec<Entry>,
+    /// Keys of `lm1` that are known.
+    pub(crate) known: Known,
+    /// Those of this batch that are to be.
+    pub(crate) sighted: Vec<Sighted>,
     /// Entries whose series was not found.
     pub(crate) misses: Vec<u32>,
     /// Values that had no place and could get none.
@@ -79,7 +89,7 @@ pub(crate) struct Samples {
     pub(crate) notes: Option<Vec<Note>>,
 }
 
-/// Buffers of more bytes than this are given back after the push that grew them.
+/// Buffers of more bytes than this are given back after the push that grew them, all but the keys that are known.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
 thread_local! {
@@ -91,9 +101,11 @@ impl Samples {
     pub(crate) fn with<R>(f: impl FnOnce(&mut Self) -> R) -> R {
         let mut samples = KEPT.take().unwrap_or_default();
         let result = f(&mut samples);
-        if samples.kept_bytes() <= KEPT_BYTES_MAX {
-            KEPT.set(Some(samples));
+        if samples.kept_bytes() > KEPT_BYTES_MAX {
+            let known = std::mem::take(&mut samples.known);
+            *samples = Self { known, ..Self::default() };
         }
+        KEPT.set(Some(samples));
         result
     }
 
@@ -167,6 +179,7 @@ impl Samples {
         self.values.clear();
         self.numbers.clear();
         self.entries.clear();
+        self.sighted.clear();
         self.misses.clear();
         self.folded.clear();
     }
@@ -179,6 +192,7 @@ impl Samples {
             + self.values.capacity() * size_of::<Text>()
             + self.numbers.capacity() * size_of::<Number>()
             + self.entries.capacity() * size_of::<Entry>()
+            + self.sighted.capacity() * size_of::<Sighted>()
             + self.folded.capacity() * size_of::<Folded>()
             + self.histograms.kept_bytes()
             + self.kept_totals_bytes()
@@ -388,6 +402,7 @@ impl Samples {
             n_numbers: (self.numbers.len() - numbers_at) as u32,
             next: u32::MAX,
             row: u32::MAX,
+            known: None,
         });
     }
 
@@ -410,7 +425,8 @@ impl Samples {
             let arena = &mut self.arena;
             let other = *self.other.get_or_insert_with(|| Text::put(arena, OTHER.as_bytes()));
             let value = &mut self.values[values_at + label as usize];
-            self.folded.push(Folded { entry, label, value: std::mem::replace(value, other) });
+            let value = Some(std::mem::replace(value, other));
+            self.folded.push(Folded { entry, label, value, full });
         }
         hash
     }

@@ -3,12 +3,13 @@
 use std::hint::black_box;
 
 use super::admission::{Arrival, Bits, Locked};
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Target};
 use super::family::FamilyState;
+use super::full::Seen;
 use super::key::{Key, Texts, ValueHashes};
 use super::shard::Shard;
 use super::{SHARDS_MAX, Store};
-use crate::push::{Counts, Entry, Folded, Number, Samples};
+use crate::push::{Counts, Entry, Folded, Meaning, Number, Samples, Sighted};
 use crate::readers::Moment;
 use crate::schema::{Kind, LABELS_MAX};
 use crate::sync::MutexGuard;
@@ -41,7 +42,8 @@ fn look_ahead(held: &Held<'_>, entries: &mut [Entry]) {
     for (first, rows) in held.iter().flatten() {
         let mut i = *first;
         while let Some(entry) = entries.get_mut(i as usize) {
-            entry.row = rows.candidate(entry.hash).unwrap_or(NONE);
+            let row = if entry.known.is_none() { rows.candidate(entry.hash) } else { None };
+            entry.row = row.unwrap_or(NONE);
             i = entry.next;
         }
     }
@@ -76,7 +78,17 @@ fn count_known(
     let mut i = first;
     while let Some(entry) = samples.entries.get(i as usize) {
         let family = &**catalog.family(entry.family);
-        let (values, numbers) = (samples.values_of(entry, family), samples.numbers_of(entry));
+        let numbers = samples.numbers_of(entry);
+        if let Some(slot) = entry.known {
+            if rows.count_at(&samples.known.meaning(slot).at, family, numbers, now) {
+                accepted += numbers.len() as u64;
+            } else {
+                misses.push(i);
+            }
+            i = entry.next;
+            continue;
+        }
+        let values = samples.values_of(entry, family);
         let row = if is_large { entry.row } else { rows.candidate(entry.hash).unwrap_or(NONE) };
         // Another series may have the same half of a hash.
         let is_known = row != NONE
@@ -156,6 +168,7 @@ impl Store {
         }
         if !misses.is_empty() {
             misses.sort_unstable();
+            misses.iter().for_each(|i| samples.read_known(catalog, body, *i));
         }
         if !samples.folded.is_empty() {
             settle_folded(catalog, samples, &misses);
@@ -188,6 +201,38 @@ impl Store {
             }
         }
         (held, taken)
+    }
+
+    /// Remembers for those keys of an applied batch that are to be known where their rows are.
+    #[cold]
+    pub(crate) fn remember(&self, catalog: &Catalog, samples: &mut Samples, body: &[u8]) {
+        for i in 0..samples.sighted.len() {
+            let Sighted { entry: entry_at, start, end } = samples.sighted[i];
+            let Entry { family: position, values_at, .. } = samples.entries[entry_at as usize];
+            let Target { family, served, .. } = catalog.at(position);
+            if family.kind() == Kind::Gauge || !served.is_empty() {
+                continue;
+            }
+            // What had no place and was counted is `other` among its values; what was not counted stands as it came.
+            let (mut folded, mut full) = (0, Seen::NONE);
+            if samples.misses.binary_search(&entry_at).is_err() {
+                let from = samples.folded.partition_point(|folded| folded.entry < entry_at);
+                for of_entry in &samples.folded[from..] {
+                    if of_entry.entry != entry_at {
+                        break;
+                    }
+                    folded |= 1 << of_entry.label;
+                    full = of_entry.full;
+                }
+            }
+            let key = samples.key(family, body, values_at as usize, 0).fold(0);
+            let hash = key.hash;
+            if let Some(at) = self.shard(self.shard_of(family, hash)).locate(&key) {
+                let catalog = catalog.number();
+                let meaning = Meaning { catalog, family: position, hash, at, folded, full };
+                samples.known.put(&body[start as usize..end as usize], meaning);
+            }
+        }
     }
 
     /// Counts samples of series that may not exist yet, in the order they came, so that the first values
@@ -288,12 +333,12 @@ fn settle_folded(catalog: &Catalog, samples: &mut Samples, misses: &[u32]) {
         let family = entries[*entry as usize].family;
         let mut overflow = [0; LABELS_MAX];
         let is_of_family = |folded: &&Folded| entries[folded.entry as usize].family == family;
-        while let Some(Folded { entry, label, value }) = folded.next_if(is_of_family) {
+        while let Some(Folded { entry, label, value, .. }) = folded.next_if(is_of_family) {
             let Entry { values_at, numbers_at, n_numbers, .. } = entries[*entry as usize];
             if misses.binary_search(entry).is_err() {
                 let numbers = &numbers[numbers_at as usize..][..n_numbers as usize];
                 overflow[*label as usize] += Number::n_samples(numbers);
-            } else {
+            } else if let Some(value) = value {
                 values[(values_at + label) as usize] = *value;
             }
         }

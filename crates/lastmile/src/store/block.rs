@@ -123,6 +123,8 @@ pub(crate) struct Block {
     slot: u32,
     /// Counts the blocks of a shard as they are made; a scrape's cursor.
     seq: u64,
+    /// How often rows of it left or moved.
+    n_moves: u32,
     /// Upper bound of the text 0.0.4 of all rows together. Other formats may take more.
     text_bytes_max: usize,
     n_cells: usize,
@@ -176,6 +178,7 @@ impl Block {
         Self {
             slot: family.slot(),
             seq,
+            n_moves: 0,
             text_bytes_max: 0,
             n_cells,
             n_native_cells: family.n_native_cells(),
@@ -198,6 +201,12 @@ impl Block {
     #[inline]
     pub(crate) fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// How often rows of it left or moved: while this stays, each row is where it was.
+    #[inline]
+    pub(super) fn n_moves(&self) -> u32 {
+        self.n_moves
     }
 
     /// The rows from this one on.
@@ -260,6 +269,7 @@ impl Block {
         let mut cells = Vec::with_capacity(n_kept * self.n_cells);
         let mut native = Vec::with_capacity(n_kept * self.n_native_cells);
         let mut rolling = Vec::new();
+        self.n_moves = self.n_moves.wrapping_add(1);
         self.text_bytes_max = 0;
         for i in kept() {
             let row = &self.rows[i];
@@ -289,6 +299,7 @@ impl Block {
     /// Adds the rows of another block, in order, and numbers them anew: no scrape is inside of either.
     pub(super) fn append(&mut self, mut other: Self) {
         let offset = self.keys.len() as u16;
+        self.n_moves = self.n_moves.wrapping_add(1);
         self.keys.append(&mut other.keys);
         self.rows.extend(
             other.rows.into_iter().map(|row| Row { key_offset: row.key_offset + offset, ..row }),

@@ -7,11 +7,13 @@ use hashbrown::HashMap;
 
 use super::family::{FamilyState, Seed};
 use crate::schema::{Mappings, ValueFrom};
-use crate::sync::{CachePadded, Mutex, lane, yield_now};
+use crate::sync::{CachePadded, Mutex, lane, unique, yield_now};
 
 /// The declared families, by position and by name. Never changed: a reload makes another.
 #[derive(Debug)]
 pub(crate) struct Catalog {
+    /// No other catalog of this process has it.
+    number: u64,
     families: Vec<Arc<FamilyState>>,
     by_name: HashMap<Box<[u8]>, u32, Seed>,
     /// Those that say what OpenTelemetry calls them, by that.
@@ -69,6 +71,7 @@ impl Catalog {
             served_of.push(of_family);
         }
         Self {
+            number: unique(),
             families,
             by_name,
             #[cfg(feature = "otlp")]
@@ -77,6 +80,12 @@ impl Catalog {
             served_of,
             mappings,
         }
+    }
+
+    /// What tells it from every other catalog of this process.
+    #[inline]
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// The family at a position.

@@ -41,6 +41,9 @@ pub(crate) struct Full {
 pub(crate) struct Seen(u64);
 
 impl Seen {
+    /// No label is full, and none was.
+    pub(crate) const NONE: Self = Self(0);
+
     /// A bit for each label that is full.
     #[inline]
     pub(crate) fn labels(self) -> u32 {

@@ -43,7 +43,7 @@ pub(crate) use full::Full;
 pub(crate) use full::Seen;
 pub(crate) use key::{BODY_BYTES_END, Key, Text, Texts, body_values, escaped_values, same};
 pub(crate) use pin::Pin;
-pub(crate) use shard::Shard;
+pub(crate) use shard::{Locator, Shard};
 pub(crate) use wide::CounterValue;
 
 use std::sync::Arc;

@@ -20,6 +20,22 @@ use crate::value::Sum;
 /// A row's block and its index in it.
 pub(super) type RowId = u32;
 
+/// Where a row was, to be asked for whether it still is.
+///
+/// A block's number is never another's of its shard, and a row stays in its place until one of its block leaves or
+/// moves, which the block counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Locator {
+    block: u64,
+    n_moves: u32,
+    row: RowId,
+}
+
+impl Locator {
+    /// No block that has rows has this number.
+    pub(crate) const NOWHERE: Self = Self { block: 0, n_moves: 0, row: 0 };
+}
+
 /// See the module's text. Everything in here happens under the shard's lock: updates are plain adds,
 /// so all lines of one series agree whenever a scrape looks.
 #[derive(Debug, Default)]
@@ -97,6 +113,30 @@ impl Shard {
             self.update(id, family, numbers, now);
         }
         true
+    }
+
+    /// The row of this series, if there is one, for as long as it stays where it is.
+    pub(super) fn locate(&self, key: &Key<'_>) -> Option<Locator> {
+        let row = self.find(key)?;
+        let block = &self.blocks[split(row).0];
+        Some(Locator { block: block.seq(), n_moves: block.n_moves(), row })
+    }
+
+    /// Counts these samples, which are checked, in the row that was located, if it is still there: whether it is.
+    #[inline]
+    pub(super) fn count_at(
+        &mut self,
+        at: &Locator,
+        family: &FamilyState,
+        numbers: &[Number],
+        now: Moment,
+    ) -> bool {
+        let block = self.blocks.get(split(at.row).0);
+        let is_there = block.is_some_and(|b| b.seq() == at.block && b.n_moves() == at.n_moves);
+        if is_there {
+            self.update(at.row, family, numbers, now);
+        }
+        is_there
     }
 
     /// The same in whatever row is the series, if any.

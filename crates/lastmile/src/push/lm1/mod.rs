@@ -5,8 +5,10 @@
 //! and sort labels by name, which is the fast path; any order and any escaping is right.
 
 mod key;
+mod known;
 
 pub(super) use key::split_text as split_key;
+pub(crate) use known::{Known, Meaning, Sighted};
 
 use super::error::{DecodeError, DecodeReason};
 use super::json::{Json, RawStr};
@@ -269,11 +271,15 @@ fn metrics(
         return Ok(());
     }
     loop {
-        let key = json.key()?;
+        let (key, recall) = samples.read_key(catalog, json, body)?;
         let numbers_at = samples.numbers.len();
         let shape = value(json, weight.unwrap_or(1), samples)?;
         let entry = Entry { key, shape, numbers_at, weight_ok: weight.is_some() };
-        resolve(catalog, body, &entry, samples, counts);
+        if !samples.push_known(catalog, recall, &entry) {
+            let n_entries = samples.entries.len();
+            resolve(catalog, body, &entry, samples, counts);
+            samples.sight(recall, n_entries, key);
+        }
         if !json.another(b'}')? {
             return Ok(());
         }
@@ -283,6 +289,10 @@ fn metrics(
 /// Reads the value of one key into the samples' numbers.
 #[inline]
 fn value(json: &mut Json<'_>, weight: u64, samples: &mut Samples) -> Result<Shape> {
+    if let Some(value) = json.short_number() {
+        samples.numbers.push(Number { value, n: weight });
+        return Ok(Shape::One);
+    }
     if json.peek() != b'[' {
         let number = match number(json)? {
             Some(value) => Number { value, n: weight },
@@ -297,7 +307,9 @@ fn value(json: &mut Json<'_>, weight: u64, samples: &mut Samples) -> Result<Shap
     }
     let before = samples.numbers.len();
     loop {
-        let number = if json.peek() == b'[' {
+        let number = if let Some(value) = json.short_number() {
+            Number { value, n: weight }
+        } else if json.peek() == b'[' {
             pair(json, weight)?
         } else {
             number(json)?.map_or(Number::NOT_A_NUMBER, |value| Number { value, n: weight })

@@ -1,0 +1,180 @@
+use std::time::Duration;
+
+use super::*;
+use crate::push::report::Counts;
+use crate::push::{Format, Source, lm1};
+use crate::schema::ValueFrom;
+use crate::{Aggregator, Family, Label, Limits, Schema, Timestamp};
+
+fn schema(families: impl IntoIterator<Item = Family>) -> Schema {
+    families.into_iter().fold(Schema::builder(), crate::SchemaBuilder::family).build().unwrap()
+}
+
+fn aggregator(families: impl IntoIterator<Item = Family>) -> Aggregator {
+    Aggregator::new(schema(families), Limits::default(), at(0)).unwrap()
+}
+
+fn at(secs: u64) -> Timestamp {
+    Timestamp::new(1_700_000_000_000 + secs * 1000, Duration::from_secs(secs))
+}
+
+fn views() -> Family {
+    Family::counter("views_total").label(Label::open("page", 2)).ttl(Duration::from_secs(60))
+}
+
+fn line(samples: &str) -> String {
+    format!(r#"{{"lm":1,"m":{{{samples}}}}}"#)
+}
+
+/// Pushes a batch of these samples, and gives how many of them were counted.
+fn push(agg: &Aggregator, samples: &str, now: Timestamp) -> u64 {
+    let report = agg.push(Format::Lm1, line(samples).as_bytes(), &Source::default(), now);
+    report.unwrap().accepted()
+}
+
+/// How many keys of these samples are known here and now.
+fn n_known(agg: &Aggregator, samples: &str) -> usize {
+    let (body, catalog) = (line(samples), agg.store().catalog());
+    Samples::with(|samples| {
+        samples.begin(&catalog, &Source::default());
+        let mut counts = Counts::default();
+        lm1::line(&catalog, body.as_bytes(), 0, body.len(), samples, &mut counts).unwrap();
+        samples.entries.iter().filter(|entry| entry.known.is_some()).count()
+    })
+}
+
+/// The line of the exposition that begins so, behind that.
+fn value(agg: &Aggregator, series: &str, now: Timestamp) -> Option<String> {
+    let mut text = Vec::new();
+    agg.encode_to(&mut text, now).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let mut lines = text.lines();
+    lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' ').map(str::to_owned))
+}
+
+#[test]
+fn what_is_known_counts_as_what_is_not() {
+    let agg = aggregator([
+        views(),
+        Family::counter("paths_total").label(Label::open("path", 9).template()),
+        Family::counter("clicks_total").label(Label::closed("b", ["x"])).label(Label::open("a", 9)),
+        Family::histogram("wait_seconds", [1.0]).max(5.0),
+        Family::gauge("users"),
+        Family::counter("from_total").label(Label::open("key", 9).value_from(ValueFrom::Key)),
+    ]);
+    let long = format!(r#""views_total;page={}":1"#, "x".repeat(120));
+    for (samples, known, series, thrice) in [
+        (r#""views_total;page=/a":2"#, 1, r#"views_total{page="/a"}"#, "6"),
+        // Any order, any escaping: each is a key of its own.
+        (r#""clicks_total;a=q;b=x":1"#, 1, r#"clicks_total{b="x",a="q"}"#, "3"),
+        (r#""clicks_total;b=x;a=q":1"#, 1, r#"clicks_total{b="x",a="q"}"#, "6"),
+        (r#""clicks_total;a=%71;b=x" : 1"#, 1, r#"clicks_total{b="x",a="q"}"#, "9"),
+        (r#""clicks_total;a=\u0071;b=x":1"#, 0, r#"clicks_total{b="x",a="q"}"#, "12"),
+        // What the schema makes of it is always the same.
+        (r#""paths_total;path=/class/17":1"#, 1, r#"paths_total{path="/class/:id"}"#, "3"),
+        // What it does not list is other, and its turn to be told so comes each time.
+        (r#""clicks_total;a=q;b=y":1"#, 0, r#"clicks_total{b="other",a="q"}"#, "3"),
+        (r#""wait_seconds":[0.5,[1.5,2]]"#, 1, r#"wait_seconds_bucket{le="1.0"}"#, "3"),
+        (r#""wait_seconds":[0.5,9,"x"]"#, 0, r#"wait_seconds_count"#, "12"),
+        (r#""users":3"#, 0, "users", "3"),
+        (r#""from_total":1"#, 0, r#"from_total{key="unknown"}"#, "3"),
+        // The same key twice in one batch.
+        (r#""views_total;page=/b":1,"views_total;page=/b":1"#, 2, r#"views_total{page="/b"}"#, "6"),
+        // No place is left.
+        (r#""views_total;page=/c":1"#, 1, r#"views_total{page="other"}"#, "3"),
+        (&long, 0, r#"views_total{page="other"}"#, "6"),
+    ] {
+        for _ in 0..3 {
+            push(&agg, samples, at(1));
+        }
+        assert_eq!(n_known(&agg, samples), known, "{samples}");
+        assert_eq!(value(&agg, series, at(1)).as_deref(), Some(thrice), "{samples}");
+    }
+    let overflow = r#"lastmile_overflow_total{family="views_total",label="page"}"#;
+    assert_eq!(value(&agg, overflow, at(1)).as_deref(), Some("6"));
+}
+
+#[test]
+fn a_row_that_left_or_moved_is_looked_for_again() {
+    let (a, b) = (r#""views_total;page=/a":1"#, r#""views_total;page=/b":1"#);
+    let agg = aggregator([views()]);
+    assert_eq!([push(&agg, a, at(0)), push(&agg, b, at(0)), push(&agg, b, at(50))], [1, 1, 1]);
+    assert_eq!([n_known(&agg, a), n_known(&agg, b)], [1, 1]);
+    // /a leaves, and /b moves up.
+    (60..80).for_each(|secs| agg.tick(at(secs)));
+    assert_eq!(value(&agg, r#"views_total{page="/a"}"#, at(80)), None);
+    for (samples, series, expect) in
+        [(b, r#"views_total{page="/b"}"#, "3"), (a, r#"views_total{page="/a"}"#, "1")]
+    {
+        assert_eq!((n_known(&agg, samples), push(&agg, samples, at(80))), (1, 1));
+        assert_eq!(value(&agg, series, at(80)).as_deref(), Some(expect));
+        // It is known where it is now.
+        push(&agg, samples, at(80));
+        assert_eq!(
+            value(&agg, series, at(80)),
+            (expect.parse::<u32>().ok()).map(|n| (n + 1).to_string())
+        );
+    }
+    // All leave, and with them their block.
+    (140..170).for_each(|secs| agg.tick(at(secs)));
+    assert_eq!((push(&agg, b, at(170)), push(&agg, b, at(170))), (1, 1));
+    assert_eq!(value(&agg, r#"views_total{page="/b"}"#, at(170)).as_deref(), Some("2"));
+}
+
+#[test]
+fn a_place_that_is_free_again_is_taken() {
+    let agg = aggregator([views()]);
+    let key = |page: &str| format!(r#""views_total;page={page}":1"#);
+    ["/a", "/b", "/c", "/c"].iter().for_each(|page| assert_eq!(push(&agg, &key(page), at(0)), 1));
+    assert_eq!(n_known(&agg, &key("/c")), 1);
+    push(&agg, &key("/b"), at(50));
+    (60..80).for_each(|secs| agg.tick(at(secs)));
+    assert_eq!(n_known(&agg, &key("/c")), 0, "the label is not full");
+    assert_eq!(n_known(&agg, &key("/b")), 1);
+    push(&agg, &key("/c"), at(80));
+    assert_eq!(n_known(&agg, &key("/c")), 1);
+    push(&agg, &key("/c"), at(80));
+    assert_eq!(value(&agg, r#"views_total{page="/c"}"#, at(80)).as_deref(), Some("2"));
+    assert_eq!(value(&agg, r#"views_total{page="other"}"#, at(80)), None);
+}
+
+#[test]
+fn what_a_key_means_is_what_one_catalog_says() {
+    let samples = r#""views_total;page=/a":1"#;
+    let (agg, other) = (aggregator([views()]), aggregator([Family::counter("c_total"), views()]));
+    for _ in 0..2 {
+        assert_eq!([push(&agg, samples, at(0)), push(&other, samples, at(0))], [1, 1]);
+    }
+    for agg in [&agg, &other] {
+        assert_eq!(value(agg, r#"views_total{page="/a"}"#, at(0)).as_deref(), Some("2"));
+    }
+    assert_eq!([n_known(&agg, samples), n_known(&other, samples)], [0, 1], "they share a slot");
+    other.reload(&schema([Family::counter("views_total")]), at(1)).unwrap();
+    assert_eq!(n_known(&other, r#""views_total":1"#), 0);
+    assert_eq!(push(&other, samples, at(1)), 0, "it has no such label any more");
+    assert_eq!(n_known(&agg, samples), 0);
+}
+
+#[test]
+fn who_asks_why_is_told_by_what_looks_at_it() {
+    let agg = aggregator([views()]);
+    let samples = r#""views_total;page=/a":1"#;
+    push(&agg, samples, at(0));
+    assert_eq!(n_known(&agg, samples), 1);
+    let catalog = agg.store().catalog();
+    let body = line(r#""views_total;page=/a":-1"#);
+    let notes = crate::push::explain(&catalog, Format::Lm1, body.as_bytes(), &Source::default());
+    assert_eq!(notes.len(), 1);
+    assert_eq!(notes[0].why, crate::Refusal::Negative);
+}
+
+#[test]
+fn buffers_that_grew_go_and_what_is_known_stays() {
+    let agg = aggregator([views(), Family::histogram("wait_seconds", [1.0])]);
+    let samples = r#""views_total;page=/a":1"#;
+    push(&agg, samples, at(0));
+    let many = vec!["0.5"; 100_000].join(",");
+    assert_eq!(push(&agg, &format!(r#""wait_seconds":[{many}]"#), at(0)), 100_000);
+    assert_eq!(n_known(&agg, samples), 1);
+    Samples::with(|samples| assert!(samples.numbers.capacity() < 100));
+}
