@@ -42,7 +42,8 @@ fn main() {
     known_series(5000 / scale);
     scattered_series(1_000_000 / scale, 2000 / scale);
     scattered_rows(1_000_000 / scale, 400 / scale + 1);
-    over_limit(10_000 / scale);
+    over_limit(10_000 / scale, 480, "480 keys");
+    over_limit(10_000 / scale, 4_000, "4,000 keys");
     bound_counter(1_000_000 / scale);
     recorder(1_000_000 / scale);
     native_observe(200_000 / scale);
@@ -278,17 +279,15 @@ fn scattered_batches(n_series: usize) -> Vec<Batch> {
 }
 
 /// A push whose sixteen samples all name values that have no place any more, beside one whose
-/// samples all have a series.
-fn over_limit(n_calls: usize) {
-    const N_PAGES: u32 = 50;
-    let aggregator = Shape::Counter.aggregator_with_pages(N_PAGES);
-    // Series 0..500 are the first fifty pages of each app.
-    Shape::Counter.fill(&aggregator, 500);
-    let mut over: Vec<Batch> =
-        (0..500).map(|first| Shape::Counter.line(5_000 + first * 8..5_016 + first * 8)).collect();
-    let mut known: Vec<Batch> = (0..500)
-        .map(|first| Shape::Counter.line((0..16).map(|idx| (first * 8 + idx) % 500)))
-        .collect();
+/// samples all have a series; of so many keys in turn, each.
+fn over_limit(n_calls: usize, n_keys: usize, what: &str) {
+    let aggregator = Shape::Counter.aggregator_with_pages(n_keys as u32 / 10);
+    // The first pages of each of the ten apps.
+    Shape::Counter.fill(&aggregator, n_keys);
+    let batches = |from: usize| -> Vec<Batch> {
+        (0..n_keys / 16).map(|i| Shape::Counter.line(from + i * 16..from + i * 16 + 16)).collect()
+    };
+    let (mut over, mut known) = (batches(5_000), batches(0));
     let (mut n_over, mut n_known) = (0_usize, 0_usize);
     let push = |batches: &mut [Batch], n_sent: &mut usize, id: u64| {
         let batch_idx = *n_sent % batches.len();
@@ -303,10 +302,10 @@ fn over_limit(n_calls: usize) {
         || push(&mut over, &mut n_over, 1),
         || push(&mut known, &mut n_known, 2),
     );
-    row("push over a limit / known series", comparison, 1, "push", "1 x");
+    row(&format!("push over a limit / known, {what}"), comparison, 1, "push", "1 x");
 
     let after = exposition(&aggregator);
-    let total = 500 + (n_over + n_known) * 16;
+    let total = n_keys + (n_over + n_known) * 16;
     assert_eq!(after.total(Shape::Counter.family()).1, total as f64);
     let overflow = after.total("lastmile_overflow_total").1;
     assert_eq!(overflow, (n_over * 16) as f64);
