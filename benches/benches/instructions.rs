@@ -37,14 +37,14 @@ struct Operation {
 }
 
 const OPERATIONS: [Operation; 8] = [
-    Operation { name: "record_page_load", n: 200, run: record_page_load },
-    Operation { name: "lm1_page_load", n: 200, run: lm1_page_load_pushes },
-    Operation { name: "lm1_16_counters", n: 200, run: lm1_16_counters },
+    Operation { name: "record_page_load", n: 1000, run: record_page_load },
+    Operation { name: "lm1_page_load", n: 1000, run: lm1_page_load_pushes },
+    Operation { name: "lm1_16_counters", n: 1000, run: lm1_16_counters },
     Operation { name: "lm1_16_over_limit", n: 2000, run: lm1_16_over_limit },
     Operation { name: "prom_text_page_load", n: 100, run: prom_text_page_load },
     Operation { name: "measured_request", n: 10_000, run: measured_requests },
-    Operation { name: "encode_1000_counters", n: 20, run: |n| encode(Shape::Counter, 1000, n) },
-    Operation { name: "encode_100_histograms", n: 20, run: |n| encode(Shape::Histogram, 100, n) },
+    Operation { name: "encode_1000_counters", n: 300, run: |n| encode(Shape::Counter, 1000, n) },
+    Operation { name: "encode_100_histograms", n: 300, run: |n| encode(Shape::Histogram, 100, n) },
 ];
 
 fn main() -> ExitCode {

@@ -40,10 +40,20 @@ pub(crate) struct Folded {
     /// Whose it is; in ascending order.
     pub(crate) entry: u32,
     pub(crate) label: u32,
-    /// What came, unless its key is known.
-    pub(crate) value: Option<Text>,
+    /// What came.
+    pub(crate) value: Text,
     /// The state of its family that says that it has no place.
     pub(crate) full: Seen,
+}
+
+/// Samples that were counted in a row of `other`, as what came has no place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Overflow {
+    /// The position of their family in the catalog.
+    pub(crate) family: u32,
+    /// A bit for each label whose value has none.
+    pub(crate) labels: u32,
+    pub(crate) n: u64,
 }
 
 /// The buffers of one push at a time, kept by the thread between pushes.
@@ -65,7 +75,9 @@ pub(crate) struct Samples {
     pub(crate) misses: Vec<u32>,
     /// Values that had no place and could get none.
     pub(crate) folded: Vec<Folded>,
-    /// What stands for them, once any does.
+    /// The same of keys that are known, by runs of the same labels.
+    pub(crate) overflows: Vec<Overflow>,
+    /// What stands for values that had no place, once any does.
     other: Option<Text>,
     /// Histograms of Prometheus text whose lines are still coming.
     pub(crate) histograms: Histograms,
@@ -194,6 +206,7 @@ impl Samples {
             + self.entries.capacity() * size_of::<Entry>()
             + self.sighted.capacity() * size_of::<Sighted>()
             + self.folded.capacity() * size_of::<Folded>()
+            + self.overflows.capacity() * size_of::<Overflow>()
             + self.histograms.kept_bytes()
             + self.kept_totals_bytes()
     }
@@ -425,7 +438,7 @@ impl Samples {
             let arena = &mut self.arena;
             let other = *self.other.get_or_insert_with(|| Text::put(arena, OTHER.as_bytes()));
             let value = &mut self.values[values_at + label as usize];
-            let value = Some(std::mem::replace(value, other));
+            let value = std::mem::replace(value, other);
             self.folded.push(Folded { entry, label, value, full });
         }
         hash

@@ -9,7 +9,7 @@ use super::full::Seen;
 use super::key::{Key, Texts, ValueHashes};
 use super::shard::Shard;
 use super::{SHARDS_MAX, Store};
-use crate::push::{Counts, Entry, Folded, Meaning, Number, Samples, Sighted};
+use crate::push::{Counts, Entry, Folded, Meaning, Number, Overflow, Samples, Sighted};
 use crate::readers::Moment;
 use crate::schema::{Kind, LABELS_MAX};
 use crate::sync::MutexGuard;
@@ -60,8 +60,29 @@ fn look_ahead(held: &Held<'_>, entries: &mut [Entry]) {
     black_box(loaded);
 }
 
-/// Counts those of a shard's entries, from `first` on, whose series are there, and gives the samples that they have.
-/// The others are put behind the misses. A function of its own, as the loop has use for every register.
+/// What came of the entries that were looked for.
+struct Found {
+    /// Samples that were counted.
+    accepted: u64,
+    /// Those that were counted as `other`, of keys that are known.
+    overflows: Vec<Overflow>,
+    /// Entries whose series are not there.
+    misses: Vec<u32>,
+}
+
+impl Found {
+    /// Adds samples of values that have no place to those before, which are mostly of the same labels.
+    #[inline]
+    fn overflow(&mut self, family: u32, labels: u32, n: u64) {
+        match self.overflows.last_mut() {
+            Some(last) if (last.family, last.labels) == (family, labels) => last.n += n,
+            _ => self.overflows.push(Overflow { family, labels, n }),
+        }
+    }
+}
+
+/// Counts those of a shard's entries, from `first` on, whose series are there. A function of its own, as the loop has use
+/// for every register.
 #[inline(never)]
 fn count_known(
     rows: &mut Shard,
@@ -70,20 +91,24 @@ fn count_known(
     body: &[u8],
     first: u32,
     now: Moment,
-    misses: &mut Vec<u32>,
-) -> u64 {
+    found: &mut Found,
+) {
     let is_large = rows.is_large();
     let texts = Texts { body, arena: &samples.arena };
-    let mut accepted = 0;
     let mut i = first;
     while let Some(entry) = samples.entries.get(i as usize) {
         let family = &**catalog.family(entry.family);
         let numbers = samples.numbers_of(entry);
         if let Some(slot) = entry.known {
-            if rows.count_at(&samples.known.meaning(slot).at, family, numbers, now) {
-                accepted += numbers.len() as u64;
+            let Meaning { at, folded, .. } = samples.known.meaning(slot);
+            if rows.count_at(at, family, numbers, now) {
+                let n = numbers.len() as u64;
+                found.accepted += n;
+                if *folded != 0 {
+                    found.overflow(entry.family, *folded, n);
+                }
             } else {
-                misses.push(i);
+                found.misses.push(i);
             }
             i = entry.next;
             continue;
@@ -99,13 +124,12 @@ fn count_known(
                     now,
                 ));
         if is_known {
-            accepted += Number::n_samples(numbers);
+            found.accepted += Number::n_samples(numbers);
         } else {
-            misses.push(i);
+            found.misses.push(i);
         }
         i = entry.next;
     }
-    accepted
 }
 
 impl Store {
@@ -125,8 +149,11 @@ impl Store {
         let mut heads = [NONE; SHARDS_MAX];
         let mut touched: u64 = 0;
         let mut gauges = false;
-        let mut accepted = 0;
-        let mut misses = std::mem::take(&mut samples.misses);
+        let mut found = Found {
+            accepted: 0,
+            overflows: std::mem::take(&mut samples.overflows),
+            misses: std::mem::take(&mut samples.misses),
+        };
         for i in (0..samples.entries.len()).rev() {
             let entry = &mut samples.entries[i];
             let family = catalog.family(entry.family);
@@ -145,7 +172,7 @@ impl Store {
             let mut rows = self.shard(shard);
             let mut count = |samples: &Samples, rows: &mut Shard, first: u32| {
                 let moment = self.moment(arrival.ticks);
-                accepted += count_known(rows, catalog, samples, body, first, moment, &mut misses);
+                count_known(rows, catalog, samples, body, first, moment, &mut found);
             };
             if !rows.is_large() {
                 count(samples, &mut rows, heads[shard]);
@@ -159,7 +186,14 @@ impl Store {
                 count(samples, &mut rows, first);
             }
         }
+        let Found { accepted, mut overflows, mut misses } = found;
         counts.accept(accepted);
+        for Overflow { family, labels, n } in overflows.drain(..) {
+            let mut overflow = [0; LABELS_MAX];
+            Bits(labels).for_each(|i| overflow[i] = n);
+            count_overflow(catalog.family(family), &overflow);
+        }
+        samples.overflows = overflows;
         if gauges {
             let entries = samples.entries.iter().enumerate();
             misses.extend(entries.filter_map(|(i, entry)| {
@@ -338,7 +372,7 @@ fn settle_folded(catalog: &Catalog, samples: &mut Samples, misses: &[u32]) {
             if misses.binary_search(entry).is_err() {
                 let numbers = &numbers[numbers_at as usize..][..n_numbers as usize];
                 overflow[*label as usize] += Number::n_samples(numbers);
-            } else if let Some(value) = value {
+            } else {
                 values[(values_at + label) as usize] = *value;
             }
         }

@@ -18,7 +18,7 @@ use std::hash::BuildHasher;
 use super::{fits, key};
 use crate::push::error::DecodeError;
 use crate::push::json::{Json, RawStr};
-use crate::push::samples::{Entry, Folded, Samples};
+use crate::push::samples::{Entry, Samples};
 use crate::store::{Catalog, Locator, Seen};
 use crate::sync::FastRandomState;
 
@@ -144,11 +144,11 @@ impl Known {
         if key.has_escapes || text.len() > KEY_BYTES_MAX {
             return Recall::Unknown;
         }
-        let i = self.slot_of(text);
-        if let Some(slot) = self.slots.get(i)
-            && slot.meaning.catalog == catalog
-            && slot.key() == text
-        {
+        let is_this = |i: &usize| {
+            let slot = self.slots.get(*i);
+            slot.is_some_and(|slot| slot.meaning.catalog == catalog && slot.key() == text)
+        };
+        if let Some(i) = self.slots_of(text).into_iter().find(is_this) {
             self.slots[usize::from(self.last)].next = i as u16;
             self.last = i as u16;
             return Recall::Known(i as u16);
@@ -157,10 +157,11 @@ impl Known {
         if self.n_unknown.is_multiple_of(REMEMBERED_ONE_IN) { Recall::New } else { Recall::Unknown }
     }
 
-    /// The one slot that a key may be in.
+    /// The slots that a key may be in: with one alone, two keys that are sent with each push might want the same.
     #[inline]
-    fn slot_of(&self, key: &[u8]) -> usize {
-        self.hasher.hash_one(key) as usize % SLOTS
+    fn slots_of(&self, key: &[u8]) -> [usize; 2] {
+        let i = self.hasher.hash_one(key) as usize % SLOTS;
+        [i, i ^ 1]
     }
 
     /// Remembers what a key means, in the place of another.
@@ -168,7 +169,15 @@ impl Known {
         if self.slots.is_empty() {
             self.slots = vec![Slot::EMPTY; SLOTS];
         }
-        let i = self.slot_of(key);
+        let [first, second] = self.slots_of(key);
+        let is_this = |i: &usize| self.slots[*i].key() == key;
+        let is_of_another = |i: &usize| self.slots[*i].meaning.catalog != meaning.catalog;
+        let found = [first, second].into_iter().find(is_this);
+        let found = found.or_else(|| [first, second].into_iter().find(is_of_another));
+        // Else either, in turn.
+        let is_even = (self.n_unknown / REMEMBERED_ONE_IN).is_multiple_of(2);
+        let in_turn = if is_even { first } else { second };
+        let i = found.unwrap_or(in_turn);
         let slot = &mut self.slots[i];
         (slot.meaning, slot.next, slot.len) = (meaning, i as u16, key.len() as u16);
         slot.key[..key.len()].copy_from_slice(key);
@@ -226,9 +235,6 @@ impl Samples {
             return false;
         }
         let n_numbers = numbers.len() as u32;
-        if folded != 0 {
-            self.fold_known(folded, full);
-        }
         self.entries.push(Entry {
             family: position,
             hash,
@@ -241,17 +247,6 @@ impl Samples {
             known: Some(slot),
         });
         true
-    }
-
-    /// These values of the entry that comes have no place, whatever they are.
-    #[inline(never)]
-    fn fold_known(&mut self, mut labels: u32, full: Seen) {
-        let entry = self.entries.len() as u32;
-        while labels != 0 {
-            let label = labels.trailing_zeros();
-            labels &= labels - 1;
-            self.folded.push(Folded { entry, label, value: None, full });
-        }
     }
 
     /// A key that was looked at became this entry, if there is one: it is to be known, if it is new or means something

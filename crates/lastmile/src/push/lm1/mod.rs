@@ -289,16 +289,14 @@ fn metrics(
 /// Reads the value of one key into the samples' numbers.
 #[inline]
 fn value(json: &mut Json<'_>, weight: u64, samples: &mut Samples) -> Result<Shape> {
-    if let Some(value) = json.short_number() {
-        samples.numbers.push(Number { value, n: weight });
-        return Ok(Shape::One);
-    }
     if json.peek() != b'[' {
-        let number = match number(json)? {
-            Some(value) => Number { value, n: weight },
-            None => Number::NOT_A_NUMBER,
+        let number = match json.short_number() {
+            Some(value) => Some(value),
+            None => number(json)?,
         };
-        samples.numbers.push(number);
+        samples
+            .numbers
+            .push(number.map_or(Number::NOT_A_NUMBER, |value| Number { value, n: weight }));
         return Ok(Shape::One);
     }
     json.open(b'[', "")?;

@@ -162,7 +162,7 @@ fn what_a_key_means_is_what_one_catalog_says() {
     for agg in [&agg, &other] {
         assert_eq!(value(agg, r#"views_total{page="/a"}"#, at(0)).as_deref(), Some("2"));
     }
-    assert_eq!([n_known(&agg, samples), n_known(&other, samples)], [0, 1], "they share a slot");
+    assert_eq!([n_known(&agg, samples), n_known(&other, samples)], [0, 1], "it is known once");
     other.reload(&schema([Family::counter("views_total")]), at(1)).unwrap();
     assert_eq!(n_known(&other, r#""views_total":1"#), 0);
     assert_eq!(push(&other, samples, at(1)), 0, "it has no such label any more");
