@@ -3,7 +3,7 @@
 //! Each operation runs under `valgrind --tool=callgrind` in a process of its own, twice: a number
 //! of times, and twice that number. The difference of the two counts is what the operation takes;
 //! set-up and exit cancel. A count does not depend on what else the machine does, so it can gate
-//! a change where time can not. `-- --check` fails when an operation takes over 3 % more than
+//! a change where time can not. `-- --check` fails when an operation takes over 6 % more than
 //! `instructions.txt` says, `-- --bless` writes that file.
 
 use std::fmt::Write as _;
@@ -20,9 +20,9 @@ use lastmile_benches::{
 };
 use lastmile_http::RequestMeter;
 
-/// The share above the blessed count at which `--check` fails. The keyed hash has another seed in
-/// each process, which moves counts by up to half a percent.
-const TOLERANCE: f64 = 0.03;
+/// The share above the blessed count at which `--check` fails. The keyed hash has another seed in each process, which
+/// says what stands beside what, and so how many chunks a scrape has: counts move by up to five percent.
+const TOLERANCE: f64 = 0.06;
 
 /// Where the blessed counts are.
 const BLESSED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.txt");
@@ -36,15 +36,20 @@ struct Operation {
     run: fn(usize),
 }
 
-const OPERATIONS: [Operation; 8] = [
+const OPERATIONS: [Operation; 9] = [
     Operation { name: "record_page_load", n: 1000, run: record_page_load },
     Operation { name: "lm1_page_load", n: 1000, run: lm1_page_load_pushes },
     Operation { name: "lm1_16_counters", n: 1000, run: lm1_16_counters },
+    Operation { name: "lm1_16_of_4000", n: 1000, run: lm1_16_of_4000 },
     Operation { name: "lm1_16_over_limit", n: 2000, run: lm1_16_over_limit },
     Operation { name: "prom_text_page_load", n: 100, run: prom_text_page_load },
     Operation { name: "measured_request", n: 10_000, run: measured_requests },
-    Operation { name: "encode_1000_counters", n: 300, run: |n| encode(Shape::Counter, 1000, n) },
-    Operation { name: "encode_100_histograms", n: 300, run: |n| encode(Shape::Histogram, 100, n) },
+    Operation { name: "encode_20000_counters", n: 10, run: |n| encode(Shape::Counter, 20_000, n) },
+    Operation {
+        name: "encode_2000_histograms",
+        n: 10,
+        run: |n| encode(Shape::Histogram, 2_000, n),
+    },
 ];
 
 fn main() -> ExitCode {
@@ -154,6 +159,17 @@ fn lm1_16_counters(n: usize) {
     assert_eq!(exposition(&aggregator).total(Shape::Counter.family()).1, (16 * n) as f64);
 }
 
+/// More keys in turn than a thread remembers.
+fn lm1_16_of_4000(n: usize) {
+    let aggregator = Shape::Counter.aggregator();
+    Shape::Counter.fill(&aggregator, 4_000);
+    let mut batches: Vec<_> = (0..250).map(|i| Shape::Counter.line(i * 16..i * 16 + 16)).collect();
+    for id in 0..n {
+        push(&aggregator, Format::Lm1, batches[id % 250].with_id(id as u64), 16);
+    }
+    assert_eq!(exposition(&aggregator).total(Shape::Counter.family()).1, (4_000 + 16 * n) as f64);
+}
+
 /// A host's own request, from its begin to the end of an answer that has no body to wait for.
 fn measured_requests(n: usize) {
     let schema = Schema::builder().families(RequestMeter::families()).build();
@@ -174,9 +190,9 @@ fn lm1_16_over_limit(n: usize) {
     // Series 0..500 are the first fifty pages of each app.
     Shape::Counter.fill(&aggregator, 500);
     let mut batches: Vec<_> =
-        (0..100).map(|i| Shape::Counter.line(5_000 + i * 16..5_016 + i * 16)).collect();
+        (0..30).map(|i| Shape::Counter.line(5_000 + i * 16..5_016 + i * 16)).collect();
     for id in 0..n {
-        let batch = &mut batches[id % 100];
+        let batch = &mut batches[id % 30];
         push(&aggregator, Format::Lm1, batch.with_id(id as u64), 16);
     }
     assert_eq!(exposition(&aggregator).total("lastmile_overflow_total").1, (16 * n) as f64);

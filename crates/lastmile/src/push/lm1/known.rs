@@ -1,6 +1,7 @@
 //! Keys that this thread read before, and the rows that they name.
 //!
 //! ```text
+//! tags  × 256    [tag of a key] × 4                 where it may be
 //! slots × 1024   [catalog, family, hash, row, folded] [next, len] [key, 132 bytes]     three cache lines each
 //! ```
 //! Browsers on the same pages send the same keys. To find out what a key means takes ten times as long as to see that
@@ -23,7 +24,13 @@ use crate::store::{Catalog, Locator, Seen};
 use crate::sync::FastRandomState;
 
 /// Keys that a thread remembers: 192 KiB. A page load has some dozen, a site some dozen pages.
-const SLOTS: usize = 1 << 10;
+const SLOTS: usize = WAYS * SETS;
+
+/// Slots that a key may be in: with fewer, keys that are sent with each push would want the same ones, of 500 one in ten
+/// where there are two.
+const WAYS: usize = 4;
+
+const SETS: usize = 1 << 8;
 
 /// Longest key that is remembered, so that a slot is three cache lines.
 const KEY_BYTES_MAX: usize = 132;
@@ -109,7 +116,8 @@ impl Sighted {
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    /// None until one is taken.
+    /// None until a slot is taken.
+    tags: Vec<[u16; WAYS]>,
     slots: Vec<Slot>,
     hasher: FastRandomState,
     /// The slot of the key that came last.
@@ -144,43 +152,44 @@ impl Known {
         if key.has_escapes || text.len() > KEY_BYTES_MAX {
             return Recall::Unknown;
         }
-        let is_this = |i: &usize| {
-            let slot = self.slots.get(*i);
-            slot.is_some_and(|slot| slot.meaning.catalog == catalog && slot.key() == text)
-        };
-        if let Some(i) = self.slots_of(text).into_iter().find(is_this) {
-            self.slots[usize::from(self.last)].next = i as u16;
-            self.last = i as u16;
-            return Recall::Known(i as u16);
+        let (set, tag) = self.set_of(text);
+        let tags = self.tags.get(set).unwrap_or(&[0; WAYS]);
+        for (way, _) in tags.iter().enumerate().filter(|(_, other)| **other == tag) {
+            let i = set * WAYS + way;
+            let slot = &self.slots[i];
+            if slot.meaning.catalog == catalog && slot.key() == text {
+                self.slots[usize::from(self.last)].next = i as u16;
+                self.last = i as u16;
+                return Recall::Known(i as u16);
+            }
         }
         self.n_unknown = self.n_unknown.wrapping_add(1);
         if self.n_unknown.is_multiple_of(REMEMBERED_ONE_IN) { Recall::New } else { Recall::Unknown }
     }
 
-    /// The slots that a key may be in: with one alone, two keys that are sent with each push might want the same.
+    /// The set that a key may be in, and its tag there, which is not that of a slot without a key.
     #[inline]
-    fn slots_of(&self, key: &[u8]) -> [usize; 2] {
-        let i = self.hasher.hash_one(key) as usize % SLOTS;
-        [i, i ^ 1]
+    fn set_of(&self, key: &[u8]) -> (usize, u16) {
+        let hash = self.hasher.hash_one(key);
+        (hash as usize % SETS, (hash >> 48) as u16 | 1)
     }
 
     /// Remembers what a key means, in the place of another.
     pub(crate) fn put(&mut self, key: &[u8], meaning: Meaning) {
         if self.slots.is_empty() {
-            self.slots = vec![Slot::EMPTY; SLOTS];
+            (self.tags, self.slots) = (vec![[0; WAYS]; SETS], vec![Slot::EMPTY; SLOTS]);
         }
-        let [first, second] = self.slots_of(key);
-        let is_this = |i: &usize| self.slots[*i].key() == key;
-        let is_of_another = |i: &usize| self.slots[*i].meaning.catalog != meaning.catalog;
-        let found = [first, second].into_iter().find(is_this);
-        let found = found.or_else(|| [first, second].into_iter().find(is_of_another));
-        // Else either, in turn.
-        let is_even = (self.n_unknown / REMEMBERED_ONE_IN).is_multiple_of(2);
-        let in_turn = if is_even { first } else { second };
-        let i = found.unwrap_or(in_turn);
-        let slot = &mut self.slots[i];
+        let (set, tag) = self.set_of(key);
+        let slots = &mut self.slots[set * WAYS..][..WAYS];
+        let is_this = |slot: &Slot| slot.key() == key;
+        let is_of_another = |slot: &Slot| slot.meaning.catalog != meaning.catalog;
+        let found = slots.iter().position(is_this).or_else(|| slots.iter().position(is_of_another));
+        // Else each in turn.
+        let way = found.unwrap_or((self.n_unknown / REMEMBERED_ONE_IN) as usize % WAYS);
+        let (slot, i) = (&mut slots[way], set * WAYS + way);
         (slot.meaning, slot.next, slot.len) = (meaning, i as u16, key.len() as u16);
         slot.key[..key.len()].copy_from_slice(key);
+        self.tags[set][way] = tag;
     }
 
     /// What is in a slot.
