@@ -9,7 +9,8 @@
 //!
 //! What a key means depends on nothing but its bytes and the catalog, whose number stands with it, and the row is
 //! asked for under its shard's lock whether it is still where it was, see [`Locator`]. So it is right whatever is in
-//! here, and what anyone sends to make room in it costs others no more than reading their keys.
+//! here, and what anyone sends to make room in it costs others no more than reading their keys. A key some of whose
+//! values had no place means `other` in theirs for as long as its family's full labels are in one state, see [`Seen`].
 //!
 //! Not in here: gauges, which are taken one by one; families with a label that the server sets, which depend on the
 //! request; keys with escapes of JSON, and keys that are longer.
@@ -23,7 +24,7 @@ use crate::push::samples::{Entry, Samples};
 use crate::store::{Catalog, Locator, Seen};
 use crate::sync::FastRandomState;
 
-/// Keys that a thread remembers: 192 KiB. A page load has some dozen, a site some dozen pages.
+/// Keys that a thread remembers: 194 KiB. A page load has some dozen, a site some dozen pages.
 const SLOTS: usize = WAYS * SETS;
 
 /// Slots that a key may be in: with fewer, keys that are sent with each push would want the same ones, of 500 one in ten
