@@ -123,7 +123,7 @@ pub(crate) struct Block {
     slot: u32,
     /// Counts the blocks of a shard as they are made; a scrape's cursor.
     seq: u64,
-    /// How often rows of it left or moved.
+    /// How often rows of it left, and others moved up.
     n_moves: u32,
     /// Upper bound of the text 0.0.4 of all rows together. Other formats may take more.
     text_bytes_max: usize,
@@ -203,7 +203,7 @@ impl Block {
         self.seq
     }
 
-    /// How often rows of it left or moved: while this stays, each row is where it was.
+    /// How often rows of it left, and others moved up: while this stays, each row is where it was.
     #[inline]
     pub(super) fn n_moves(&self) -> u32 {
         self.n_moves
@@ -299,7 +299,6 @@ impl Block {
     /// Adds the rows of another block, in order, and numbers them anew: no scrape is inside of either.
     pub(super) fn append(&mut self, mut other: Self) {
         let offset = self.keys.len() as u16;
-        self.n_moves = self.n_moves.wrapping_add(1);
         self.keys.append(&mut other.keys);
         self.rows.extend(
             other.rows.into_iter().map(|row| Row { key_offset: row.key_offset + offset, ..row }),

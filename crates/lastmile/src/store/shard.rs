@@ -22,8 +22,8 @@ pub(super) type RowId = u32;
 
 /// Where a row was, to be asked for whether it still is.
 ///
-/// A block's number is never another's of its shard, and a row stays in its place until one of its block leaves or
-/// moves, which the block counts.
+/// The number of a block that has rows is never another's of its shard, and a row stays in its place until one of its
+/// block leaves, which the block counts. Where blocks join, rows are added behind those of the first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Locator {
     block: u64,

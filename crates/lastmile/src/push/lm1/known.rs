@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! tags  × 256    [tag of a key] × 4                 where it may be
-//! slots × 1024   [catalog, family, hash, row, folded] [next, len] [key, 132 bytes]     three cache lines each
+//! slots × 1024   [catalog, family, hash, row, folded, full] [next, len] [key, 140 bytes]   three cache lines each
 //! ```
 //! Browsers on the same pages send the same keys. To find out what a key means takes ten times as long as to see that
 //! it is the one that was read before, byte for byte, and mostly behind the same one: so that is tried first.
@@ -11,6 +11,8 @@
 //! asked for under its shard's lock whether it is still where it was, see [`Locator`]. So it is right whatever is in
 //! here, and what anyone sends to make room in it costs others no more than reading their keys. A key some of whose
 //! values had no place means `other` in theirs for as long as its family's full labels are in one state, see [`Seen`].
+//! (A value that a reload pins has a place at once, and means it from when the other catalog is in force.) What is in
+//! here stays until something else takes its slot, also where its series has left.
 //!
 //! Not in here: gauges, which are taken one by one; families with a label that the server sets, which depend on the
 //! request; keys with escapes of JSON, and keys that are longer.
@@ -33,12 +35,12 @@ const WAYS: usize = 4;
 
 const SETS: usize = 1 << 8;
 
-/// Longest key that is remembered, so that a slot is three cache lines.
-const KEY_BYTES_MAX: usize = 132;
+/// Longest key that is remembered: what three cache lines have room for.
+const KEY_BYTES_MAX: usize = 140;
 
 /// One in so many keys that are not known is remembered, so that keys which never come again cost little.
 /// Tests remember each: what they push twice is read both ways.
-const REMEMBERED_ONE_IN: u32 = if cfg!(debug_assertions) { 1 } else { 8 };
+const REMEMBERED_ONE_IN: u32 = if cfg!(any(test, debug_assertions)) { 1 } else { 8 };
 
 /// What a key means.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +55,14 @@ pub(crate) struct Meaning {
     /// A bit for each label whose value had no place, and the state of its family that said so.
     pub(crate) folded: u32,
     pub(crate) full: Seen,
+}
+
+impl Meaning {
+    /// Whether what had no place has none, for all that is known.
+    #[inline]
+    fn holds(&self, catalog: &Catalog) -> bool {
+        self.folded == 0 || catalog.family(self.family).full() == self.full
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -94,7 +104,7 @@ impl Slot {
 pub(super) enum Recall {
     /// What is in this slot.
     Known(u16),
-    /// Nothing; it is to be known from now on.
+    /// Nothing; it is to be known from now on, if it may be.
     New,
     /// Nothing.
     Unknown,
@@ -123,7 +133,22 @@ pub(crate) struct Known {
     hasher: FastRandomState,
     /// The slot of the key that came last.
     last: u16,
-    n_unknown: u32,
+    lots: Lots,
+}
+
+/// Lots of five bits. Batches are alike, so that whatever went by a count would choose the same keys of each.
+///
+/// Source of the multiplier: Steele and Vigna, "Computationally easy, spectrally good multipliers for congruential
+/// pseudorandom number generators", 2022.
+#[derive(Debug, Default)]
+struct Lots(u32);
+
+impl Lots {
+    #[inline]
+    fn draw(&mut self) -> u32 {
+        self.0 = self.0.wrapping_mul(0x915f_77f5).wrapping_add(1);
+        self.0 >> 27
+    }
 }
 
 impl Known {
@@ -164,8 +189,8 @@ impl Known {
                 return Recall::Known(i as u16);
             }
         }
-        self.n_unknown = self.n_unknown.wrapping_add(1);
-        if self.n_unknown.is_multiple_of(REMEMBERED_ONE_IN) { Recall::New } else { Recall::Unknown }
+        let is_drawn = self.lots.draw().is_multiple_of(REMEMBERED_ONE_IN);
+        if is_drawn { Recall::New } else { Recall::Unknown }
     }
 
     /// The set that a key may be in, and its tag there, which is not that of a slot without a key.
@@ -185,8 +210,7 @@ impl Known {
         let is_this = |slot: &Slot| slot.key() == key;
         let is_of_another = |slot: &Slot| slot.meaning.catalog != meaning.catalog;
         let found = slots.iter().position(is_this).or_else(|| slots.iter().position(is_of_another));
-        // Else each in turn.
-        let way = found.unwrap_or((self.n_unknown / REMEMBERED_ONE_IN) as usize % WAYS);
+        let way = found.unwrap_or_else(|| self.lots.draw() as usize % WAYS);
         let (slot, i) = (&mut slots[way], set * WAYS + way);
         (slot.meaning, slot.next, slot.len) = (meaning, i as u16, key.len() as u16);
         slot.key[..key.len()].copy_from_slice(key);
@@ -232,13 +256,12 @@ impl Samples {
     ) -> bool {
         let super::Entry { key, shape, numbers_at, weight_ok: true } = *read else { return false };
         let Recall::Known(slot) = recall else { return false };
-        let Meaning { family: position, hash, folded, full, .. } = *self.known.meaning(slot);
+        let meaning = self.known.meaning(slot);
+        let Meaning { family: position, hash, .. } = *meaning;
         let family = catalog.family(position);
-        if folded != 0 && family.full() != full {
-            return false;
-        }
         let numbers = &self.numbers[numbers_at..];
-        if numbers.is_empty()
+        if !meaning.holds(catalog)
+            || numbers.is_empty()
             || !fits(family.kind(), shape)
             || numbers.iter().any(|number| number.check(family).is_err())
         {
@@ -259,11 +282,16 @@ impl Samples {
         true
     }
 
-    /// A key that was looked at became this entry, if there is one: it is to be known, if it is new or means something
+    /// A key that was looked at became this entry, if there is one: it is to be known, if it is new or may mean something
     /// else than it did.
     #[inline]
-    pub(super) fn sight(&mut self, recall: Recall, entry: usize, key: RawStr) {
-        if !matches!(recall, Recall::Unknown) && self.entries.len() > entry {
+    pub(super) fn sight(&mut self, catalog: &Catalog, recall: Recall, entry: usize, key: RawStr) {
+        let is_to_be_known = match recall {
+            Recall::Known(slot) => !self.known.meaning(slot).holds(catalog),
+            Recall::New => true,
+            Recall::Unknown => false,
+        };
+        if is_to_be_known && self.entries.len() > entry {
             self.sighted.push(Sighted::new(entry, key));
         }
     }

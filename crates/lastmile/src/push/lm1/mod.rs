@@ -278,7 +278,7 @@ fn metrics(
         if !samples.push_known(catalog, recall, &entry) {
             let n_entries = samples.entries.len();
             resolve(catalog, body, &entry, samples, counts);
-            samples.sight(recall, n_entries, key);
+            samples.sight(catalog, recall, n_entries, key);
         }
         if !json.another(b'}')? {
             return Ok(());

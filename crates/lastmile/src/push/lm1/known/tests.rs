@@ -62,7 +62,7 @@ fn what_is_known_counts_as_what_is_not() {
         Family::gauge("users"),
         Family::counter("from_total").label(Label::open("key", 9).value_from(ValueFrom::Key)),
     ]);
-    let long = format!(r#""views_total;page={}":1"#, "x".repeat(120));
+    let long = format!(r#""views_total;page={}":1"#, "x".repeat(125));
     for (samples, known, series, thrice) in [
         (r#""views_total;page=/a":2"#, 1, r#"views_total{page="/a"}"#, "6"),
         // Any order, any escaping: each is a key of its own.
@@ -191,4 +191,17 @@ fn buffers_that_grew_go_and_what_is_known_stays() {
     assert_eq!(push(&agg, &format!(r#""wait_seconds":[{many}]"#), at(0)), 100_000);
     assert_eq!(n_known(&agg, samples), 1);
     Samples::with(|samples| assert!(samples.numbers.capacity() < 100));
+}
+
+#[test]
+fn each_key_of_batches_that_are_alike_is_drawn() {
+    for n_keys in 1..=64 {
+        let mut lots = Lots::default();
+        let mut n_drawn = vec![0; n_keys];
+        for _ in 0..1_000 {
+            n_drawn.iter_mut().for_each(|n| *n += u32::from(lots.draw().is_multiple_of(8)));
+        }
+        let range = (n_drawn.iter().min().unwrap(), n_drawn.iter().max().unwrap());
+        assert!(*range.0 > 60 && *range.1 < 250, "{n_keys} keys: {range:?} of 1,000 batches");
+    }
 }
