@@ -404,7 +404,7 @@ impl Aggregator {
         &self.inner
     }
 
-    #[cfg(any(feature = "bench", all(test, shuttle)))]
+    #[cfg(any(feature = "bench", test))]
     pub(crate) fn store(&self) -> &Store {
         &self.inner.store
     }
