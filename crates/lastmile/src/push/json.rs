@@ -242,7 +242,7 @@ impl<'a> Json<'a> {
     ///
     /// All eight bytes are looked at in one go, so that no branch depends on how many digits there are.
     #[inline]
-    pub(crate) fn short_number(&mut self) -> Option<f64> {
+    fn short_number(&mut self) -> Option<f64> {
         let word = u64::from_le_bytes(*self.bytes.get(self.pos..)?.first_chunk()?);
         let byte = |at: usize| word.to_le_bytes().get(at).copied();
         let (mut digits, ends) = swar::digits(word);

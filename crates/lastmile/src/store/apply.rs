@@ -251,10 +251,8 @@ impl Store {
             let (mut folded, mut full) = (0, Seen::NONE);
             if samples.misses.binary_search(&entry_at).is_err() {
                 let from = samples.folded.partition_point(|folded| folded.entry < entry_at);
-                for of_entry in &samples.folded[from..] {
-                    if of_entry.entry != entry_at {
-                        break;
-                    }
+                let of_entry = samples.folded[from..].iter();
+                for of_entry in of_entry.take_while(|folded| folded.entry == entry_at) {
                     folded |= 1 << of_entry.label;
                     full = of_entry.full;
                 }

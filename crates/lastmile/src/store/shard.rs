@@ -115,6 +115,22 @@ impl Shard {
         true
     }
 
+    /// The same in whatever row is the series, if any.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn find_and_count(
+        &mut self,
+        key: &Key<'_>,
+        numbers: &[Number],
+        now: Moment,
+    ) -> bool {
+        let found = self.find(key);
+        if let Some(row) = found {
+            self.update(row, key.family, numbers, now);
+        }
+        found.is_some()
+    }
+
     /// The row of this series, if there is one, for as long as it stays where it is.
     pub(super) fn locate(&self, key: &Key<'_>) -> Option<Locator> {
         let row = self.find(key)?;
@@ -137,22 +153,6 @@ impl Shard {
             self.update(at.row, family, numbers, now);
         }
         is_there
-    }
-
-    /// The same in whatever row is the series, if any.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn find_and_count(
-        &mut self,
-        key: &Key<'_>,
-        numbers: &[Number],
-        now: Moment,
-    ) -> bool {
-        let found = self.find(key);
-        if let Some(row) = found {
-            self.update(row, key.family, numbers, now);
-        }
-        found.is_some()
     }
 
     /// Loads a row and its key, for the value of nothing: see [`Store::apply`](super::Store::apply).

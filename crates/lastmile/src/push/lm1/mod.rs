@@ -290,13 +290,11 @@ fn metrics(
 #[inline]
 fn value(json: &mut Json<'_>, weight: u64, samples: &mut Samples) -> Result<Shape> {
     if json.peek() != b'[' {
-        let number = match json.short_number() {
-            Some(value) => Some(value),
-            None => number(json)?,
+        let number = match number(json)? {
+            Some(value) => Number { value, n: weight },
+            None => Number::NOT_A_NUMBER,
         };
-        samples
-            .numbers
-            .push(number.map_or(Number::NOT_A_NUMBER, |value| Number { value, n: weight }));
+        samples.numbers.push(number);
         return Ok(Shape::One);
     }
     json.open(b'[', "")?;
@@ -305,9 +303,7 @@ fn value(json: &mut Json<'_>, weight: u64, samples: &mut Samples) -> Result<Shap
     }
     let before = samples.numbers.len();
     loop {
-        let number = if let Some(value) = json.short_number() {
-            Number { value, n: weight }
-        } else if json.peek() == b'[' {
+        let number = if json.peek() == b'[' {
             pair(json, weight)?
         } else {
             number(json)?.map_or(Number::NOT_A_NUMBER, |value| Number { value, n: weight })
