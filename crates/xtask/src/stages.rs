@@ -193,10 +193,10 @@ fn fuzz_seeds(tree: &Tree) -> Result<(), Failure> {
     shell::run(tree.cargo_locked(test))
 }
 
+/// Of the whole workspace, so that what they need has the features that `tests` built it with. (`--benches` would be the
+/// unit tests of libraries, too.)
 fn benches(tree: &Tree) -> Result<(), Failure> {
-    shell::run(
-        tree.cargo_locked("test --manifest-path benches/Cargo.toml --all-features --benches"),
-    )
+    shell::run(tree.cargo_locked("test --workspace --all-features --bench *"))
 }
 
 fn peers(tree: &Tree) -> Result<(), Failure> {
