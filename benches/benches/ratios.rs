@@ -16,7 +16,7 @@ use lastmile::{
 };
 use lastmile_benches::{
     Batch, Comparison, N_SAMPLES_LM1_PAGE_LOAD, N_SAMPLES_SEED_PAGE_LOAD, Shape,
-    browser_aggregator, compare, compare_prepared, durations, exposition, is_bench, now,
+    browser_aggregator, compare, compare_prepared, durations, exposition, is_bench, median, now,
     print_host, pum_aggregator, seed_page_load,
 };
 use serde_json::Value;
@@ -454,9 +454,8 @@ fn throughput_of_two(work: impl Fn() + Sync) -> (f64, usize) {
             start.elapsed().as_nanos() as f64
         })
     };
-    let mut ratios: Vec<f64> = (0..N_ROUNDS).map(|_| 2.0 * nanos(1) / nanos(2)).collect();
-    ratios.sort_by(f64::total_cmp);
-    (ratios[N_ROUNDS / 2], N_ROUNDS * 3)
+    let ratios = (0..N_ROUNDS).map(|_| 2.0 * nanos(1) / nanos(2)).collect();
+    (median(ratios), N_ROUNDS * 3)
 }
 
 fn one_counter() -> (Aggregator, Counter) {

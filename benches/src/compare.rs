@@ -70,7 +70,11 @@ fn time<T>(mut prepared: T, work: &mut impl FnMut(&mut T)) -> f64 {
     (thread_cpu() - start).as_nanos() as f64
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
+/// The value in the middle, of an even number the greater one.
+///
+/// # Panics
+/// If there is none, or one compares with nothing.
+pub fn median<T: Copy + PartialOrd>(mut values: Vec<T>) -> T {
+    values.sort_by(|a, b| a.partial_cmp(b).expect("values that compare"));
     values[values.len() / 2]
 }

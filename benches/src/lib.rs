@@ -6,7 +6,7 @@ mod exposition;
 mod host;
 mod workload;
 
-pub use compare::{Comparison, compare, compare_prepared, thread_cpu};
+pub use compare::{Comparison, compare, compare_prepared, median, thread_cpu};
 pub use exposition::{Exposition, exposition};
 pub use host::{is_bench, print_host};
 pub use workload::{
