@@ -73,8 +73,8 @@ impl Tree {
         command
     }
 
-    /// `cargo ARGS`, with the shared target folder. Under CI all is built once and read by nobody: what makes the next
-    /// build shorter, or a backtrace name lines, takes there a third of the time.
+    /// `cargo ARGS`, with the shared target folder. Under CI all is built once and read by nobody, so it is
+    /// built without what makes the next build shorter or a backtrace name lines: that takes a quarter of the time.
     pub(crate) fn cargo(&self, args: &str) -> Command {
         let mut command = self.command("cargo");
         command.env("CARGO_TARGET_DIR", &self.target).args(args.split_whitespace());
