@@ -290,11 +290,7 @@ fn metrics(
 #[inline]
 fn value(json: &mut Json<'_>, weight: u64, samples: &mut Samples) -> Result<Shape> {
     if json.peek() != b'[' {
-        let number = match number(json)? {
-            Some(value) => Number { value, n: weight },
-            None => Number::NOT_A_NUMBER,
-        };
-        samples.numbers.push(number);
+        samples.numbers.push(weighted(json, weight)?);
         return Ok(Shape::One);
     }
     json.open(b'[', "")?;
@@ -303,16 +299,19 @@ fn value(json: &mut Json<'_>, weight: u64, samples: &mut Samples) -> Result<Shap
     }
     let before = samples.numbers.len();
     loop {
-        let number = if json.peek() == b'[' {
-            pair(json, weight)?
-        } else {
-            number(json)?.map_or(Number::NOT_A_NUMBER, |value| Number { value, n: weight })
-        };
+        let is_pair = json.peek() == b'[';
+        let number = if is_pair { pair(json, weight)? } else { weighted(json, weight)? };
         samples.numbers.push(number);
         if !json.another(b']')? {
             return Ok(Shape::List(samples.numbers.len() - before));
         }
     }
+}
+
+/// A value that is no pair.
+#[inline]
+fn weighted(json: &mut Json<'_>, weight: u64) -> Result<Number> {
+    Ok(number(json)?.map_or(Number::NOT_A_NUMBER, |value| Number { value, n: weight }))
 }
 
 /// A `[value, count]` pair.
