@@ -106,6 +106,14 @@ impl Table {
         self.slots.get(home(hash, self.slots.len().max(1)) & mask).copied().unwrap_or(0)
     }
 
+    /// The row with this hash in the slot where a search for it begins, if that is where it stands. Looks nowhere
+    /// else, and is one load and no branch that waits for it.
+    #[inline]
+    pub(crate) fn first(&self, hash: u32) -> Option<u32> {
+        let slot = self.touch(hash);
+        (slot != 0 && hash_of(slot) == hash).then(|| id_of(slot))
+    }
+
     /// Rows in the table.
     #[inline]
     pub(crate) fn len(&self) -> usize {

@@ -1,8 +1,7 @@
 //! A push's samples become numbers in rows.
 
-use std::hint::black_box;
-
 use super::admission::{Arrival, Bits, Locked};
+use super::ahead::NONE;
 use super::catalog::{Catalog, Target};
 use super::family::FamilyState;
 use super::full::Seen;
@@ -12,53 +11,10 @@ use super::{SHARDS_MAX, Store};
 use crate::push::{Counts, Entry, Folded, Meaning, Number, Overflow, Samples, Sighted};
 use crate::readers::Moment;
 use crate::schema::{Kind, LABELS_MAX};
-use crate::sync::MutexGuard;
-
-/// No entry.
-const NONE: u32 = u32::MAX;
 
 /// Samples that are admitted under one hold of their family's admission: what a push of new series costs
 /// the other pushes of new series is bounded, some 10 µs.
 const RUN_MAX: usize = 64;
-
-/// Shards that a push holds at once while it waits for memory. Sixteen samples of as many families then have four
-/// look-ups under way and take 0.7 of the time that they do one after the other; eight make that little shorter, and
-/// a second thread waits for more locks.
-const HELD_MAX: usize = 4;
-
-/// Series of a push that holds more than one shard: what it holds them for is bounded, some 10 µs.
-const HELD_SERIES_MAX: usize = 64;
-
-/// Shards that are held, and the first of a push's entries in each.
-type Held<'a> = [Option<(u32, MutexGuard<'a, Shard>)>; HELD_MAX];
-
-/// Looks for the rows of the entries in these shards, all of them before the first is compared.
-///
-/// A look-up in a large store waits for memory three times in a row: for the table, the row, and its key.
-/// One after the other, sixteen samples wait 48 times. Looked up together their loads are under way
-/// together, as none depends on another.
-#[inline]
-fn look_ahead(held: &Held<'_>, entries: &mut [Entry]) {
-    for (first, rows) in held.iter().flatten() {
-        let mut i = *first;
-        while let Some(entry) = entries.get_mut(i as usize) {
-            let row = if entry.known.is_none() { rows.candidate(entry.hash) } else { None };
-            entry.row = row.unwrap_or(NONE);
-            i = entry.next;
-        }
-    }
-    let mut loaded = 0;
-    for (first, rows) in held.iter().flatten() {
-        let mut i = *first;
-        while let Some(entry) = entries.get(i as usize) {
-            if entry.row != NONE {
-                loaded ^= rows.touch(entry.row);
-            }
-            i = entry.next;
-        }
-    }
-    black_box(loaded);
-}
 
 /// What came of the entries that were looked for.
 struct Found {
@@ -178,13 +134,11 @@ impl Store {
                 count(samples, &mut rows, heads[shard]);
                 continue;
             }
-            let others = if samples.entries.len() <= HELD_SERIES_MAX { touched } else { 0 };
-            let (held, taken) = self.hold_more((heads[shard], rows), others, &heads);
+            let n_entries = samples.entries.len();
+            let first = (heads[shard], rows);
+            let (held, taken) = self.hold_more(first, touched, &heads, n_entries);
             touched &= !taken;
-            look_ahead(&held, &mut samples.entries);
-            for (first, mut rows) in held.into_iter().flatten() {
-                count(samples, &mut rows, first);
-            }
+            held.look_up(samples, &mut count);
         }
         let Found { accepted, mut overflows, mut misses } = found;
         counts.accept(accepted);
@@ -211,30 +165,6 @@ impl Store {
             self.apply_misses(catalog, samples, body, &misses, arrival, counts);
         }
         samples.misses = misses;
-    }
-
-    /// Holds beside this shard some of the others, whichever nobody else has, and says which. They are never waited
-    /// for, as one is held.
-    #[inline(never)]
-    fn hold_more<'a>(
-        &'a self,
-        first: (u32, MutexGuard<'a, Shard>),
-        mut others: u64,
-        heads: &[u32; SHARDS_MAX],
-    ) -> (Held<'a>, u64) {
-        let mut held = [const { None }; HELD_MAX];
-        held[0] = Some(first);
-        let (mut n_held, mut taken) = (1, 0);
-        while others != 0 && n_held < HELD_MAX {
-            let shard = others.trailing_zeros() as usize;
-            others &= others - 1;
-            if let Some(rows) = self.shards[shard].0.try_lock() {
-                held[n_held] = Some((heads[shard], rows));
-                n_held += 1;
-                taken |= 1 << shard;
-            }
-        }
-        (held, taken)
     }
 
     /// Remembers for those keys of an applied batch that are to be known where their rows are.

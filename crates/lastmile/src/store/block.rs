@@ -16,7 +16,7 @@
 use std::ops::Range;
 
 use super::family::FamilyState;
-use super::key::{Key, StoredBody};
+use super::key::{Key, StoredBody, WINDOW};
 use crate::exposition::CHUNK_BYTES;
 use crate::push::Number;
 use crate::readers::{Moment, ScrapeNo, View};
@@ -117,23 +117,24 @@ impl Row {
     }
 }
 
-/// See the module's text.
+/// See the module's text. What a look-up reads of it stands on the first of its cache lines.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Block {
-    slot: u32,
+    keys: Vec<u8>,
+    pub(crate) rows: Vec<Row>,
     /// Counts the blocks of a shard as they are made; a scrape's cursor.
     seq: u64,
+    slot: u32,
+    n_cells: u32,
     /// How often rows of it left, and others moved up.
     n_moves: u32,
     /// Upper bound of the text 0.0.4 of all rows together. Other formats may take more.
     text_bytes_max: usize,
-    n_cells: usize,
     n_native_cells: usize,
     key_len_max: u16,
     /// The number of the next row.
     next_ordinal: u32,
-    keys: Vec<u8>,
-    pub(crate) rows: Vec<Row>,
     cells: Vec<u64>,
     native: Vec<u64>,
     rolling: Vec<Rolling>,
@@ -149,6 +150,14 @@ impl<'a> Bodies<'a> {
     pub(crate) fn exact(self, row: &Row) -> &'a [u8] {
         let offset = usize::from(row.key_offset);
         &self.0[offset..offset + usize::from(row.key_len)]
+    }
+
+    /// A row's body and what a comparison may read behind it.
+    #[inline]
+    pub(super) fn compared(self, row: &Row) -> &'a [u8] {
+        let start = usize::from(row.key_offset);
+        let end = start + usize::from(row.key_len) + WINDOW;
+        self.0.get(start..end.min(self.0.len())).unwrap_or_default()
     }
 
     /// Where a row's body stands among the others.
@@ -180,7 +189,7 @@ impl Block {
             seq,
             n_moves: 0,
             text_bytes_max: 0,
-            n_cells,
+            n_cells: n_cells as u32,
             n_native_cells: family.n_native_cells(),
             key_len_max: 0,
             next_ordinal: 0,
@@ -252,7 +261,7 @@ impl Block {
             ordinal: self.next_ordinal as u16,
         });
         self.next_ordinal += 1;
-        self.cells.resize(self.cells.len() + self.n_cells, 0);
+        self.cells.resize(self.cells.len() + self.n_cells as usize, 0);
         self.native.resize(self.native.len() + self.n_native_cells, 0);
         if key.family.kind() == Kind::Summary {
             self.rolling.push(Rolling::default());
@@ -266,7 +275,7 @@ impl Block {
         let n_kept = kept().count();
         let mut keys = Vec::with_capacity(self.keys.len());
         let mut rows = Vec::with_capacity(n_kept);
-        let mut cells = Vec::with_capacity(n_kept * self.n_cells);
+        let mut cells = Vec::with_capacity(n_kept * self.n_cells as usize);
         let mut native = Vec::with_capacity(n_kept * self.n_native_cells);
         let mut rolling = Vec::new();
         self.n_moves = self.n_moves.wrapping_add(1);
@@ -358,15 +367,23 @@ impl Block {
         usize::from(self.key_len_max)
     }
 
+    #[inline]
+    fn cells_at(&self, i: usize) -> Range<usize> {
+        let n_cells = self.n_cells as usize;
+        i * n_cells..(i + 1) * n_cells
+    }
+
     /// The cells of row `i`, without native buckets; empty unless this is a histogram's or a summary's block.
     #[inline]
     pub(crate) fn cells(&self, i: usize) -> &[u64] {
-        &self.cells[i * self.n_cells..(i + 1) * self.n_cells]
+        // A counter's block has nothing that would have to be loaded for that.
+        if self.n_cells == 0 { &[] } else { &self.cells[self.cells_at(i)] }
     }
 
     #[inline]
     pub(super) fn cells_mut(&mut self, i: usize) -> &mut [u64] {
-        &mut self.cells[i * self.n_cells..(i + 1) * self.n_cells]
+        let at = self.cells_at(i);
+        &mut self.cells[at]
     }
 
     #[inline]
@@ -429,7 +446,7 @@ impl Block {
 
     /// Adds to row `i` of a histogram's block cells of the same layout, native ones behind the others.
     pub(super) fn merge(&mut self, i: usize, other: &[u64]) {
-        let (cells, native) = other.split_at(self.n_cells);
+        let (cells, native) = other.split_at(self.n_cells as usize);
         histogram::merge(self.cells_mut(i), cells);
         if !native.is_empty() {
             native::merge(self.native_cells_mut(i), native);

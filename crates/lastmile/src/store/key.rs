@@ -298,7 +298,7 @@ impl ValueHashes {
 }
 
 /// Bytes of a value and of what stands behind it that are compared at once.
-const WINDOW: usize = 32;
+pub(super) const WINDOW: usize = 32;
 
 /// So many bytes that count, and so many that do not: what starts in the middle less `n` is a mask of `n` bytes.
 const MASKS: [u8; 2 * WINDOW] = {

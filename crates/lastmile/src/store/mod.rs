@@ -15,6 +15,7 @@
 //! another: a push in a large store tries for a few, see [`apply`].
 
 mod admission;
+mod ahead;
 mod apply;
 mod bind;
 mod block;

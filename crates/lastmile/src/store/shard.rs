@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::block::{Block, PINNED, ROW_BITS, ROWS_MAX, Row, UNUSED, WIDE};
+use super::block::{Block, Bodies, PINNED, ROW_BITS, ROWS_MAX, Row, UNUSED, WIDE};
 use super::family::FamilyState;
 use super::key::{Key, Text, Texts};
 use super::pin::Pin;
@@ -52,8 +52,16 @@ pub(crate) struct Shard {
     pub(super) pins: HashMap<RowId, Arc<Pin>, foldhash::fast::RandomState>,
 }
 
+/// A row, the label bodies that its own is among, and its cells if it has any. None of these is loaded yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) row: &'a Row,
+    pub(super) bodies: Bodies<'a>,
+    pub(super) cells: &'a [u64],
+}
+
 /// More rows than this of one shard, with their keys, are not all in a core's own cache. Tests and models have few.
-const LARGE_ROWS: usize = if cfg!(test) { 4 } else { 2_048 };
+const LARGE_ROWS: usize = if cfg!(test) { 4 } else { 4_096 };
 
 #[inline]
 fn split(id: RowId) -> (usize, usize) {
@@ -71,6 +79,12 @@ impl Shard {
     #[inline]
     pub(super) fn candidate(&self, hash: u64) -> Option<RowId> {
         self.table.find(hash as u32, |_| true)
+    }
+
+    /// The same where the first slot that it may stand in says so. Does not branch on what stands there.
+    #[inline]
+    pub(super) fn first_candidate(&self, hash: u64) -> Option<RowId> {
+        self.table.first(hash as u32)
     }
 
     /// Whether a row is this series.
@@ -155,13 +169,12 @@ impl Shard {
         is_there
     }
 
-    /// Loads a row and its key, for the value of nothing: see [`Store::apply`](super::Store::apply).
+    /// Where what a look-up compares and counts in stands.
     #[inline]
-    pub(super) fn touch(&self, id: RowId) -> u8 {
+    pub(super) fn place(&self, id: RowId) -> Place<'_> {
         let (block, i) = split(id);
         let block = &self.blocks[block];
-        let body = block.body(&block.rows[i]);
-        body.first().copied().unwrap_or(0) ^ body.last().copied().unwrap_or(0)
+        Place { row: &block.rows[i], bodies: block.bodies(), cells: block.cells(i) }
     }
 
     /// Whether the rows are more than a core's caches hold.

@@ -172,3 +172,48 @@ fn what_stays_of_many_blocks_comes_together_unless_somebody_walks() {
         assert_eq!(self::rows(&store).len(), 125, "each was found");
     }
 }
+
+/// Rows are looked up 64 at a time, in up to four shards.
+#[test]
+fn a_push_of_any_length_counts_each_series_once() {
+    let now = crate::Timestamp::new(1_700_000_000_000, std::time::Duration::from_secs(60));
+    let family = |name: &str| {
+        let family = match name.ends_with("seconds") {
+            true => Family::histogram(name, [0.1, 1.0]),
+            false => Family::counter(name),
+        };
+        family.help("Of a test.").label(Label::open("user", 1_000))
+    };
+    let names = ["loads_total", "load_seconds", "clicks_total"];
+    let builder = names.iter().fold(crate::Schema::builder(), |b, name| b.family(family(name)));
+    let schema = builder.build().unwrap();
+    let aggregator = crate::Aggregator::new(schema, Limits::default(), now).unwrap();
+    let push = |n_families: usize, users: std::ops::Range<usize>| {
+        let sample = |name, user| match name {
+            "load_seconds" => format!(r#""{name};user=u{user}":[0.5]"#),
+            _ => format!(r#""{name};user=u{user}":1"#),
+        };
+        let of = |user| names[..n_families].iter().map(move |name| sample(name, user));
+        let samples: Vec<String> = users.flat_map(of).collect();
+        let line = format!(r#"{{"lm":1,"m":{{{}}}}}"#, samples.join(","));
+        let pushed = aggregator.push(crate::Format::Lm1, line.as_bytes(), &Source::default(), now);
+        assert_eq!(pushed.unwrap().accepted(), samples.len() as u64, "{line}");
+        samples.len()
+    };
+    let mut n_sent = push(3, 0..400);
+    for n_families in [1, 3] {
+        for n_users in [1, 21, 22, 63, 64, 65, 127, 128, 129, 400] {
+            // Half of them have not come before.
+            n_sent += push(n_families, n_sent % 300..n_sent % 300 + n_users);
+        }
+    }
+    let mut text = Vec::new();
+    aggregator.encode_to(&mut text, now).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let counted = text.lines().filter(|line| {
+        line.contains("user=") && !line.contains("_bucket{") && !line.contains("_sum{")
+    });
+    let total: f64 =
+        counted.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum();
+    assert_eq!(total, n_sent as f64);
+}
