@@ -46,12 +46,12 @@ impl Budget {
 
     /// Nothing yet, for one body of this client, if it is known who that is.
     pub(crate) fn share(&self, client: Option<[u8; 8]>) -> Share<&Self> {
-        let cell = client.map(|client| self.key.hash_one(client) as usize % CELLS);
-        Share { budget: self, cell, bytes: 0 }
+        Share { budget: self, client, bytes: 0 }
     }
 
-    fn cell(&self, cell: Option<usize>) -> Option<&AtomicUsize> {
-        cell.and_then(|cell| self.clients.get(cell))
+    /// The bytes that a client holds. Most bodies take nothing, and never ask.
+    fn cell(&self, client: Option<[u8; 8]>) -> Option<&AtomicUsize> {
+        client.and_then(|client| self.clients.get(self.key.hash_one(client) as usize % CELLS))
     }
 }
 
@@ -59,8 +59,7 @@ impl Budget {
 #[derive(Debug)]
 pub(crate) struct Share<B: Borrow<Budget>> {
     budget: B,
-    /// Which cell its client has.
-    cell: Option<usize>,
+    client: Option<[u8; 8]>,
     bytes: usize,
 }
 
@@ -68,8 +67,11 @@ impl<B: Borrow<Budget>> Share<B> {
     /// Takes `more` bytes, or changes nothing.
     #[must_use]
     pub(crate) fn take(&mut self, more: usize) -> bool {
+        if more == 0 {
+            return true;
+        }
         let budget = self.budget.borrow();
-        let client = budget.cell(self.cell);
+        let client = budget.cell(self.client);
         if client.is_some_and(|used| !take(used, budget.client_max, more)) {
             return false;
         }
@@ -92,7 +94,7 @@ impl<B: Borrow<Budget>> Share<B> {
     pub(crate) fn into_owned(mut self, budget: &Arc<Budget>) -> Share<Arc<Budget>> {
         debug_assert!(std::ptr::eq(self.budget.borrow(), &**budget), "of one budget");
         let bytes = std::mem::take(&mut self.bytes);
-        Share { budget: Arc::clone(budget), cell: self.cell, bytes }
+        Share { budget: Arc::clone(budget), client: self.client, bytes }
     }
 }
 
@@ -100,7 +102,7 @@ impl<B: Borrow<Budget>> Drop for Share<B> {
     fn drop(&mut self) {
         if self.bytes > 0 {
             let budget = self.budget.borrow();
-            let client = budget.cell(self.cell);
+            let client = budget.cell(self.client);
             for used in client.into_iter().chain([&budget.used]) {
                 used.fetch_sub(self.bytes, Ordering::Relaxed);
             }

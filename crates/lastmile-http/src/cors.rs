@@ -2,7 +2,7 @@
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -46,11 +46,12 @@ impl Cors {
         Self { headers, is_any }
     }
 
-    /// The headers of an answer to a page of this origin: of one that is listed, where it needs to be.
-    pub(crate) fn headers(&self, listed: Option<&HeaderValue>) -> HeaderMap {
+    /// The headers of an answer to this request, whose page may push or not.
+    pub(crate) fn headers(&self, request: &HeaderMap, may_push: bool) -> HeaderMap {
         let mut headers = self.headers.clone();
-        if let Some(origin) = listed
-            && !self.is_any
+        if !self.is_any
+            && may_push
+            && let Some(origin) = request.get(ORIGIN)
         {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             headers.insert(TIMING_ALLOW_ORIGIN, origin.clone());

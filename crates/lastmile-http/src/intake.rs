@@ -1,6 +1,7 @@
 //! Reading a request's body under a cap, without copying one that came in one piece.
 
 use std::pin::{Pin, pin};
+use std::time::Instant;
 
 use bytes::Buf;
 use http_body::Body;
@@ -82,11 +83,12 @@ impl<D: Buf> Intake<D> {
     /// bodies that never end cannot use up the room of those that come whole.
     ///
     /// A length that is declared and too large is refused before anything is read; one that is not
-    /// declared is refused at the first frame that exceeds the cap.
+    /// declared is refused at the first frame that exceeds the cap. `waits_since` is set where it has to be waited for.
     pub(crate) async fn read<B>(
         body: B,
         bytes_max: usize,
         share: &mut Share<&Budget>,
+        waits_since: &mut Option<Instant>,
     ) -> Result<Self, Unread>
     where
         B: Body<Data = D>,
@@ -96,7 +98,7 @@ impl<D: Buf> Intake<D> {
         }
         let mut body = pin!(body);
         let mut intake = Self::Empty;
-        while let Some(data) = next_data(body.as_mut()).await? {
+        while let Some(data) = next_data(body.as_mut(), waits_since).await? {
             let is_all = matches!(intake, Self::Empty) && body.is_end_stream();
             intake = intake.join(data, bytes_max, if is_all { None } else { Some(&mut *share) })?;
             // A transport that knows the length says so here, which saves it a wake-up.
@@ -182,9 +184,19 @@ impl<D: Buf> Intake<D> {
 }
 
 /// The next frame's data; trailers are passed over.
-async fn next_data<B: Body>(mut body: Pin<&mut B>) -> Result<Option<B::Data>, Unread> {
+async fn next_data<B: Body>(
+    mut body: Pin<&mut B>,
+    waits_since: &mut Option<Instant>,
+) -> Result<Option<B::Data>, Unread> {
     loop {
-        match std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let next = std::future::poll_fn(|cx| {
+            let next = body.as_mut().poll_frame(cx);
+            if next.is_pending() {
+                waits_since.get_or_insert_with(Instant::now);
+            }
+            next
+        });
+        match next.await {
             None => return Ok(None),
             Some(Err(_)) => return Err(Unread::Broken),
             Some(Ok(frame)) => {

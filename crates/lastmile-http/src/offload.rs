@@ -1,8 +1,8 @@
 //! Work that would hold a thread of the runtime for milliseconds, given to another.
 
-use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
@@ -41,24 +41,31 @@ impl<T> Drop for Filler<T> {
     }
 }
 
-/// Runs `work` by `spawn` and waits for what it gives; `None` if it was lost. Work that was begun is done
-/// even if nobody waits for it any more.
-pub(crate) async fn run<T: Send + 'static>(
-    spawn: &Spawn,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let slot = Arc::new(Slot { state: Mutex::new(State::Waiting(None)) });
-    let filler = Filler(Arc::clone(&slot));
-    spawn(Box::new(move || filler.fill(State::Done(work()))));
-    poll_fn(|context| {
-        let mut state = slot.state.lock();
+/// Waits for what work gives; `None` if it was lost.
+pub(crate) struct Running<T>(Arc<Slot<T>>);
+
+impl<T> Future for Running<T> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        let mut state = self.0.state.lock();
         match std::mem::replace(&mut *state, State::Waiting(Some(context.waker().clone()))) {
             State::Waiting(_) => Poll::Pending,
             State::Done(value) => Poll::Ready(Some(value)),
             State::Lost => Poll::Ready(None),
         }
-    })
-    .await
+    }
+}
+
+/// Runs `work` by `spawn`. Work that was begun is done even if nobody waits for it any more.
+pub(crate) fn run<T: Send + 'static>(
+    spawn: &Spawn,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Running<T> {
+    let slot = Arc::new(Slot { state: Mutex::new(State::Waiting(None)) });
+    let filler = Filler(Arc::clone(&slot));
+    spawn(Box::new(move || filler.fill(State::Done(work()))));
+    Running(slot)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::intake::Unread;
 use crate::json::Object;
 #[cfg(feature = "otlp")]
 use crate::otlp;
+use crate::route;
 use crate::scrape::VARIES;
 
 /// Source: RFC 9457, §3, "application/problem+json".
@@ -67,12 +68,12 @@ impl Problem {
             .with(CACHE_CONTROL, HeaderValue::from_static("no-store"))
     }
 
-    /// `allow` is the value of `Allow`.
-    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
-        let detail = format!("This path takes {} only.", allow.replace(", ", " and "));
+    /// What may be asked for instead.
+    pub(crate) fn method_not_allowed(methods: &[Method]) -> Self {
+        let detail = format!("This path takes {} only.", route::joined(methods, " and "));
         let status = StatusCode::METHOD_NOT_ALLOWED;
         Self::new(status, "method_not_allowed", RequestRefusal::Method, detail)
-            .with(ALLOW, HeaderValue::from_static(allow))
+            .with(ALLOW, route::allow(methods))
     }
 
     /// The path names labels in a way that is none.

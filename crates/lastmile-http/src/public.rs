@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::header::{ALLOW, ORIGIN};
+use http::header::ALLOW;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use lastmile::Format;
 
 use crate::body::ResponseBody;
@@ -12,7 +12,7 @@ use crate::cors::{self, Cors};
 use crate::options::PublicRules;
 use crate::path::{self, Labels};
 use crate::problem::Problem;
-use crate::route::Found;
+use crate::route::{self, Found};
 
 pub(crate) struct Public {
     pub(crate) rules: Arc<PublicRules>,
@@ -34,8 +34,7 @@ pub(crate) enum Entered {
 impl Public {
     /// The headers that an answer to this request has for its page.
     pub(crate) fn cors(&self, head: &Parts) -> HeaderMap {
-        let origin = head.headers.get(ORIGIN);
-        self.cors.headers(origin.filter(|_| self.rules.gate.allows_origin(&head.headers)))
+        self.cors.headers(&head.headers, self.rules.gate.allows_origin(&head.headers))
     }
 
     /// What a request is, unless its path, its method or its preflight's origin is wrong.
@@ -43,7 +42,7 @@ impl Public {
         let mut labels = path::labels(head.uri.path()).map_err(Problem::bad_labels)?;
         labels.is_whole = head.method == Method::PUT;
         if !found.route.takes(&head.method) {
-            return Err(Problem::method_not_allowed(found.allow));
+            return Err(Problem::method_not_allowed(found.methods));
         }
         if head.method == Method::OPTIONS {
             return match self.rules.gate.allows_origin(&head.headers) {
@@ -65,7 +64,7 @@ impl Public {
         *response.status_mut() = StatusCode::NO_CONTENT;
         *response.headers_mut() = self.cors(head);
         cors::answer_preflight(response.headers_mut());
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static(found.allow));
+        response.headers_mut().insert(ALLOW, route::allow(found.methods));
         response
     }
 }

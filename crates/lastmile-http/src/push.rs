@@ -56,16 +56,17 @@ impl Door<'_> {
     ) -> Result<PushReport, Problem> {
         let Self { aggregator, rules, offload, labels } = self;
         let caps = rules.caps(format);
-        let (headers, started) = (&head.headers, Instant::now());
+        let headers = &head.headers;
         let admitted = rules.gate.admit(headers, head.uri.query(), peer, now);
         let admitted = admitted.map_err(Problem::denied)?;
         let coding = Coding::of(headers).ok_or_else(Problem::unknown_coding)?;
 
         let mut share = rules.budget.share(admitted.client.addr.map(Source::prefix_of));
-        let read = Intake::read(body, caps.sent, &mut share).await;
+        let mut waits_since: Option<Instant> = None;
+        let read = Intake::read(body, caps.sent, &mut share, &mut waits_since).await;
         let mut body = read.map_err(|unread| Problem::unread(unread, caps.sent))?;
         // A body may take long to come; what is in it counts from when it was there.
-        let arrived = now.after(started.elapsed());
+        let arrived = waits_since.map_or(now, |since| now.after(since.elapsed()));
         let mut deflated = (coding != Coding::Identity)
             .then(|| Deflated { coding, bytes_max: Coding::bytes_max(body.len(), caps.inflated) });
         if let Some(small) = deflated.filter(|_| body.len() <= INLINE_BYTES_MAX)

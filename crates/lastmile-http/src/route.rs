@@ -1,4 +1,4 @@
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use lastmile::Format;
 use lastmile_web::{AGGREGATOR_CLIENT, CORE, LASTMILE, Script};
 
@@ -128,25 +128,39 @@ impl Route {
     }
 
     pub(crate) fn takes(self, method: &Method) -> bool {
-        self.allow().split(',').any(|allowed| allowed.trim_start() == method.as_str())
+        self.methods().contains(method)
     }
 
-    /// The value of `Allow`.
-    pub(crate) fn allow(self) -> &'static str {
+    /// What may be asked for here.
+    pub(crate) fn methods(self) -> &'static [Method] {
+        const READ: &[Method] = &[Method::GET, Method::HEAD];
+        const PUSH: &[Method] = &[Method::POST, Method::OPTIONS];
         match self {
             #[cfg(feature = "mapping")]
-            Self::Push(Format::Beacon) => "GET, HEAD, POST, OPTIONS",
-            Self::Push(Format::Hit) | Self::Script(_) => "GET, HEAD",
-            Self::Push(_) | Self::Prometheus => "POST, OPTIONS",
+            Self::Push(Format::Beacon) => READ_AND_PUSH,
+            Self::Push(Format::Hit) | Self::Script(_) => READ,
+            Self::Push(_) | Self::Prometheus => PUSH,
             #[cfg(feature = "pushgateway")]
-            Self::Group => "POST, PUT, DELETE, OPTIONS",
+            Self::Group => &[Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS],
             #[cfg(feature = "otlp")]
-            Self::Otlp => "POST, OPTIONS",
+            Self::Otlp => PUSH,
             #[cfg(feature = "ws")]
-            Self::Socket => "GET",
-            Self::Metrics | Self::Refusals | Self::Healthy | Self::Ready => "GET, HEAD",
+            Self::Socket => &[Method::GET],
+            Self::Metrics | Self::Refusals | Self::Healthy | Self::Ready => READ,
         }
     }
+}
+
+const READ_AND_PUSH: &[Method] = &[Method::GET, Method::HEAD, Method::POST, Method::OPTIONS];
+
+/// The value of `Allow`.
+pub(crate) fn allow(methods: &[Method]) -> HeaderValue {
+    HeaderValue::try_from(joined(methods, ", ")).expect("names of methods are ASCII")
+}
+
+/// The names of methods with this between them.
+pub(crate) fn joined(methods: &[Method], between: &str) -> String {
+    methods.iter().map(Method::as_str).collect::<Vec<_>>().join(between)
 }
 
 /// Protobuf where `Content-Type` says so, else text, which clients call what they like or nothing.
@@ -174,8 +188,8 @@ fn prometheus(request: &HeaderMap) -> Result<Format, Problem> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
     pub(crate) route: Route,
-    /// The value of `Allow`, of both where the path is one of each.
-    pub(crate) allow: &'static str,
+    /// What may be asked for, of both where the path is one of each.
+    pub(crate) methods: &'static [Method],
 }
 
 impl Found {
@@ -187,8 +201,8 @@ impl Found {
     ) -> Option<Self> {
         if let (Some(public), Some(private)) = (public, private) {
             let route = if private.takes(method) { private } else { public };
-            return Some(Self { route, allow: "GET, HEAD, POST, OPTIONS" });
+            return Some(Self { route, methods: READ_AND_PUSH });
         }
-        public.or(private).map(|route| Self { route, allow: route.allow() })
+        public.or(private).map(|route| Self { route, methods: route.methods() })
     }
 }

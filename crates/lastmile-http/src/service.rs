@@ -214,7 +214,7 @@ impl Service {
                 if found.route.takes(&head.method) {
                     return script::answer(script, &head);
                 }
-                let problem = Problem::method_not_allowed(found.allow);
+                let problem = Problem::method_not_allowed(found.methods);
                 self.shared.refuse(problem, &head, None, Some(public))
             }
             (Some(found), Some(public), _) if found.route.side() == Side::Public => {
@@ -295,7 +295,15 @@ impl Shared {
     /// What a request's path means here.
     fn find(&self, head: &Parts) -> Option<Found> {
         let path = head.uri.path();
-        let on = |side| Route::find(path, side).filter(|route| self.serves(*route));
+        let on = |side| {
+            let is_served = side == Side::Public && self.public.is_some()
+                || side == Side::Private && self.private.is_some();
+            if is_served {
+                Route::find(path, side).filter(|route| self.serves(*route))
+            } else {
+                None
+            }
+        };
         let found = Found::new(on(Side::Public), on(Side::Private), &head.method);
         found.or_else(|| self.find_mapped(path))
     }
@@ -305,7 +313,7 @@ impl Shared {
     fn find_mapped(&self, path: &str) -> Option<Found> {
         let route = Route::Push(Format::Beacon);
         let is_mapped = self.public.is_some() && self.aggregator.takes_beacons(path);
-        is_mapped.then_some(Found { route, allow: route.allow() })
+        is_mapped.then_some(Found { route, methods: route.methods() })
     }
 
     #[cfg(not(feature = "mapping"))]
@@ -369,7 +377,7 @@ impl Shared {
         match door.push(format, head, body, peer, now).await {
             // Its origin was let in above.
             Ok(report) => {
-                let cors = public.cors.headers(head.headers.get(ORIGIN));
+                let cors = public.cors.headers(&head.headers, true);
                 let pushed = Pushed::new(report, format, &head.headers, cors);
                 Ok(if labels.is_group { pushed.of_group() } else { pushed })
             }
@@ -415,7 +423,7 @@ impl Shared {
         now: Timestamp,
     ) -> Result<Response<ResponseBody>, Problem> {
         if !found.route.takes(&head.method) {
-            return Err(Problem::method_not_allowed(found.allow));
+            return Err(Problem::method_not_allowed(found.methods));
         }
         if !public.rules.gate.allows_origin(&head.headers) {
             return Err(Problem::origin_not_listed());
@@ -462,7 +470,7 @@ impl Shared {
     fn show(
         &self,
         private: &PrivateRules,
-        Found { route, allow }: Found,
+        Found { route, methods }: Found,
         head: &Parts,
         peer: Option<SocketAddr>,
         now: Timestamp,
@@ -472,7 +480,7 @@ impl Shared {
             return Err(Problem::unknown_host());
         }
         if !route.takes(method) {
-            return Err(Problem::method_not_allowed(allow));
+            return Err(Problem::method_not_allowed(methods));
         }
         // A probe has no token, and learns nothing but that somebody is here.
         let is_probe = matches!(route, Route::Healthy | Route::Ready);

@@ -52,7 +52,9 @@ impl From<Rate> for (RateBy, Buckets) {
 impl Gate {
     /// Whether the page that sends may, by its origin.
     pub(crate) fn allows_origin(&self, headers: &HeaderMap) -> bool {
-        self.origins.allow(headers.get_all(ORIGIN).iter().map(HeaderValue::as_bytes))
+        // Where any may, none is looked for.
+        self.origins.is_any()
+            || self.origins.allow(headers.get_all(ORIGIN).iter().map(HeaderValue::as_bytes))
     }
 
     /// Whether the page that an image stands in may push, by its `Referer`; `None` where no origins are listed. Without

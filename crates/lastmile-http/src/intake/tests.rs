@@ -47,8 +47,8 @@ fn check_within<const N: usize>(
 ) {
     let body = Frames(VecDeque::from(frames));
     let budget = Budget::new(in_flight, in_flight);
-    let mut share = budget.share(None);
-    let read = std::pin::pin!(Intake::read(body, 8, &mut share));
+    let (mut share, mut waits_since) = (budget.share(None), None);
+    let read = std::pin::pin!(Intake::read(body, 8, &mut share, &mut waits_since));
     let Poll::Ready(read) = read.poll(&mut Context::from_waker(std::task::Waker::noop())) else {
         panic!("no frame is pending");
     };
@@ -109,8 +109,8 @@ fn takes_nothing_for_what_came_whole() {
     ] {
         let body = http_body_util::Full::new(Bytes::from_static(body.as_bytes()));
         let budget = Budget::new(in_flight, in_flight);
-        let mut share = budget.share(None);
-        let read = std::pin::pin!(Intake::read(body, 8, &mut share));
+        let (mut share, mut waits_since) = (budget.share(None), None);
+        let read = std::pin::pin!(Intake::read(body, 8, &mut share, &mut waits_since));
         let Poll::Ready(read) = read.poll(&mut Context::from_waker(std::task::Waker::noop()))
         else {
             panic!("no frame is pending");
@@ -127,8 +127,8 @@ fn room_is_made_for_no_more_than_may_come() {
     for n_frames in 1..=64 {
         let body = Frames((0..n_frames).map(|_| frame()).collect());
         let budget = Budget::new(1 << 20, 1 << 20);
-        let mut share = budget.share(None);
-        let read = std::pin::pin!(Intake::read(body, 64_000, &mut share));
+        let (mut share, mut waits_since) = (budget.share(None), None);
+        let read = std::pin::pin!(Intake::read(body, 64_000, &mut share, &mut waits_since));
         let Poll::Ready(Ok(read)) = read.poll(&mut Context::from_waker(std::task::Waker::noop()))
         else {
             panic!("no frame is pending, and all fit");
@@ -164,8 +164,9 @@ fn refuses_a_declared_length_unread() {
     }
     for (declared, fits) in [(0, true), (8, true), (9, false), (u64::MAX, false)] {
         let budget = Budget::new(0, 0);
-        let mut share = budget.share(None);
-        let read = std::pin::pin!(Intake::read(Declared(declared), 8, &mut share));
+        let (mut share, mut waits_since) = (budget.share(None), None);
+        let read =
+            std::pin::pin!(Intake::read(Declared(declared), 8, &mut share, &mut waits_since));
         let read = read.poll(&mut Context::from_waker(std::task::Waker::noop()));
         assert!(matches!(read, Poll::Ready(Ok(_))) == fits, "{declared} bytes declared");
     }
