@@ -98,13 +98,14 @@ impl std::error::Error for Refusal {}
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     accepted: u64,
-    refused: [u64; Refusal::ALL.len()],
+    /// By reason. A body is shorter than 1 GiB, so no count is as large as that.
+    refused: [u32; Refusal::ALL.len()],
 }
 
 impl Counts {
     /// Samples counted so far, accepted and refused.
     pub(crate) fn total(&self) -> u64 {
-        self.accepted + self.refused.iter().sum::<u64>()
+        self.accepted + self.refused().map(|(_, n)| n).sum::<u64>()
     }
 
     #[cfg(feature = "bench")]
@@ -119,7 +120,15 @@ impl Counts {
 
     #[inline]
     pub(crate) fn refuse(&mut self, why: Refusal, n: u64) {
-        self.refused[why as usize] += n;
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        let refused = &mut self.refused[why as usize];
+        *refused = refused.saturating_add(n);
+    }
+
+    /// Each reason for which samples were refused, and how many.
+    fn refused(&self) -> impl Iterator<Item = (Refusal, u64)> + '_ {
+        let all = Refusal::ALL.into_iter().zip(self.refused.map(u64::from));
+        all.filter(|(_, n)| *n > 0)
     }
 }
 
@@ -134,11 +143,19 @@ pub struct PushReport {
     batches_without_id: u32,
     duplicate_batches: u32,
     duplicate_samples: u64,
-    failed: Vec<LineError>,
     #[cfg(feature = "totals")]
     baselines: u64,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few reports have. A report is handed on ten times on its way to a page's answer, and is small without it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rare {
+    failed: Vec<LineError>,
     ids: Vec<String>,
 }
+
+const _: () = assert!(size_of::<PushReport>() <= 112);
 
 impl PushReport {
     /// Samples that were counted.
@@ -149,13 +166,13 @@ impl PushReport {
 
     /// Each reason for which samples were refused, and how many.
     pub fn refused(&self) -> impl Iterator<Item = (Refusal, u64)> + '_ {
-        Refusal::ALL.into_iter().zip(self.counts.refused).filter(|(_, n)| *n > 0)
+        self.counts.refused()
     }
 
     /// Samples that were refused, for any reason.
     #[must_use]
     pub fn n_refused(&self) -> u64 {
-        self.counts.refused.iter().sum()
+        self.refused().map(|(_, n)| n).sum()
     }
 
     /// Batches that decoded: lines of `lm1`, 1 of any other body.
@@ -179,13 +196,13 @@ impl PushReport {
     /// The ids that batches of `lm1` brought, in their order, of those that need not be sent again: they were counted,
     /// now or before, or are refused for good. None unless [`Source::tell_ids`](crate::Source::tell_ids) asked.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.ids.iter().map(String::as_str)
+        self.rare.iter().flat_map(|rare| &rare.ids).map(String::as_str)
     }
 
     /// Lines of an `lm1` body that did not decode while others did.
     #[must_use]
     pub fn failed_lines(&self) -> &[LineError] {
-        &self.failed
+        self.rare.as_ref().map_or(&[], |rare| &rare.failed)
     }
 
     /// Takes in a batch that decoded and was applied.
@@ -193,8 +210,8 @@ impl PushReport {
         self.batches += 1;
         self.batches_without_id += u32::from(!has_id);
         self.counts.accepted += counts.accepted;
-        for (total, n) in self.counts.refused.iter_mut().zip(counts.refused) {
-            *total += n;
+        for (why, n) in counts.refused() {
+            self.counts.refuse(why, n);
         }
     }
 
@@ -222,11 +239,11 @@ impl PushReport {
 
     /// Notes the id of a batch, which is ASCII.
     pub(crate) fn note_id(&mut self, id: &[u8]) {
-        self.ids.push(String::from_utf8_lossy(id).into_owned());
+        self.rare.get_or_insert_default().ids.push(String::from_utf8_lossy(id).into_owned());
     }
 
     pub(crate) fn fail_line(&mut self, line: usize, error: DecodeError) {
-        self.failed.push(LineError { line, error });
+        self.rare.get_or_insert_default().failed.push(LineError { line, error });
     }
 }
 

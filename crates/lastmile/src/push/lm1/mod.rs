@@ -41,15 +41,18 @@ pub(super) fn push(
     report: &mut PushReport,
 ) -> Result<()> {
     let Intake { ids, catalog, body, source, now, .. } = *intake;
-    match lines(body).count() {
-        0 => return Err(DecodeError::new(DecodeReason::Empty, 0, "")),
-        1..=LINES_MAX => {}
-        _ => {
-            let (_, start, _) = lines(body).nth(LINES_MAX).unwrap_or_default();
-            return Err(DecodeError::new(DecodeReason::TooManyLines, start, ""));
-        }
+    let (mut found, mut n_lines) = ([(0, 0, 0); LINES_MAX], 0);
+    for line in lines(body) {
+        let Some(place) = found.get_mut(n_lines) else {
+            return Err(DecodeError::new(DecodeReason::TooManyLines, line.1, ""));
+        };
+        *place = line;
+        n_lines += 1;
     }
-    for (number, start, end) in lines(body) {
+    if n_lines == 0 {
+        return Err(DecodeError::new(DecodeReason::Empty, 0, ""));
+    }
+    for (number, start, end) in found.into_iter().take(n_lines) {
         samples.begin(catalog, source);
         let mut counts = Counts::default();
         match line(catalog, body, start, end, samples, &mut counts) {
@@ -72,14 +75,17 @@ pub(super) fn push(
 
 /// The lines that are not blank: number from 1, start, end.
 pub(super) fn lines(body: &[u8]) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
-    let mut start = 0;
-    memchr::memchr_iter(b'\n', body)
-        .chain([body.len()])
-        .enumerate()
-        .map(move |(i, end)| (i + 1, std::mem::replace(&mut start, end + 1), end))
-        .filter(|(_, start, end)| {
-            !body[*start..*end].iter().all(|b| matches!(b, b' ' | b'\t' | b'\r'))
-        })
+    let (mut number, mut next) = (0, Some(0));
+    let all = std::iter::from_fn(move || {
+        let start = next?;
+        let end = memchr::memchr(b'\n', &body[start..]).map(|at| start + at);
+        next = end.map(|end| end + 1);
+        number += 1;
+        Some((number, start, end.unwrap_or(body.len())))
+    });
+    all.filter(|(_, start, end)| {
+        !body[*start..*end].iter().all(|b| matches!(b, b' ' | b'\t' | b'\r'))
+    })
 }
 
 /// Decodes one line into `samples`; gives its id.
@@ -159,6 +165,11 @@ enum Member {
     M,
 }
 
+impl Member {
+    const ALL: [(&'static [u8], Self); 4] =
+        [(b"lm", Self::Lm), (b"id", Self::Id), (b"m", Self::M), (b"w", Self::W)];
+}
+
 fn member<'a>(
     catalog: &Catalog,
     body: &[u8],
@@ -169,14 +180,19 @@ fn member<'a>(
 ) -> Result<()> {
     json.peek();
     let key_at = json.offset();
-    let key = json.key()?;
-    let text = samples.text(body, key);
-    let member = match samples.bytes(body, text) {
-        b"lm" => Member::Lm,
-        b"id" => Member::Id,
-        b"w" => Member::W,
-        b"m" => Member::M,
-        _ => return json.skip(),
+    // As clients write them.
+    let plain = Member::ALL.into_iter().find(|(name, _)| json.eat_key(name).is_some());
+    let member = match plain {
+        Some((_, member)) => member,
+        None => {
+            let key = json.key()?;
+            let text = samples.text(body, key);
+            let name = samples.bytes(body, text);
+            match Member::ALL.into_iter().find(|(known, _)| *known == name) {
+                Some((_, member)) => member,
+                None => return json.skip(),
+            }
+        }
     };
     if std::mem::replace(&mut batch.seen[member as usize], true) {
         batch.fault.get_or_insert(DecodeError::new(DecodeReason::DuplicateKey, key_at, ""));
