@@ -409,10 +409,8 @@ impl Block {
         if let Some((sum, finest, buckets)) = Number::split_counted(numbers) {
             return self.observe_counted(i, family, sum, finest, buckets);
         }
-        let cells = self.cells_mut(i);
-        for number in numbers {
-            histogram::observe(cells, family.bounds(), number.value, number.n);
-        }
+        let observed = numbers.iter().map(|number| (number.value, number.n));
+        histogram::observe(self.cells_mut(i), family.bounds(), observed);
         if let Some(declared) = family.native() {
             let cells = self.native_cells_mut(i);
             for number in numbers {
@@ -461,7 +459,7 @@ impl Block {
         number: &Number,
         now: Ticks,
     ) {
-        histogram::observe(self.cells_mut(i), &[], number.value, number.n);
+        histogram::observe(self.cells_mut(i), &[], [(number.value, number.n)]);
         self.rolling[i].observe(family.scale(), number.value, number.n, now);
     }
 
