@@ -42,6 +42,7 @@ impl<T> Drop for Filler<T> {
 }
 
 /// Waits for what work gives; `None` if it was lost.
+#[must_use = "what the work gives is lost"]
 pub(crate) struct Running<T>(Arc<Slot<T>>);
 
 impl<T> Future for Running<T> {
@@ -57,7 +58,7 @@ impl<T> Future for Running<T> {
     }
 }
 
-/// Runs `work` by `spawn`. Work that was begun is done even if nobody waits for it any more.
+/// Runs `work` by `spawn`, from now on. Work that was begun is done even if nobody waits for it any more.
 pub(crate) fn run<T: Send + 'static>(
     spawn: &Spawn,
     work: impl FnOnce() -> T + Send + 'static,

@@ -152,7 +152,7 @@ impl Recorder {
         crate::handle::check(v)?;
         let mut cells = local.cells.take();
         let (classic, exponential) = cells.split_at_mut(histogram::n_cells(local.bounds.len()));
-        histogram::observe(classic, &local.bounds, [(v, 1)]);
+        histogram::observe(classic, &local.bounds, v, 1);
         if let Some(native) = local.native {
             native::observe(exponential, native.schema, v, 1);
         }

@@ -171,3 +171,39 @@ fn refuses_a_declared_length_unread() {
         assert!(matches!(read, Poll::Ready(Ok(_))) == fits, "{declared} bytes declared");
     }
 }
+
+#[test]
+fn the_clock_is_read_for_a_body_that_is_waited_for() {
+    /// Nothing at first, so often, and then its end.
+    struct Late(usize);
+    impl Body for Late {
+        type Data = Bytes;
+        type Error = &'static str;
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+            match self.0.checked_sub(1) {
+                Some(left) => {
+                    self.0 = left;
+                    Poll::Pending
+                }
+                None => Poll::Ready(None),
+            }
+        }
+    }
+    for n_pending in 0..3 {
+        let budget = Budget::new(0, 0);
+        let (mut share, mut waits_since) = (budget.share(None), None);
+        {
+            let mut read =
+                std::pin::pin!(Intake::read(Late(n_pending), 8, &mut share, &mut waits_since));
+            let mut context = Context::from_waker(std::task::Waker::noop());
+            for _ in 0..n_pending {
+                assert!(read.as_mut().poll(&mut context).is_pending());
+            }
+            assert!(matches!(read.poll(&mut context), Poll::Ready(Ok(Intake::Empty))));
+        }
+        assert_eq!(waits_since.is_some(), n_pending > 0, "{n_pending} times pending");
+    }
+}

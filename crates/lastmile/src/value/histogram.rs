@@ -23,24 +23,18 @@ pub(crate) fn bucket_idx(bounds: &[f64], v: f64) -> usize {
     }
 }
 
-/// Counts `n` observations of each `v`, which the caller has checked to be finite and within bounds.
+/// Counts `n` observations of `v`, which the caller has checked to be finite and within bounds.
 #[inline]
-pub(crate) fn observe(
-    cells: &mut [u64],
-    bounds: &[f64],
-    observed: impl IntoIterator<Item = (f64, u64)>,
-) {
-    let (counts, words) = cells.split_at_mut(bounds.len() + 1);
-    let words: &mut [u64; Sum::WORDS] = words.try_into().expect("the cells end with a sum");
-    let mut sum = Sum::from_words(*words);
-    for (v, n) in observed {
-        // 2^64 observations in one bucket are out of reach; should they ever come, it stays at the end
-        // rather than start again and look like a reset.
-        let count = &mut counts[bucket_idx(bounds, v)];
-        *count = count.saturating_add(n);
-        sum.add(v, n);
-    }
-    *words = sum.words();
+pub(crate) fn observe(cells: &mut [u64], bounds: &[f64], v: f64, n: u64) {
+    let (counts, sum) = cells.split_at_mut(bounds.len() + 1);
+    // 2^64 observations in one bucket are out of reach; should they ever come, it stays at the end
+    // rather than start again and look like a reset.
+    let count = &mut counts[bucket_idx(bounds, v)];
+    *count = count.saturating_add(n);
+    let words: &mut [u64; Sum::WORDS] = sum.try_into().expect("the cells end with a sum");
+    let mut s = Sum::from_words(*words);
+    s.add(v, n);
+    *words = s.words();
 }
 
 /// Adds counts of buckets by their upper edges, and the sum of all that is in them, which is finite and within 0
@@ -102,7 +96,8 @@ mod tests {
     fn counts_and_sum_move_together() {
         let bounds = [0.1, 1.0];
         let mut cells = vec![0; n_cells(bounds.len())];
-        observe(&mut cells, &bounds, [(0.05, 2), (5.0, 1)]);
+        observe(&mut cells, &bounds, 0.05, 2);
+        observe(&mut cells, &bounds, 5.0, 1);
         let (counts, sum) = read(&cells);
         assert_eq!(counts, [2, 0, 1]);
         assert_eq!(sum.to_f64(), 5.1);
@@ -125,8 +120,8 @@ mod tests {
         let zero = || vec![0; n_cells(bounds.len())];
         let (mut whole, mut parts) = (zero(), [zero(), zero()]);
         for (i, v) in [0.1, 1e-9, 0.7, 86_400.0, 9_007_199_254_740_992.0].into_iter().enumerate() {
-            observe(&mut whole, &bounds, [(v, u64::from(u32::MAX))]);
-            observe(&mut parts[i % 2], &bounds, [(v, u64::from(u32::MAX))]);
+            observe(&mut whole, &bounds, v, u64::from(u32::MAX));
+            observe(&mut parts[i % 2], &bounds, v, u64::from(u32::MAX));
         }
         let mut merged = zero();
         parts.iter().for_each(|part| merge(&mut merged, part));

@@ -41,10 +41,10 @@ pub(super) fn push(
     report: &mut PushReport,
 ) -> Result<()> {
     let Intake { ids, catalog, body, source, now, .. } = *intake;
-    let (mut found, mut n_lines) = ([(0, 0, 0); LINES_MAX], 0);
+    let (mut found, mut n_lines) = ([Line::default(); LINES_MAX], 0);
     for line in lines(body) {
         let Some(place) = found.get_mut(n_lines) else {
-            return Err(DecodeError::new(DecodeReason::TooManyLines, line.1, ""));
+            return Err(DecodeError::new(DecodeReason::TooManyLines, line.start, ""));
         };
         *place = line;
         n_lines += 1;
@@ -52,7 +52,7 @@ pub(super) fn push(
     if n_lines == 0 {
         return Err(DecodeError::new(DecodeReason::Empty, 0, ""));
     }
-    for (number, start, end) in found.into_iter().take(n_lines) {
+    for Line { number, start, end } in found.into_iter().take(n_lines) {
         samples.begin(catalog, source);
         let mut counts = Counts::default();
         match line(catalog, body, start, end, samples, &mut counts) {
@@ -73,19 +73,25 @@ pub(super) fn push(
     Ok(())
 }
 
-/// The lines that are not blank: number from 1, start, end.
-pub(super) fn lines(body: &[u8]) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+/// A line of a body, counted from 1, and where it stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Line {
+    pub(super) number: usize,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// The lines that are not blank.
+pub(super) fn lines(body: &[u8]) -> impl Iterator<Item = Line> + '_ {
     let (mut number, mut next) = (0, Some(0));
     let all = std::iter::from_fn(move || {
         let start = next?;
         let end = memchr::memchr(b'\n', &body[start..]).map(|at| start + at);
         next = end.map(|end| end + 1);
         number += 1;
-        Some((number, start, end.unwrap_or(body.len())))
+        Some(Line { number, start, end: end.unwrap_or(body.len()) })
     });
-    all.filter(|(_, start, end)| {
-        !body[*start..*end].iter().all(|b| matches!(b, b' ' | b'\t' | b'\r'))
-    })
+    all.filter(|line| !body[line.start..line.end].iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')))
 }
 
 /// Decodes one line into `samples`; gives its id.
