@@ -296,13 +296,12 @@ impl Shared {
     fn find(&self, head: &Parts) -> Option<Found> {
         let path = head.uri.path();
         let on = |side| {
-            let is_served = side == Side::Public && self.public.is_some()
-                || side == Side::Private && self.private.is_some();
-            if is_served {
-                Route::find(path, side).filter(|route| self.serves(*route))
-            } else {
-                None
-            }
+            let is_there = match side {
+                Side::Public => self.public.is_some(),
+                Side::Private => self.private.is_some(),
+            };
+            let route = if is_there { Route::find(path, side) } else { None };
+            route.filter(|route| self.serves(*route))
         };
         let found = Found::new(on(Side::Public), on(Side::Private), &head.method);
         found.or_else(|| self.find_mapped(path))

@@ -107,7 +107,7 @@ impl Table {
     }
 
     /// The row with this hash in the slot where a search for it begins, if that is where it stands. Looks nowhere
-    /// else, and is one load and no branch that waits for it.
+    /// else.
     #[inline]
     pub(crate) fn first(&self, hash: u32) -> Option<u32> {
         let slot = self.touch(hash);

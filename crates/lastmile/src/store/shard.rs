@@ -82,7 +82,7 @@ impl Shard {
         self.table.find(hash as u32, |_| true)
     }
 
-    /// The same where the first slot that it may stand in says so. Does not branch on what stands there.
+    /// The same where the first slot that it may stand in says so.
     #[inline]
     pub(super) fn first_candidate(&self, hash: u64) -> Option<RowId> {
         self.table.first(hash as u32)
