@@ -406,7 +406,7 @@ impl Block {
     }
 
     /// Counts observations in row `i` of a histogram's block.
-    #[inline(always)]
+    #[inline]
     pub(super) fn observe(&mut self, i: usize, family: &FamilyState, numbers: &[Number]) {
         if let Some((sum, finest, buckets)) = Number::split_counted(numbers) {
             return self.observe_counted(i, family, sum, finest, buckets);

@@ -162,19 +162,12 @@ impl Shard {
         numbers: &[Number],
         now: Moment,
     ) -> bool {
-        let (block, i) = split(at.row);
-        let Some(block) = self.blocks.get_mut(block) else { return false };
-        if block.seq() != at.block || block.n_moves() != at.n_moves {
-            return false;
-        }
-        if family.kind() == Kind::Histogram && block.rows[i].flags & UNUSED == 0 {
-            let touched = &mut block.rows[i].touched;
-            *touched = now.ticks.max(*touched);
-            block.observe(i, family, numbers);
-        } else {
+        let block = self.blocks.get(split(at.row).0);
+        let is_there = block.is_some_and(|b| b.seq() == at.block && b.n_moves() == at.n_moves);
+        if is_there {
             self.update(at.row, family, numbers, now);
         }
-        true
+        is_there
     }
 
     /// Where what a look-up compares and counts in stands.
