@@ -33,6 +33,22 @@ impl Body for Frames {
     }
 }
 
+/// Reads a body of which nothing has to be waited for, where all bodies in flight have so many bytes.
+#[track_caller]
+fn read_at_once<B: Body<Data: Buf>>(
+    body: B,
+    bytes_max: usize,
+    in_flight: usize,
+) -> Result<Intake<B::Data>, Unread> {
+    let budget = Budget::new(in_flight, in_flight);
+    let (mut share, mut waits_since) = (budget.share(None), None);
+    let read = std::pin::pin!(Intake::read(body, bytes_max, &mut share, &mut waits_since));
+    let Poll::Ready(read) = read.poll(&mut Context::from_waker(std::task::Waker::noop())) else {
+        panic!("no frame is pending");
+    };
+    read
+}
+
 #[track_caller]
 fn check<const N: usize>(frames: [Option<Frame<Pieces>>; N], wanted: Result<(&str, &str), Unread>) {
     check_within(100, frames, wanted);
@@ -46,13 +62,7 @@ fn check_within<const N: usize>(
     wanted: Result<(&str, &str), Unread>,
 ) {
     let body = Frames(VecDeque::from(frames));
-    let budget = Budget::new(in_flight, in_flight);
-    let (mut share, mut waits_since) = (budget.share(None), None);
-    let read = std::pin::pin!(Intake::read(body, 8, &mut share, &mut waits_since));
-    let Poll::Ready(read) = read.poll(&mut Context::from_waker(std::task::Waker::noop())) else {
-        panic!("no frame is pending");
-    };
-    let mut read = read;
+    let mut read = read_at_once(body, 8, in_flight);
     let kind = read.as_mut().map(|intake| {
         let kind = match intake {
             Intake::Empty => "empty",
@@ -108,14 +118,7 @@ fn takes_nothing_for_what_came_whole() {
         ("abcdefghi", 100, Err(Unread::TooLarge)),
     ] {
         let body = http_body_util::Full::new(Bytes::from_static(body.as_bytes()));
-        let budget = Budget::new(in_flight, in_flight);
-        let (mut share, mut waits_since) = (budget.share(None), None);
-        let read = std::pin::pin!(Intake::read(body, 8, &mut share, &mut waits_since));
-        let Poll::Ready(read) = read.poll(&mut Context::from_waker(std::task::Waker::noop()))
-        else {
-            panic!("no frame is pending");
-        };
-        let mut read = read;
+        let mut read = read_at_once(body, 8, in_flight);
         let text = read.as_mut().map(|intake| std::str::from_utf8(intake.bytes()).expect("text"));
         assert_eq!(text.map_err(|unread| *unread), wanted);
     }
@@ -126,13 +129,7 @@ fn room_is_made_for_no_more_than_may_come() {
     let frame = || Some(Frame::data(Bytes::from_static(&[b' '; 1_000]).chain(Bytes::new())));
     for n_frames in 1..=64 {
         let body = Frames((0..n_frames).map(|_| frame()).collect());
-        let budget = Budget::new(1 << 20, 1 << 20);
-        let (mut share, mut waits_since) = (budget.share(None), None);
-        let read = std::pin::pin!(Intake::read(body, 64_000, &mut share, &mut waits_since));
-        let Poll::Ready(Ok(read)) = read.poll(&mut Context::from_waker(std::task::Waker::noop()))
-        else {
-            panic!("no frame is pending, and all fit");
-        };
+        let Ok(read) = read_at_once(body, 64_000, 1 << 20) else { panic!("all fit") };
         assert_eq!(read.len(), n_frames * 1_000);
         let most = (2 * read.len()).min(64_000);
         assert!(read.room() <= most, "{} for {}", read.room(), read.len());
@@ -163,12 +160,8 @@ fn refuses_a_declared_length_unread() {
         }
     }
     for (declared, fits) in [(0, true), (8, true), (9, false), (u64::MAX, false)] {
-        let budget = Budget::new(0, 0);
-        let (mut share, mut waits_since) = (budget.share(None), None);
-        let read =
-            std::pin::pin!(Intake::read(Declared(declared), 8, &mut share, &mut waits_since));
-        let read = read.poll(&mut Context::from_waker(std::task::Waker::noop()));
-        assert!(matches!(read, Poll::Ready(Ok(_))) == fits, "{declared} bytes declared");
+        let read = read_at_once(Declared(declared), 8, 0);
+        assert!(read.is_ok() == fits, "{declared} bytes declared");
     }
 }
 
