@@ -16,7 +16,7 @@ pub(super) type Families = std::vec::IntoIter<Appended>;
 
 impl Scrape {
     /// Writes of what is appended as much as there is room for: where it ends.
-    pub(super) fn append(&mut self, chunk: &mut [u8], mut end: usize) -> usize {
+    pub(super) fn append(&mut self, chunk: &mut Vec<u8>, mut end: usize) -> usize {
         while end < CHUNK_BYTES {
             if self.spilled.is_empty() {
                 let Some(family) = self.next_appended() else { break };
@@ -24,7 +24,7 @@ impl Scrape {
                 write(&family, self.options.format, &mut self.spill);
                 self.spilled = 0..self.spill.len();
             }
-            end += self.hand_out(&mut chunk[end..CHUNK_BYTES]);
+            end = self.hand_out(chunk, end);
         }
         end
     }

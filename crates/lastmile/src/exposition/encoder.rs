@@ -5,7 +5,7 @@ use std::ops::Range;
 #[cfg(feature = "protobuf")]
 use super::protobuf;
 use super::{CHUNK_BYTES, Out, text};
-use crate::store::Shard;
+use crate::store::{Shard, Turn};
 
 /// The encoder of one family in one format.
 pub(super) enum Encoder<'a> {
@@ -85,14 +85,14 @@ impl Encoder<'_> {
         &self,
         out: &mut Out<'_>,
         shard: &mut Shard,
-        block: u32,
+        turn: Turn,
         rows: Range<usize>,
         header_done: &mut bool,
     ) {
         match self {
-            Self::Text(lines) => text::rows(out, lines, shard, block, rows, header_done),
+            Self::Text(lines) => text::rows(out, lines, shard, turn, rows, header_done),
             #[cfg(feature = "protobuf")]
-            Self::Protobuf(messages) => messages.rows(out, shard, block, rows),
+            Self::Protobuf(messages) => messages.rows(out, shard, turn, rows),
         }
     }
 }

@@ -221,6 +221,8 @@ struct Cursor {
     shard: usize,
     /// The number of the last block written whole.
     block: u64,
+    /// The place of the next among those of its family in the shard, if they are as they were.
+    place: usize,
     /// The number of a block that is written in part, and that of the next row in it.
     inside: Option<(u64, u16)>,
     header_done: bool,
@@ -268,16 +270,16 @@ impl Scrape {
     /// one series whose text alone is larger. Allocates only if `chunk` has less capacity than that, for such a
     /// series, or for what a host appended.
     pub fn next_chunk(&mut self, chunk: &mut Vec<u8>) -> bool {
-        // Not cleared first: what is there need not be zeroed again.
-        chunk.resize(CHUNK_BYTES + SLACK, 0);
+        // Before any lock is taken.
+        chunk.reserve((CHUNK_BYTES + SLACK).saturating_sub(chunk.len()));
         let end = self.fill(chunk);
         chunk.truncate(end);
         end > 0
     }
 
-    fn fill(&mut self, chunk: &mut [u8]) -> usize {
+    fn fill(&mut self, chunk: &mut Vec<u8>) -> usize {
         if !self.spilled.is_empty() {
-            return self.hand_out(&mut chunk[..CHUNK_BYTES]);
+            return self.hand_out(chunk, 0);
         }
         let store = self.agg.store();
         let mut end = 0;
@@ -312,10 +314,13 @@ impl Scrape {
             let encoder = lines();
             let mut shard = store.shard(self.at.shard);
             let held_since = self.options.clock.map(|clock| clock());
-            let Some(block) = shard.block_after(family.slot(), self.at.block) else {
-                (self.at.shard, self.at.block, self.at.inside) = (self.at.shard + 1, 0, None);
+            let turn = shard.turn_after(family.slot(), self.at.block, self.at.place);
+            let Some((place, turn)) = turn else {
+                let Cursor { family, shard, header_done, .. } = self.at;
+                self.at = Cursor { family, shard: shard + 1, header_done, ..Cursor::default() };
                 continue;
             };
+            let block = turn.block;
             let seq = shard.block(block).seq();
             let rows = match self.at.inside {
                 Some((inside, row)) if inside == seq => shard.block(block).rows_from(row),
@@ -334,15 +339,19 @@ impl Scrape {
                 self.spill.resize(part.bytes_max + SLACK, 0);
                 continue;
             }
-            let mut out =
-                if is_large { Out::new(&mut self.spill, 0) } else { Out::new(chunk, end) };
+            let mut out = if is_large {
+                Out::new(&mut self.spill, 0)
+            } else {
+                widen(chunk, end + part.bytes_max + SLACK);
+                Out::new(chunk, end)
+            };
             let next = part.rows.end;
-            encoder.rows(&mut out, &mut shard, block, part.rows, &mut self.at.header_done);
+            encoder.rows(&mut out, &mut shard, turn, part.rows, &mut self.at.header_done);
             let written = out.end();
             self.at.inside =
                 (next < n_rows).then(|| (seq, shard.block(block).rows[next].ordinal()));
             if self.at.inside.is_none() {
-                self.at.block = seq;
+                (self.at.block, self.at.place) = (seq, place + 1);
             }
             unlock_fair(shard);
             if let (Some(clock), Some(since)) = (self.options.clock, held_since) {
@@ -363,19 +372,21 @@ impl Scrape {
         }
         if self.trailer.len() <= CHUNK_BYTES - end {
             let trailer = std::mem::take(&mut self.trailer);
+            widen(chunk, end + trailer.len());
             chunk[end..end + trailer.len()].copy_from_slice(trailer);
             end += trailer.len();
         }
         end
     }
 
-    /// Copies of what is written aside as much as there is room for: how much.
-    fn hand_out(&mut self, room: &mut [u8]) -> usize {
-        let n = self.spilled.len().min(room.len());
+    /// Copies of what is written aside as much as fits into a chunk behind `end`: where that ends.
+    fn hand_out(&mut self, chunk: &mut Vec<u8>, end: usize) -> usize {
+        let n = self.spilled.len().min(CHUNK_BYTES - end);
         let start = self.spilled.start;
-        room[..n].copy_from_slice(&self.spill[start..start + n]);
+        widen(chunk, end + n);
+        chunk[end..end + n].copy_from_slice(&self.spill[start..start + n]);
         self.spilled.start += n;
-        n
+        end + n
     }
 
     /// The reader has all of it, at `now`.
@@ -386,6 +397,14 @@ impl Scrape {
         let took = now.mono().saturating_sub(self.started.mono());
         self.agg.own().scrape_completed(&self.agg, took, now);
         self.agg.tick(now);
+    }
+}
+
+/// Makes a chunk that long at least. What it had is not zeroed again, and most chunks end long before they are full.
+#[inline]
+fn widen(chunk: &mut Vec<u8>, len: usize) {
+    if chunk.len() < len {
+        chunk.resize(len, 0);
     }
 }
 

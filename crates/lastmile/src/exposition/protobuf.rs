@@ -34,7 +34,7 @@ use self::wire::VARINT_BYTES_MAX;
 use super::Out;
 use crate::readers::View;
 use crate::schema::Kind;
-use crate::store::{FamilyState, Shard};
+use crate::store::{FamilyState, Shard, Turn, Upcoming};
 use crate::time::{Ticks, Timestamp};
 
 mod family_field {
@@ -138,9 +138,10 @@ impl Messages<'_> {
         &self,
         out: &mut Out<'_>,
         shard: &mut Shard,
-        block_id: u32,
+        turn: Turn,
         range: Range<usize>,
     ) {
+        let Turn { block: block_id, next } = turn;
         if self.view.reader_kind() != 0 {
             shard.mark_shown(block_id, range.clone(), self.view);
         }
@@ -154,7 +155,8 @@ impl Messages<'_> {
         let mut n_rows = 0;
         wire::delimited(out, expected_len, |out| {
             out.put(header);
-            let rows = Rows { of: self, shard, block, block_id, range };
+            let upcoming = Upcoming::new(shard.block(next));
+            let rows = Rows { of: self, shard, block, block_id, range, upcoming };
             let mut local = out.reborrow();
             // A loop for each type, rather than the question with every row.
             n_rows = match self.family.kind() {

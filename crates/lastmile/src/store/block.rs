@@ -17,6 +17,7 @@ use std::ops::Range;
 
 use super::family::FamilyState;
 use super::key::{Key, StoredBody, WINDOW};
+use super::upcoming::prefetch;
 use crate::exposition::CHUNK_BYTES;
 use crate::push::Number;
 use crate::readers::{Moment, ScrapeNo, View};
@@ -84,6 +85,12 @@ impl Row {
     #[inline]
     pub(crate) fn ordinal(&self) -> u16 {
         self.ordinal
+    }
+
+    /// Where its label body begins among those of its block.
+    #[inline]
+    pub(super) fn key_offset(&self) -> usize {
+        self.key_offset.into()
     }
 
     /// The kinds of readers that have been shown the row's value.
@@ -228,6 +235,27 @@ impl Block {
             _ => self.rows.partition_point(|row| row.ordinal < ordinal),
         };
         start..self.rows.len()
+    }
+
+    /// The label bodies of all rows, one behind the other.
+    pub(super) fn keys(&self) -> &[u8] {
+        &self.keys
+    }
+
+    /// The cells of all rows, [`n_cells`](Self::n_cells) each.
+    pub(super) fn all_cells(&self) -> &[u64] {
+        &self.cells
+    }
+
+    pub(super) fn n_cells(&self) -> usize {
+        self.n_cells as usize
+    }
+
+    /// Asks for what is read of it before its rows are.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        prefetch(&self.keys);
+        prefetch(&self.n_moves);
     }
 
     /// Bytes of the label bodies of all rows.

@@ -31,12 +31,13 @@ mod policy;
 mod reload;
 mod shard;
 mod sweep;
+mod upcoming;
 mod wide;
 
 pub(crate) use admission::Arrival;
 #[cfg(feature = "protobuf")]
 pub(crate) use block::ESCAPED;
-pub(crate) use block::{Block, Bodies, Row, UNUSED};
+pub(crate) use block::{Block, Row, UNUSED};
 pub(crate) use catalog::{Catalog, Lease, Target};
 pub(crate) use family::{FamilyState, LabelMeters, Meters};
 #[cfg(all(test, loom))]
@@ -45,6 +46,7 @@ pub(crate) use full::Seen;
 pub(crate) use key::{BODY_BYTES_END, Key, Text, Texts, body_values, escaped_values, same};
 pub(crate) use pin::Pin;
 pub(crate) use shard::{Locator, Shard};
+pub(crate) use upcoming::{Turn, Upcoming};
 pub(crate) use wide::CounterValue;
 
 use std::sync::Arc;

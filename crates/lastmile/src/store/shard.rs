@@ -9,6 +9,7 @@ use super::block::{Block, Bodies, PINNED, ROW_BITS, ROWS_MAX, Row, UNUSED, WIDE}
 use super::family::FamilyState;
 use super::key::{Key, Text, Texts};
 use super::pin::Pin;
+use super::upcoming::Turn;
 use super::wide::{CounterValue, Wides, add_to_counter, add_whole_to_counter};
 use crate::push::Number;
 use crate::readers::{Moment, View};
@@ -286,8 +287,35 @@ impl Shard {
     #[inline]
     pub(crate) fn block_after(&self, slot: u32, seq: u64) -> Option<u32> {
         let blocks = self.blocks_of(slot);
-        let at = blocks.partition_point(|b| self.blocks[*b as usize].seq() <= seq);
-        blocks.get(at).copied()
+        blocks.get(self.place_after(blocks, seq, 0)).copied()
+    }
+
+    /// The same with the block behind it, and its place among those of the family, which is this `guess` if nothing
+    /// has changed. What is read of the one behind these before its rows is asked for.
+    #[inline]
+    pub(crate) fn turn_after(&self, slot: u32, seq: u64, guess: usize) -> Option<(usize, Turn)> {
+        let blocks = self.blocks_of(slot);
+        let place = self.place_after(blocks, seq, guess);
+        let block = *blocks.get(place)?;
+        if let Some(b) = blocks.get(place + 2) {
+            self.block(*b).prefetch();
+        }
+        let next = blocks.get(place + 1).copied().unwrap_or(block);
+        Some((place, Turn { block, next }))
+    }
+
+    /// Where these blocks go on behind the one numbered `seq`. A search waits for memory with each of them that it
+    /// asks for its number.
+    #[inline]
+    fn place_after(&self, blocks: &[u32], seq: u64, guess: usize) -> usize {
+        let seq_of = |b: &u32| self.block(*b).seq();
+        let before_guess = guess.checked_sub(1).and_then(|i| blocks.get(i));
+        match seq {
+            // No block that has rows has this number.
+            0 => 0,
+            _ if before_guess.is_some_and(|b| seq_of(b) == seq) => guess,
+            _ => blocks.partition_point(|b| seq_of(b) <= seq),
+        }
     }
 
     /// Marks those of these rows of a block that a reader is shown at their value.

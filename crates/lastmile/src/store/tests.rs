@@ -1,3 +1,4 @@
+use super::block::ROWS_MAX;
 use super::*;
 use crate::push::{Number, Refusal};
 use crate::schema::Label;
@@ -171,6 +172,39 @@ fn what_stays_of_many_blocks_comes_together_unless_somebody_walks() {
         }
         assert_eq!(self::rows(&store).len(), 125, "each was found");
     }
+}
+
+#[test]
+fn a_block_is_found_behind_any_number_whatever_place_is_guessed() {
+    const LATER: Ticks = NOW + 40_000;
+    let store = store(vec![Label::open("user", 10_000)], &Limits::default()).unwrap();
+    let users = |now, is_wanted: fn(usize) -> bool| {
+        for i in (0..4_000).filter(|i| is_wanted(*i)) {
+            inc_at(&store, &[format!("user-{i}").as_str()], now).unwrap();
+        }
+    };
+    users(NOW, |_| true);
+    // Of every second block nothing stays; the first row is `other`.
+    users(LATER - 1, |i| ((i + 1) / ROWS_MAX).is_multiple_of(2));
+    let _walk = store.walk();
+    store.expire(LATER);
+    let shard = (0..2).map(|shard| store.shard(shard)).find(|shard| !shard.blocks_of(0).is_empty());
+    let shard = shard.expect("the series are in one of them");
+    let blocks = shard.blocks_of(0);
+    let seq_of = |b: &u32| shard.block(*b).seq();
+    let last = seq_of(blocks.last().unwrap());
+    assert!(blocks.len() == 8 && last == 15, "{blocks:?}, the last is {last}");
+    for seq in 0..last + 2 {
+        let place = blocks.iter().position(|b| seq_of(b) > seq);
+        let at = |place: usize| (place, blocks[place], blocks[7.min(place + 1)]);
+        for guess in 0..blocks.len() + 2 {
+            let turn = shard.turn_after(0, seq, guess);
+            let found = turn.map(|(place, Turn { block, next })| (place, block, next));
+            assert_eq!(found, place.map(at), "behind {seq}, at {guess}");
+        }
+        assert_eq!(shard.block_after(0, seq), place.map(|place| blocks[place]));
+    }
+    assert!(shard.turn_after(1, 0, 0).is_none(), "a family without rows");
 }
 
 /// Rows are looked up 64 at a time, in up to four shards.

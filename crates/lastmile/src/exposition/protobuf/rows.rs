@@ -10,7 +10,7 @@ use super::{
 };
 use crate::exemplar::Exemplar;
 use crate::exposition::{Out, SLACK};
-use crate::store::{Block, CounterValue, ESCAPED, Pin, Row, Shard, body_values};
+use crate::store::{Block, CounterValue, ESCAPED, Pin, Row, Shard, Upcoming, body_values};
 use crate::time::{Ticks, Timestamp, wall_ms_at};
 use crate::value::native::NativeView;
 use crate::value::summary::QUANTILES;
@@ -56,6 +56,7 @@ pub(super) struct Rows<'a> {
     pub(super) block: &'a Block,
     pub(super) block_id: u32,
     pub(super) range: Range<usize>,
+    pub(super) upcoming: Upcoming<'a>,
 }
 
 impl<'a> Rows<'a> {
@@ -64,6 +65,8 @@ impl<'a> Rows<'a> {
     fn seen(&self) -> impl Iterator<Item = (usize, &'a Row)> {
         let view = self.of.view;
         let rows = self.range.clone().zip(&self.block.rows[self.range.clone()]);
+        let upcoming = self.upcoming;
+        let rows = rows.inspect(move |(i, row)| upcoming.prefetch(*i, row));
         rows.filter(move |(_, row)| row.is_seen(view))
     }
 
