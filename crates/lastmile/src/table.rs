@@ -106,6 +106,13 @@ impl Table {
         self.slots.get(home(hash, self.slots.len().max(1)) & mask).copied().unwrap_or(0)
     }
 
+    /// Asks for that slot, to be looked at later.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u32) {
+        let mask = self.slots.len().wrapping_sub(1);
+        prefetch_index::prefetch_index(&self.slots, home(hash, self.slots.len().max(1)) & mask);
+    }
+
     /// The row with this hash in the slot where a search for it begins, if that is where it stands. Looks nowhere
     /// else.
     #[inline]

@@ -45,6 +45,18 @@ pub(crate) enum Claim {
     Conflict,
 }
 
+/// A batch whose id may be claimed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    id: u128,
+    lane: usize,
+}
+
+/// Half of an id chooses the shard, the other the place in it.
+fn shard_of(id: u128) -> usize {
+    (id >> 64) as usize % SHARDS
+}
+
 /// The ids of one aggregator.
 #[derive(Debug)]
 pub(crate) struct Ids {
@@ -74,27 +86,31 @@ impl Ids {
         }
     }
 
-    /// Claims the id of a batch. `route` and the source's origin are part of the id, so that one site's
-    /// pages cannot use up another's.
-    pub(crate) fn claim(
-        &self,
-        route: &str,
-        id: (&[u8], usize),
-        content: &[u8],
-        source: &Source<'_>,
-        now: Ticks,
-    ) -> Claim {
+    /// What a batch is to be claimed by once it is decoded. `route` and the source's origin are part of the id, so that
+    /// one site's pages cannot use up another's.
+    ///
+    /// Asks for the memory that the claim will look at, which comes while the batch is decoded.
+    pub(crate) fn expect(&self, route: &str, id: (&[u8], usize), source: &Source<'_>) -> Expected {
+        let id = self.key.hash((route, source.origin_value(), id));
+        // Whoever has it locked is not waited for.
+        if let Some(shard) = self.shards[shard_of(id)].0.try_lock() {
+            shard.prefetch(id);
+        }
+        Expected { id, lane: self.lane(source) }
+    }
+
+    /// Claims the id of a batch that is decoded.
+    pub(crate) fn claim(&self, expected: Expected, content: &[u8], now: Ticks) -> Claim {
         if self.ids_per_shard == 0 {
             return Claim::New;
         }
-        let id = self.key.hash((route, source.origin_value(), id));
-        let lane = self.lane(source);
-        let shard = (id >> 64) as usize % SHARDS;
+        let Expected { id, lane } = expected;
+        let shard = shard_of(id);
         let hash = || self.fast.hash_one(content);
         let long = (content.len() > HASHED_MEANWHILE_MAX).then(hash);
         let mut shard = self.shards[shard].0.lock();
-        let goes = shard.load(id, lane, self.ids_per_shard);
-        // Meanwhile what was loaded comes.
+        let goes = shard.ask(id, lane, self.ids_per_shard);
+        // Meanwhile what was asked for comes.
         let content = long.unwrap_or_else(hash);
         shard.claim(id, content, lane, goes, now, &self.window)
     }

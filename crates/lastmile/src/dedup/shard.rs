@@ -4,11 +4,9 @@
 //! table ── half of the id → index ──► entries  [id 16][content 8][tick 4][next 4]
 //! lane × 64: first ─► … ─► last                through `next`, oldest first; free ─► … the same way
 //! ```
-//! A claim of a new id on a full shard waits for memory: where it would stand in the table, and where the one
-//! that goes for it stands. Both are loaded before either is looked at, so it waits once. What comes takes the
-//! entry of what goes, and the entries of a lane are mostly neighbours.
-
-use std::hint::black_box;
+//! A claim of a new id on a full shard looks at memory that no cache has: where it would stand in the table, and where
+//! the one that goes for it stands. The first is asked for when the id is read, before the batch is decoded, the other
+//! by the claim before. What comes takes the entry of what goes, and the entries of a lane are mostly neighbours.
 
 use super::{Claim, WINDOW};
 use crate::sync::{AtomicU32, Ordering};
@@ -75,9 +73,9 @@ impl Default for Shard {
 }
 
 impl Shard {
-    /// Loads what a claim of this id will look at, and says which lane is to make room for it, if any must.
+    /// Asks for what a claim of this id will look at, and says which lane is to make room for it, if any must.
     #[inline]
-    pub(super) fn load(&mut self, id: u128, lane: usize, ids_max: usize) -> Option<usize> {
+    pub(super) fn ask(&mut self, id: u128, lane: usize, ids_max: usize) -> Option<usize> {
         if self.entries.capacity() == 0 {
             // All at once, so that no push waits for it to grow. The system gives the pages of it as they are
             // written. Those of a table are written here and there, so it grows with what is in it.
@@ -86,13 +84,14 @@ impl Shard {
         }
         let is_full = self.free == NONE && self.entries.len() >= ids_max;
         let longest = is_full.then(|| self.longest());
-        let goes = self.entries.get(self.first[longest.unwrap_or(lane)] as usize);
-        let goes = goes.map_or(0, |goes| self.table.touch(hash_of(goes.id)));
-        black_box(self.table.touch(hash_of(id)) ^ goes);
+        if let Some(goes) = self.entries.get(self.first[longest.unwrap_or(lane)] as usize) {
+            self.table.prefetch(hash_of(goes.id));
+        }
+        self.prefetch(id);
         longest
     }
 
-    /// Claims an id whose source has this lane. `goes` is the lane that makes room, as [`load`](Self::load)
+    /// Claims an id whose source has this lane. `goes` is the lane that makes room, as [`ask`](Self::ask)
     /// said just now.
     #[inline]
     pub(super) fn claim(
@@ -120,8 +119,27 @@ impl Shard {
         {
             window.fetch_min(age, Ordering::Relaxed);
         }
+        if let Some(longest) = goes {
+            self.prefetch_oldest(longest);
+        }
         self.put(Entry { id, content, tick: now, next: NONE }, lane);
         Claim::New
+    }
+
+    /// Asks for where this id stands in the table.
+    #[inline]
+    pub(super) fn prefetch(&self, id: u128) {
+        self.table.prefetch(hash_of(id));
+    }
+
+    /// Asks for what the next claim looks at when the oldest id of this lane goes for it: that one's place in the table,
+    /// and the entry behind it, so that a chain of two waits for memory is none.
+    #[inline]
+    fn prefetch_oldest(&self, lane: usize) {
+        if let Some(oldest) = self.entries.get(self.first[lane] as usize) {
+            self.table.prefetch(hash_of(oldest.id));
+            prefetch_index::prefetch_index(&self.entries, oldest.next as usize);
+        }
     }
 
     /// The lane that has most ids.

@@ -8,7 +8,7 @@ fn ids(n: usize) -> Ids {
 }
 
 fn claim(ids: &Ids, id: &str, content: &str, source: &Source<'_>, now: Ticks) -> Claim {
-    ids.claim("lm1", (id.as_bytes(), 0), content.as_bytes(), source, now)
+    ids.claim(ids.expect("lm1", (id.as_bytes(), 0), source), content.as_bytes(), now)
 }
 
 fn from(last: u8) -> Source<'static> {
@@ -29,7 +29,7 @@ fn an_id_is_new_once() {
     ] {
         assert_eq!(claim(&ids, id, content, &source, 0), expect, "{id} {content}");
     }
-    assert_eq!(ids.claim("record", (b"a", 0), b"x", &from(1), 0), Claim::New);
+    assert_eq!(ids.claim(ids.expect("record", (b"a", 0), &from(1)), b"x", 0), Claim::New);
     assert_eq!(claim(&Ids::new(0), "a", "x", &from(1), 0), Claim::New);
 }
 

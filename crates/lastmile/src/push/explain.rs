@@ -43,7 +43,7 @@ pub(crate) fn explain(
             Format::Lm1 => {
                 for lm1::Line { start, end, .. } in lm1::lines(body) {
                     samples.begin(catalog, source);
-                    let line = lm1::line(catalog, body, start, end, samples, &mut counts);
+                    let line = lm1::line(catalog, body, start, end, samples, &mut counts, |_| {});
                     if line.is_ok() {
                         samples.note_entries(catalog, body);
                     }

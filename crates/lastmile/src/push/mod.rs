@@ -247,15 +247,16 @@ impl Intake<'_> {
         report: &mut PushReport,
     ) -> Result<(), DecodeError> {
         let Self { ids, body, source, now, .. } = *self;
-        let mut counts = Counts::default();
-        samples.begin(self.catalog, source);
-        decode_whole(self.catalog, format, body, source, samples, &mut counts)?;
-        let claim = source.batch_key().map(|key| {
+        let expected = source.batch_key().map(|key| {
             // The path of a mapping is part of what the request's key names.
             let of_path = source.path_value().map(|path| format!("{}{path}", format.as_str()));
             let route = of_path.as_deref().unwrap_or(format.as_str());
-            ids.claim(route, (key, 0), body, source, now)
+            ids.expect(route, (key, 0), source)
         });
+        let mut counts = Counts::default();
+        samples.begin(self.catalog, source);
+        decode_whole(self.catalog, format, body, source, samples, &mut counts)?;
+        let claim = expected.map(|expected| ids.claim(expected, body, now));
         self.finish_batch(claim, samples, counts, report);
         Ok(())
     }
@@ -301,7 +302,7 @@ fn decode_whole(
     counts: &mut Counts,
 ) -> Result<(), DecodeError> {
     match format {
-        Format::Lm1 => lm1::line(catalog, body, 0, body.len(), samples, counts).map(drop),
+        Format::Lm1 => lm1::line(catalog, body, 0, body.len(), samples, counts, |_| {}).map(drop),
         Format::Record => record::decode(catalog, body, samples, counts),
         Format::PromText => prom::decode(None, catalog, format, body, source, samples, counts),
         #[cfg(feature = "pushgateway")]

@@ -37,13 +37,14 @@ pub(super) fn push(
     report: &mut PushReport,
 ) -> Result<()> {
     let Intake { ids, catalog, body, source, now, .. } = *intake;
+    let expect = |key| ids.expect(Format::Reports.as_str(), (key, 0), source);
+    let expected = source.batch_key().map(expect);
     let mut given = source.seed_value();
     let mut seed = || *given.get_or_insert_with(|| ids.content_hash(body));
     let mut counts = Counts::default();
     samples.begin(catalog, source);
     decode(catalog, body, &mut seed, samples, &mut counts)?;
-    let id = source.batch_key().map(|key| (key, 0));
-    let claim = id.map(|id| ids.claim(Format::Reports.as_str(), id, body, source, now));
+    let claim = expected.map(|expected| ids.claim(expected, body, now));
     intake.finish_batch(claim, samples, counts, report);
     Ok(())
 }

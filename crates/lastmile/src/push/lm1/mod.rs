@@ -55,16 +55,18 @@ pub(super) fn push(
     for Line { number, start, end } in found.into_iter().take(n_lines) {
         samples.begin(catalog, source);
         let mut counts = Counts::default();
-        match line(catalog, body, start, end, samples, &mut counts) {
+        let expect = |id: (&[u8], usize)| ids.expect(Format::Lm1.as_str(), id, source);
+        let mut expected = None;
+        let note_id = |id: &[u8]| expected = Some(expect((id, 0)));
+        match line(catalog, body, start, end, samples, &mut counts, note_id) {
             Ok(id) => {
                 let content = body[start..end].trim_ascii();
                 if let Some(id) = id.filter(|_| source.wants_ids()) {
                     report.note_id(samples.bytes(body, id));
                 }
-                let id = id.map(|id| (samples.bytes(body, id), 0));
                 // A line without an id of its own is named by the request's and its number.
-                let id = id.or(source.batch_key().map(|key| (key, number)));
-                let claim = id.map(|id| ids.claim(Format::Lm1.as_str(), id, content, source, now));
+                let expected = expected.or(source.batch_key().map(|key| expect((key, number))));
+                let claim = expected.map(|expected| ids.claim(expected, content, now));
                 intake.finish_batch(claim, samples, counts, report);
             }
             Err(error) => report.fail_line(number, error),
@@ -94,7 +96,7 @@ pub(super) fn lines(body: &[u8]) -> impl Iterator<Item = Line> + '_ {
     all.filter(|line| !body[line.start..line.end].iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')))
 }
 
-/// Decodes one line into `samples`; gives its id.
+/// Decodes one line into `samples`; gives its id, and shows it to `note_id` before what stands behind it is read.
 pub(super) fn line(
     catalog: &Catalog,
     body: &[u8],
@@ -102,6 +104,7 @@ pub(super) fn line(
     end: usize,
     samples: &mut Samples,
     counts: &mut Counts,
+    mut note_id: impl FnMut(&[u8]),
 ) -> Result<Option<Text>> {
     super::check_utf8(&body[start..end], start)?;
     let mut json = Json::new(&body[..end], start);
@@ -112,7 +115,7 @@ pub(super) fn line(
     let mut batch = Batch::default();
     if !json.is_empty(b'}') {
         loop {
-            member(catalog, body, &mut json, &mut batch, samples, counts)?;
+            member(catalog, body, &mut json, &mut batch, samples, counts, &mut note_id)?;
             if !json.another(b'}')? {
                 break;
             }
@@ -183,6 +186,7 @@ fn member<'a>(
     batch: &mut Batch<'a>,
     samples: &mut Samples,
     counts: &mut Counts,
+    note_id: &mut impl FnMut(&[u8]),
 ) -> Result<()> {
     json.peek();
     let key_at = json.offset();
@@ -221,6 +225,9 @@ fn member<'a>(
                 let id = json.string()?;
                 let id = samples.text(body, id);
                 batch.id = Some(id).filter(|id| is_id(samples.bytes(body, *id)));
+                if batch.id.is_some() {
+                    note_id(samples.bytes(body, id));
+                }
             } else {
                 json.skip()?;
             }

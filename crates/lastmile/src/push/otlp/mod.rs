@@ -62,11 +62,12 @@ pub(super) fn push(
     report: &mut PushReport,
 ) -> Result<()> {
     let Intake { ids, totals, catalog, body, source, now, .. } = *intake;
+    let expect = |key| ids.expect(encoding.format().as_str(), (key, 0), source);
+    let expected = source.batch_key().map(expect);
     let mut counts = Counts::default();
     samples.begin(catalog, source);
     decode(catalog, Some(totals), encoding, body, samples, &mut counts)?;
-    let id = source.batch_key().map(|key| (key, 0));
-    let claim = id.map(|id| ids.claim(encoding.format().as_str(), id, body, source, now));
+    let claim = expected.map(|expected| ids.claim(expected, body, now));
     intake.finish_batch(claim, samples, counts, report);
     Ok(())
 }

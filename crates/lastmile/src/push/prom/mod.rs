@@ -47,18 +47,19 @@ pub(super) fn push(
     report: &mut PushReport,
 ) -> Result<()> {
     let Intake { ids, catalog, body, source, now, .. } = *intake;
-    let mut counts = Counts::default();
-    samples.begin(catalog, source);
-    decode(Some(intake), catalog, format, body, source, samples, &mut counts)?;
-    let claim = source.batch_key().map(|key| {
+    let expected = source.batch_key().map(|key| {
         // The labels of a path, or a group, are part of what the request's key names.
         let (route, labels) = (format.as_str(), source.labels_value());
         let of_path = match source.grouping_key_value() {
             Some(group) => Some(format!("{route} group {group:?}")),
             None => (!labels.is_empty()).then(|| format!("{route}{labels:?}")),
         };
-        ids.claim(of_path.as_deref().unwrap_or(route), (key, 0), body, source, now)
+        ids.expect(of_path.as_deref().unwrap_or(route), (key, 0), source)
     });
+    let mut counts = Counts::default();
+    samples.begin(catalog, source);
+    decode(Some(intake), catalog, format, body, source, samples, &mut counts)?;
+    let claim = expected.map(|expected| ids.claim(expected, body, now));
     intake.finish_batch(claim, samples, counts, report);
     Ok(())
 }

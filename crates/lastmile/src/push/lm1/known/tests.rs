@@ -38,7 +38,7 @@ fn n_known(agg: &Aggregator, samples: &str) -> usize {
     Samples::with(|samples| {
         samples.begin(&catalog, &Source::default());
         let mut counts = Counts::default();
-        lm1::line(&catalog, body.as_bytes(), 0, body.len(), samples, &mut counts).unwrap();
+        lm1::line(&catalog, body.as_bytes(), 0, body.len(), samples, &mut counts, |_| {}).unwrap();
         samples.entries.iter().filter(|entry| entry.known.is_some()).count()
     })
 }
