@@ -27,7 +27,16 @@ pub(crate) struct Json<'a> {
 pub(crate) struct RawStr {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    pub(crate) has_escapes: bool,
+    /// A count rather than whether there are any: without padding behind it a core moves it from place to place
+    /// without a wait, which it is for every key.
+    pub(crate) n_escapes: usize,
+}
+
+impl RawStr {
+    #[inline]
+    pub(crate) fn has_escapes(self) -> bool {
+        self.n_escapes > 0
+    }
 }
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -132,7 +141,7 @@ impl<'a> Json<'a> {
             && self.bytes[start..end] == *text;
         found.then(|| {
             self.pos = end + 2;
-            RawStr { start, end, has_escapes: false }
+            RawStr { start, end, n_escapes: 0 }
         })
     }
 
@@ -155,7 +164,7 @@ impl<'a> Json<'a> {
         let end = self.plain_until(start);
         (self.byte(end) == b'"').then(|| {
             self.pos = end + 1;
-            RawStr { start, end, has_escapes: false }
+            RawStr { start, end, n_escapes: 0 }
         })
     }
 
@@ -163,16 +172,16 @@ impl<'a> Json<'a> {
     fn string_with_escapes(&mut self) -> Result<RawStr> {
         let start = self.pos;
         let mut at = start;
-        let mut has_escapes = false;
+        let mut n_escapes = 0;
         loop {
             at = self.plain_until(at);
             match self.byte(at) {
                 b'"' => {
                     self.pos = at + 1;
-                    return Ok(RawStr { start, end: at, has_escapes });
+                    return Ok(RawStr { start, end: at, n_escapes });
                 }
                 b'\\' => {
-                    has_escapes = true;
+                    n_escapes += 1;
                     at = self.escape(at)?;
                 }
                 _ => {

@@ -221,7 +221,7 @@ enum Field {
 impl Field {
     #[inline]
     fn of(body: &[u8], key: RawStr, samples: &mut Samples) -> Self {
-        if key.has_escapes {
+        if key.has_escapes() {
             let start = samples.arena.len();
             samples.text(body, key);
             let field = Self::named(&samples.arena[start..]);

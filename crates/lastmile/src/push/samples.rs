@@ -223,7 +223,7 @@ impl Samples {
     /// The text of a JSON string: in place if it has no escapes, decoded into the arena otherwise.
     #[inline]
     pub(crate) fn text(&mut self, body: &[u8], raw: RawStr) -> Text {
-        if !raw.has_escapes {
+        if !raw.has_escapes() {
             return Text::in_body(raw.start, raw.end);
         }
         let start = self.arena.len();

@@ -70,7 +70,7 @@ fn next_end(body: &[u8], mut at: usize, key_end: usize) -> usize {
 #[inline]
 pub(super) fn split(body: &[u8], key: RawStr, samples: &mut Samples) -> Result<Text, Refusal> {
     samples.labels.clear();
-    if key.has_escapes {
+    if key.has_escapes() {
         return split_decoded_key(body, key, samples);
     }
     split_at(&body[key.start..key.end], Some(key.start), samples)

@@ -175,7 +175,7 @@ impl Known {
     #[inline(never)]
     fn look_up(&mut self, key: RawStr, body: &[u8], catalog: u64) -> Recall {
         let text = &body[key.start..key.end];
-        if key.has_escapes || text.len() > KEY_BYTES_MAX {
+        if key.has_escapes() || text.len() > KEY_BYTES_MAX {
             return Recall::Unknown;
         }
         let (set, tag) = self.set_of(text);
@@ -303,7 +303,7 @@ impl Samples {
         let Entry { family, values_at: start, known, .. } = self.entries[entry as usize];
         let Some(slot) = known else { return };
         let end = start + self.known.key_len(slot) as u32;
-        let key = RawStr { start: start as usize, end: end as usize, has_escapes: false };
+        let key = RawStr { start: start as usize, end: end as usize, n_escapes: 0 };
         let (target, values_at) = (catalog.at(family), self.values.len());
         let is_read = key::split(body, key, self).is_ok()
             && (self.resolve_labels_in_order(&target, body)

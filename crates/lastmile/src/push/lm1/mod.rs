@@ -256,8 +256,21 @@ fn member<'a>(
 /// Whether an id has the length and the characters of one.
 fn is_id(id: &[u8]) -> bool {
     ID_LEN.contains(&id.len())
-        && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        && id.iter().fold(true, |is_id, byte| is_id & IS_OF_ID[usize::from(*byte)])
 }
+
+/// The characters of an id. Looked up, as digits among letters come by lot: a branch on each would be guessed wrong as
+/// often as not.
+const IS_OF_ID: [bool; 256] = {
+    let mut is_of_id = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let is_alphanumeric = (byte as u8).is_ascii_alphanumeric();
+        is_of_id[byte] = is_alphanumeric || matches!(byte as u8, b'_' | b'-');
+        byte += 1;
+    }
+    is_of_id
+};
 
 /// One value: its number, if it is one.
 #[inline]
@@ -382,7 +395,7 @@ fn resolve(
 ) {
     let values_at = samples.values.len();
     let Entry { key, shape, numbers_at, weight_ok } = *entry;
-    if weight_ok && !key.has_escapes && !matches!(shape, Shape::List(0)) {
+    if weight_ok && !key.has_escapes() && !matches!(shape, Shape::List(0)) {
         let name_end = key::name_end(body, key);
         if let Some(target) = catalog.target(&body[key.start..name_end]) {
             if fits(target.family.kind(), shape)

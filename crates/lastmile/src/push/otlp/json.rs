@@ -54,7 +54,7 @@ impl<'a> Reader<'a, '_> {
         }
         loop {
             let key = self.json.key()?;
-            if key.has_escapes {
+            if key.has_escapes() {
                 let mut plain = Vec::new();
                 unescape(&self.body[key.start..key.end], &mut plain);
                 member(self, &plain)?;
