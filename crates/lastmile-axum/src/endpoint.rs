@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::fmt;
 use std::future::{Ready, ready};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -42,21 +43,34 @@ impl Endpoint {
 impl tower_service::Service<Request> for Endpoint {
     type Response = Response;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Self { service, clock, peer } = self.clone();
-        Box::pin(async move {
-            let peer = peer.or_else(|| {
-                request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0)
-            });
-            let response = service.handle(request, peer, clock.now()).await;
-            Ok(translate(response))
-        })
+        let Self { service, clock, peer } = self;
+        let told = || request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+        let peer = peer.or_else(told);
+        Answering(Box::pin(service.clone().into_handle(request, peer, clock.now())))
+    }
+}
+
+/// The answer of an [`Endpoint`] on its way.
+pub struct Answering(Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>);
+
+impl Future for Answering {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx).map(|answer| Ok(translate(answer)))
+    }
+}
+
+impl fmt::Debug for Answering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answering").finish_non_exhaustive()
     }
 }
 

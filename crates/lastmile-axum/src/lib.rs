@@ -69,7 +69,7 @@ pub struct Readme;
 use axum::Router;
 use lastmile_http::Service;
 
-pub use endpoint::Endpoint;
+pub use endpoint::{Answering, Endpoint};
 pub use measure::measure;
 #[cfg(feature = "faro")]
 pub use push::Faro;

@@ -1,6 +1,6 @@
 //! Reading a request's body under a cap, without copying one that came in one piece.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::time::Instant;
 
 use bytes::Buf;
@@ -85,7 +85,7 @@ impl<D: Buf> Intake<D> {
     /// A length that is declared and too large is refused before anything is read; one that is not
     /// declared is refused at the first frame that exceeds the cap. `waits_since` is set where it has to be waited for.
     pub(crate) async fn read<B>(
-        body: B,
+        mut body: Pin<&mut B>,
         bytes_max: usize,
         share: &mut Share<&Budget>,
         waits_since: &mut Option<Instant>,
@@ -96,7 +96,6 @@ impl<D: Buf> Intake<D> {
         if body.size_hint().lower() > bytes_max as u64 {
             return Err(Unread::TooLarge);
         }
-        let mut body = pin!(body);
         let mut intake = Self::Empty;
         while let Some(data) = next_data(body.as_mut(), waits_since).await? {
             let is_all = matches!(intake, Self::Empty) && body.is_end_stream();

@@ -289,6 +289,7 @@ mod route;
 mod scrape;
 mod script;
 mod service;
+mod shared;
 #[cfg(feature = "ws")]
 mod socket;
 

@@ -3,6 +3,7 @@
 #[cfg(feature = "reports")]
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -50,7 +51,7 @@ impl Door<'_> {
         self,
         format: Format,
         head: &Parts,
-        body: B,
+        body: Pin<&mut B>,
         peer: Option<SocketAddr>,
         now: Timestamp,
     ) -> Result<PushReport, Problem> {

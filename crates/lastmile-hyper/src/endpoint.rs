@@ -54,8 +54,8 @@ where
     type Future = Answering;
 
     fn call(&self, request: Request<B>) -> Answering {
-        let Self { service, clock, peer } = self.clone();
-        Answering(Box::pin(async move { service.handle(request, peer, clock.now()).await }))
+        let Self { service, clock, peer } = self;
+        Answering(Box::pin(service.clone().into_handle(request, *peer, clock.now())))
     }
 }
 

@@ -42,6 +42,8 @@ fn read_at_once<B: Body<Data: Buf>>(
 ) -> Result<Intake<B::Data>, Unread> {
     let budget = Budget::new(in_flight, in_flight);
     let (mut share, mut waits_since) = (budget.share(None), None);
+    let body = std::pin::pin!(body);
+    let body = std::pin::pin!(body);
     let read = std::pin::pin!(Intake::read(body, bytes_max, &mut share, &mut waits_since));
     let Poll::Ready(read) = read.poll(&mut Context::from_waker(std::task::Waker::noop())) else {
         panic!("no frame is pending");
@@ -189,8 +191,8 @@ fn the_clock_is_read_for_a_body_that_is_waited_for() {
         let budget = Budget::new(0, 0);
         let (mut share, mut waits_since) = (budget.share(None), None);
         {
-            let mut read =
-                std::pin::pin!(Intake::read(Late(n_pending), 8, &mut share, &mut waits_since));
+            let body = std::pin::pin!(Late(n_pending));
+            let mut read = std::pin::pin!(Intake::read(body, 8, &mut share, &mut waits_since));
             let mut context = Context::from_waker(std::task::Waker::noop());
             for _ in 0..n_pending {
                 assert!(read.as_mut().poll(&mut context).is_pending());
