@@ -217,10 +217,10 @@ impl Table {
             // How far the row stands behind its home, and how far the free slot is behind it.
             let from_home = at.wrapping_sub(home(hash_of(slot), self.slots.len())) & mask;
             let from_free = at.wrapping_sub(free) & mask;
-            if from_home >= from_free {
-                self.slots[free] = slot;
-                free = at;
-            }
+            // Without a branch, which would be guessed wrong as often as not.
+            let moves = from_home >= from_free;
+            self.slots[free] = if moves { slot } else { self.slots[free] };
+            free = if moves { at } else { free };
         }
         self.slots[free] = 0;
     }
