@@ -1,7 +1,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
@@ -17,7 +17,8 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024;
 ///
 /// One thread and one `write` and one `read` a push, so that the generator is quicker than the
 /// quickest server and the server never idles: an idle server pays for waking up, and would pay
-/// more the quicker it is.
+/// more the quicker it is. Nor does the generator sleep, which has a core of its own: who sends to a
+/// thread that sleeps pays for waking it, and would pay more the slower it is.
 #[derive(Debug)]
 pub(crate) struct Load {
     poll: Poll,
@@ -112,7 +113,7 @@ impl Load {
         }
         let mut events = Events::with_capacity(self.connections.len());
         while n_answered < n_pushes {
-            match self.poll.poll(&mut events, None) {
+            match self.poll.poll(&mut events, Some(Duration::ZERO)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => result?,
             }
