@@ -27,8 +27,8 @@ pub(crate) const VARIES: &str = "Accept, Accept-Encoding";
 /// Most bytes of a frame; a chunk of a scrape has no more.
 const FRAME_BYTES_MAX: usize = 64 << 10;
 
-/// Chunks whose memory is used again. A connection holds no more of them at once: hyper gives a system call 16
-/// buffers at most (`MAX_BUF_LIST_BUFFERS`, src/proto/h1/io.rs).
+/// Most chunks whose memory is used again, until the scrape ends. A connection of hyper holds no more of them at once, and
+/// by default far fewer: it gives a system call 16 buffers (`MAX_BUF_LIST_BUFFERS`, src/proto/h1/io.rs).
 const SENT_MAX: usize = 16;
 
 /// A scrape that goes out as it is polled.

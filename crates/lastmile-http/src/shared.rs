@@ -42,8 +42,9 @@ enum Begun {
     Push(Format, Labels),
 }
 
-/// Answers one request. What waits for a body is one future that has head and body once: each layer of `async fn` would
-/// keep its arguments beside what it makes of them, and whoever keeps the future allocates for all.
+/// Answers one request. What waits for a body is one future that has the head once, and the body where it came and where
+/// it is read: each layer of `async fn` would keep its arguments beside what it makes of them, and whoever keeps the
+/// future allocates for all.
 pub(crate) fn handle<B: Body>(
     shared: impl Deref<Target = Shared>,
     request: Request<B>,

@@ -99,9 +99,9 @@ impl Table {
         if n_slots < SLOTS_MIN { 0 } else { n_slots / 4 * 3 }
     }
 
-    /// Loads the slot where a search for this hash begins, for the value of nothing.
+    /// The slot where a search for this hash begins, 0 if there is none.
     #[inline]
-    pub(crate) fn touch(&self, hash: u32) -> u64 {
+    fn home_slot(&self, hash: u32) -> u64 {
         let mask = self.slots.len().wrapping_sub(1);
         self.slots.get(home(hash, self.slots.len().max(1)) & mask).copied().unwrap_or(0)
     }
@@ -117,7 +117,7 @@ impl Table {
     /// else.
     #[inline]
     pub(crate) fn first(&self, hash: u32) -> Option<u32> {
-        let slot = self.touch(hash);
+        let slot = self.home_slot(hash);
         (slot != 0 && hash_of(slot) == hash).then(|| id_of(slot))
     }
 

@@ -159,7 +159,7 @@ pub(super) fn rows(
                 lines.created(&mut local, body, row);
             }
         }
-        Kind::Summary => summaries(&mut local, lines, block, range),
+        Kind::Summary => summaries(&mut local, lines, block, range, upcoming),
     }
     let end = local.end();
     out.set_end(end);
@@ -283,10 +283,17 @@ fn histogram_row(
 /// The rows of a summary's block: a loop of its own, so that the others stay as small as they are. Only
 /// totals are held at 0 for a reader; a quantile at 0 would say that it was measured so.
 #[inline(never)]
-fn summaries(out: &mut Out<'_>, lines: &Lines<'_>, block: &Block, range: Range<usize>) {
+fn summaries(
+    out: &mut Out<'_>,
+    lines: &Lines<'_>,
+    block: &Block,
+    range: Range<usize>,
+    next: Upcoming<'_>,
+) {
     let mut scratch = Vec::new();
     let (of_quantiles, totals) = lines.parts.lines.split_at(QUANTILES.len());
     for (i, row) in range.clone().zip(&block.rows[range]) {
+        next.prefetch(i, row);
         if !row.is_seen(lines.view) {
             continue;
         }

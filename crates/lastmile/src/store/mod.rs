@@ -68,15 +68,15 @@ const SHARDS_MAX: usize = 64;
 /// Fewest shards, so that a table that grows holds up a small part of the pushes only.
 const SHARDS_MIN: usize = 16;
 
-/// Shards for each core: two pushes then rarely want the same lock.
+/// Shards for each core: two pushes that name other families or series then rarely want the same lock.
 const SHARDS_PER_CORE: usize = 4;
 
 /// One in so many shards has series of a given open family. A push that names several of its series then
 /// takes few locks, and waits for the memory of several rows at a time under each.
 const SHARDS_PER_SPREAD: usize = 8;
 
-/// Families that are declared one behind the other and live in one shard: a push mostly names several of them, and a
-/// lock costs it as much as two samples, or twenty where another core had it last.
+/// So many families that are declared one behind the other live in one shard, from the first on: a push mostly names
+/// several of them, and a lock costs it as much as a sample or more, where another core had it last as much as four.
 const FAMILIES_PER_HOME: usize = 4;
 
 /// See the module's text.
