@@ -239,17 +239,11 @@ impl Shared {
         peer: Option<SocketAddr>,
         now: Timestamp,
     ) -> Result<Response<ResponseBody>, Problem> {
-        if !public.rules.gate.allows_origin(&head.headers) {
-            return Err(Problem::origin_not_listed());
-        }
+        let door = self.door(labels, head)?;
         #[cfg(feature = "pushgateway")]
-        {
-            let Self { aggregator, .. } = self;
-            let door = Door { aggregator, rules: &public.rules, offload: None, labels };
-            door.forget(head, peer, now)?;
-        }
+        door.forget(head, peer, now)?;
         #[cfg(not(feature = "pushgateway"))]
-        let _ = (labels, peer, now);
+        let _ = (door, peer, now);
         let mut response = Response::new(ResponseBody::empty());
         *response.status_mut() = StatusCode::ACCEPTED;
         *response.headers_mut() = public.cors(head);

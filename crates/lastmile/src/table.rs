@@ -99,25 +99,23 @@ impl Table {
         if n_slots < SLOTS_MIN { 0 } else { n_slots / 4 * 3 }
     }
 
-    /// The slot where a search for this hash begins, 0 if there is none.
+    /// Where a search for this hash begins.
     #[inline]
-    fn home_slot(&self, hash: u32) -> u64 {
-        let mask = self.slots.len().wrapping_sub(1);
-        self.slots.get(home(hash, self.slots.len().max(1)) & mask).copied().unwrap_or(0)
+    fn home(&self, hash: u32) -> usize {
+        home(hash, self.slots.len().max(1))
     }
 
-    /// Asks for that slot, to be looked at later.
+    /// Asks for the slot where a search for this hash begins, to be looked at later.
     #[inline]
     pub(crate) fn prefetch(&self, hash: u32) {
-        let mask = self.slots.len().wrapping_sub(1);
-        prefetch_index::prefetch_index(&self.slots, home(hash, self.slots.len().max(1)) & mask);
+        prefetch_index::prefetch_index(&self.slots, self.home(hash));
     }
 
     /// The row with this hash in the slot where a search for it begins, if that is where it stands. Looks nowhere
     /// else.
     #[inline]
     pub(crate) fn first(&self, hash: u32) -> Option<u32> {
-        let slot = self.home_slot(hash);
+        let slot = self.slots.get(self.home(hash)).copied().unwrap_or(0);
         (slot != 0 && hash_of(slot) == hash).then(|| id_of(slot))
     }
 

@@ -43,7 +43,6 @@ fn read_at_once<B: Body<Data: Buf>>(
     let budget = Budget::new(in_flight, in_flight);
     let (mut share, mut waits_since) = (budget.share(None), None);
     let body = std::pin::pin!(body);
-    let body = std::pin::pin!(body);
     let read = std::pin::pin!(Intake::read(body, bytes_max, &mut share, &mut waits_since));
     let Poll::Ready(read) = read.poll(&mut Context::from_waker(std::task::Waker::noop())) else {
         panic!("no frame is pending");

@@ -84,9 +84,7 @@ impl Shard {
         }
         let is_full = self.free == NONE && self.entries.len() >= ids_max;
         let longest = is_full.then(|| self.longest());
-        if let Some(goes) = self.entries.get(self.first[longest.unwrap_or(lane)] as usize) {
-            self.table.prefetch(hash_of(goes.id));
-        }
+        self.prefetch_oldest(longest.unwrap_or(lane));
         self.prefetch(id);
         longest
     }
@@ -132,8 +130,8 @@ impl Shard {
         self.table.prefetch(hash_of(id));
     }
 
-    /// Asks for what the next claim looks at when the oldest id of this lane goes for it: that one's place in the table,
-    /// and the entry behind it, so that a chain of two waits for memory is none.
+    /// Asks for what is looked at when the oldest id of this lane goes: its place in the table, and the entry behind it,
+    /// so that for the next claim a chain of two waits for memory is none.
     #[inline]
     fn prefetch_oldest(&self, lane: usize) {
         if let Some(oldest) = self.entries.get(self.first[lane] as usize) {

@@ -40,7 +40,9 @@ pub use source::{Headers, Source};
 #[cfg(feature = "pushgateway")]
 pub(crate) use prom::forget as forget_group;
 
-use crate::dedup::{Claim, Ids};
+use std::borrow::Cow;
+
+use crate::dedup::{Claim, Expected, Ids};
 use crate::store::{BODY_BYTES_END, Catalog, Store};
 use crate::time::Ticks;
 #[cfg(feature = "totals")]
@@ -246,19 +248,35 @@ impl Intake<'_> {
         samples: &mut Samples,
         report: &mut PushReport,
     ) -> Result<(), DecodeError> {
-        let Self { ids, body, source, now, .. } = *self;
-        let expected = source.batch_key().map(|key| {
+        let Self { body, source, .. } = *self;
+        let expected = self.expected(|| match source.path_value() {
             // The path of a mapping is part of what the request's key names.
-            let of_path = source.path_value().map(|path| format!("{}{path}", format.as_str()));
-            let route = of_path.as_deref().unwrap_or(format.as_str());
-            ids.expect(route, (key, 0), source)
+            Some(path) => Cow::Owned(format!("{}{path}", format.as_str())),
+            None => Cow::Borrowed(format.as_str()),
         });
         let mut counts = Counts::default();
         samples.begin(self.catalog, source);
         decode_whole(self.catalog, format, body, source, samples, &mut counts)?;
-        let claim = expected.map(|expected| ids.claim(expected, body, now));
-        self.finish_batch(claim, samples, counts, report);
+        self.finish_whole(expected, samples, counts, report);
         Ok(())
+    }
+
+    /// What a body that is one batch is claimed by, if its request has a key, which is for this route.
+    fn expected<R: AsRef<str>>(&self, route: impl FnOnce() -> R) -> Option<Expected> {
+        let Self { ids, source, .. } = *self;
+        source.batch_key().map(|key| ids.expect(route().as_ref(), (key, 0), source))
+    }
+
+    /// Applies a body that is one batch and is decoded, unless it was seen before.
+    fn finish_whole(
+        &self,
+        expected: Option<Expected>,
+        samples: &mut Samples,
+        counts: Counts,
+        report: &mut PushReport,
+    ) {
+        let claim = expected.map(|expected| self.ids.claim(expected, self.body, self.now));
+        self.finish_batch(claim, samples, counts, report);
     }
 
     /// Applies a decoded batch, unless its id was seen before.

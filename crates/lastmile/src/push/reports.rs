@@ -36,16 +36,14 @@ pub(super) fn push(
     samples: &mut Samples,
     report: &mut PushReport,
 ) -> Result<()> {
-    let Intake { ids, catalog, body, source, now, .. } = *intake;
-    let expect = |key| ids.expect(Format::Reports.as_str(), (key, 0), source);
-    let expected = source.batch_key().map(expect);
+    let Intake { ids, catalog, body, source, .. } = *intake;
+    let expected = intake.expected(|| Format::Reports.as_str());
     let mut given = source.seed_value();
     let mut seed = || *given.get_or_insert_with(|| ids.content_hash(body));
     let mut counts = Counts::default();
     samples.begin(catalog, source);
     decode(catalog, body, &mut seed, samples, &mut counts)?;
-    let claim = expected.map(|expected| ids.claim(expected, body, now));
-    intake.finish_batch(claim, samples, counts, report);
+    intake.finish_whole(expected, samples, counts, report);
     Ok(())
 }
 

@@ -61,14 +61,12 @@ pub(super) fn push(
     samples: &mut Samples,
     report: &mut PushReport,
 ) -> Result<()> {
-    let Intake { ids, totals, catalog, body, source, now, .. } = *intake;
-    let expect = |key| ids.expect(encoding.format().as_str(), (key, 0), source);
-    let expected = source.batch_key().map(expect);
+    let Intake { totals, catalog, body, source, .. } = *intake;
+    let expected = intake.expected(|| encoding.format().as_str());
     let mut counts = Counts::default();
     samples.begin(catalog, source);
     decode(catalog, Some(totals), encoding, body, samples, &mut counts)?;
-    let claim = expected.map(|expected| ids.claim(expected, body, now));
-    intake.finish_batch(claim, samples, counts, report);
+    intake.finish_whole(expected, samples, counts, report);
     Ok(())
 }
 

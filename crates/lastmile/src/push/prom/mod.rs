@@ -22,6 +22,8 @@ mod text;
 pub(crate) use group::{Prom, forget, settle};
 pub(crate) use histograms::Histograms;
 
+use std::borrow::Cow;
+
 use lines::Lines;
 #[cfg(feature = "pushgateway")]
 use lines::Values;
@@ -46,21 +48,20 @@ pub(super) fn push(
     samples: &mut Samples,
     report: &mut PushReport,
 ) -> Result<()> {
-    let Intake { ids, catalog, body, source, now, .. } = *intake;
-    let expected = source.batch_key().map(|key| {
+    let Intake { catalog, body, source, .. } = *intake;
+    let expected = intake.expected(|| {
         // The labels of a path, or a group, are part of what the request's key names.
         let (route, labels) = (format.as_str(), source.labels_value());
-        let of_path = match source.grouping_key_value() {
-            Some(group) => Some(format!("{route} group {group:?}")),
-            None => (!labels.is_empty()).then(|| format!("{route}{labels:?}")),
-        };
-        ids.expect(of_path.as_deref().unwrap_or(route), (key, 0), source)
+        match source.grouping_key_value() {
+            Some(group) => Cow::Owned(format!("{route} group {group:?}")),
+            None if labels.is_empty() => Cow::Borrowed(route),
+            None => Cow::Owned(format!("{route}{labels:?}")),
+        }
     });
     let mut counts = Counts::default();
     samples.begin(catalog, source);
     decode(Some(intake), catalog, format, body, source, samples, &mut counts)?;
-    let claim = expected.map(|expected| ids.claim(expected, body, now));
-    intake.finish_batch(claim, samples, counts, report);
+    intake.finish_whole(expected, samples, counts, report);
     Ok(())
 }
 
