@@ -279,8 +279,25 @@ fn scattered_batches(n_series: usize) -> Vec<Batch> {
 }
 
 /// A push whose sixteen samples all name values that have no place any more, beside one whose
-/// samples all have a series; of so many keys in turn, each.
+/// samples all have a series; of so many keys in turn, each. Which keys a thread knows goes by lot, and that alone moves
+/// the ratio by a few percent, so this is the median of several threads, one after the other.
 fn over_limit(n_calls: usize, n_keys: usize, what: &str) {
+    const N_THREADS: usize = 15;
+    let of_thread = |_| {
+        let thread = std::thread::spawn(move || compare_over_limit(n_calls, n_keys));
+        thread.join().expect("the thread does not panic")
+    };
+    let comparisons: Vec<Comparison> = (0..N_THREADS).map(of_thread).collect();
+    let of = |value: fn(&Comparison) -> f64| median(comparisons.iter().map(value).collect());
+    let comparison = Comparison {
+        a_nanos: of(|c| c.a_nanos),
+        b_nanos: of(|c| c.b_nanos),
+        ratio: of(|c| c.ratio),
+    };
+    row(&format!("push over a limit / known, {what}"), comparison, 1, "push", "1 x");
+}
+
+fn compare_over_limit(n_calls: usize, n_keys: usize) -> Comparison {
     let aggregator = Shape::Counter.aggregator_with_pages(n_keys as u32 / 10);
     // The first pages of each of the ten apps.
     Shape::Counter.fill(&aggregator, n_keys);
@@ -297,18 +314,18 @@ fn over_limit(n_calls: usize, n_keys: usize, what: &str) {
         assert_eq!(report.expect("the line decodes").accepted(), 16);
     };
     let comparison = compare(
-        31,
+        5,
         n_calls,
         || push(&mut over, &mut n_over, 1),
         || push(&mut known, &mut n_known, 2),
     );
-    row(&format!("push over a limit / known, {what}"), comparison, 1, "push", "1 x");
 
     let after = exposition(&aggregator);
     let total = n_keys + (n_over + n_known) * 16;
     assert_eq!(after.total(Shape::Counter.family()).1, total as f64);
     let overflow = after.total("lastmile_overflow_total").1;
     assert_eq!(overflow, (n_over * 16) as f64);
+    comparison
 }
 
 /// A bound counter, beside an atomic addition.
