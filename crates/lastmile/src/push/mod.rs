@@ -34,7 +34,7 @@ pub(crate) use lm1::{Meaning, Sighted};
 pub(crate) use number::Number;
 pub(crate) use report::Counts;
 pub use report::{LineError, PushReport, Refusal};
-pub(crate) use samples::{Entry, Folded, Overflow, Samples};
+pub(crate) use samples::{Entry, Overflow, Samples};
 pub use source::{Headers, Source};
 
 #[cfg(feature = "pushgateway")]

@@ -12,7 +12,7 @@ use super::number::Number;
 use super::prom::Histograms;
 use super::report::{Counts, Refusal};
 use super::source::Source;
-use crate::schema::{LABELS_MAX, OTHER, UNKNOWN, ValueFrom, is_template, template_into};
+use crate::schema::{LABELS_MAX, UNKNOWN, ValueFrom, is_template, template_into};
 use crate::store::{Catalog, FamilyState, Key, Seen, Target, Text, Texts, same};
 
 /// The samples of one series.
@@ -29,25 +29,16 @@ pub(crate) struct Entry {
     pub(crate) next: u32,
     /// The row that it may belong to.
     pub(crate) row: u32,
+    /// A bit for each label whose value has no place and could get none, so that `other` is looked for. Of a key that is
+    /// known, what it means says that.
+    pub(crate) folded: u32,
     /// The slot of its key, if that is known: then there are no label values of it, and its key stands at
     /// `values_at` of the body.
     pub(crate) known: Option<u16>,
 }
 
-/// A value that became `other` before its series was looked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Folded {
-    /// Whose it is; in ascending order.
-    pub(crate) entry: u32,
-    pub(crate) label: u32,
-    /// What came.
-    pub(crate) value: Text,
-    /// The state of its family that says that it has no place.
-    pub(crate) full: Seen,
-}
-
 /// Samples that were counted in a row of `other`, as what came has no place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Overflow {
     /// The position of their family in the catalog.
     pub(crate) family: u32,
@@ -73,12 +64,10 @@ pub(crate) struct Samples {
     pub(crate) sighted: Vec<Sighted>,
     /// Entries whose series was not found.
     pub(crate) misses: Vec<u32>,
-    /// Values that had no place and could get none.
-    pub(crate) folded: Vec<Folded>,
-    /// The same of keys that are known, by runs of the same labels.
+    /// The state of the family that was asked last whether values have a place.
+    pub(crate) full: Seen,
+    /// What was counted as `other`, by runs of the same labels.
     pub(crate) overflows: Vec<Overflow>,
-    /// What stands for values that had no place, once any does.
-    other: Option<Text>,
     /// Histograms of Prometheus text whose lines are still coming.
     pub(crate) histograms: Histograms,
     /// Totals of a group that are being read.
@@ -123,7 +112,6 @@ impl Samples {
 
     fn clear(&mut self) {
         self.arena.clear();
-        self.other = None;
         self.served.clear();
         #[cfg(feature = "otlp")]
         self.otlp.clear();
@@ -193,7 +181,6 @@ impl Samples {
         self.entries.clear();
         self.sighted.clear();
         self.misses.clear();
-        self.folded.clear();
     }
 
     fn kept_bytes(&self) -> usize {
@@ -205,7 +192,6 @@ impl Samples {
             + self.numbers.capacity() * size_of::<Number>()
             + self.entries.capacity() * size_of::<Entry>()
             + self.sighted.capacity() * size_of::<Sighted>()
-            + self.folded.capacity() * size_of::<Folded>()
             + self.overflows.capacity() * size_of::<Overflow>()
             + self.histograms.kept_bytes()
             + self.kept_totals_bytes()
@@ -402,10 +388,10 @@ impl Samples {
         numbers_at: usize,
     ) {
         let full = family.full();
-        let hash = if full.labels() == 0 {
-            family.hash(&self.key(family, body, values_at, 0))
+        let (hash, folded) = if full.labels() == 0 {
+            (family.hash(&self.key(family, body, values_at, 0)), 0)
         } else {
-            self.fold_full(family, full, body, values_at)
+            self.hash_where_full(family, full, body, values_at)
         };
         self.entries.push(Entry {
             family: position,
@@ -415,33 +401,22 @@ impl Samples {
             n_numbers: (self.numbers.len() - numbers_at) as u32,
             next: u32::MAX,
             row: u32::MAX,
+            folded,
             known: None,
         });
     }
 
-    /// Replaces those values of the entry that ends by `other` that have no place and can get none, as these labels
-    /// are full; gives the hash of the series.
+    /// See [`FamilyState::hash_where_full`].
     #[inline(never)]
-    fn fold_full(
+    fn hash_where_full(
         &mut self,
         family: &FamilyState,
         full: Seen,
         body: &[u8],
         values_at: usize,
-    ) -> u64 {
-        let key = self.key(family, body, values_at, 0);
-        let (hash, mut labels) = family.hash_where_full(&key, full);
-        let entry = self.entries.len() as u32;
-        while labels != 0 {
-            let label = labels.trailing_zeros();
-            labels &= labels - 1;
-            let arena = &mut self.arena;
-            let other = *self.other.get_or_insert_with(|| Text::put(arena, OTHER.as_bytes()));
-            let value = &mut self.values[values_at + label as usize];
-            let value = std::mem::replace(value, other);
-            self.folded.push(Folded { entry, label, value, full });
-        }
-        hash
+    ) -> (u64, u32) {
+        self.full = full;
+        family.hash_where_full(&self.key(family, body, values_at, 0), full)
     }
 
     /// Whether the policies let the values in that start at `values_at`.

@@ -174,6 +174,7 @@ mod tests {
             n_numbers: 0,
             next,
             row: NONE,
+            folded: 0,
             known: None,
         };
         let next_of = |i: usize| if i < 2 { NONE } else { i as u32 - 2 };

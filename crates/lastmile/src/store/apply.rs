@@ -4,11 +4,10 @@ use super::admission::{Arrival, Bits, Locked};
 use super::ahead::NONE;
 use super::catalog::{Catalog, Target};
 use super::family::FamilyState;
-use super::full::Seen;
 use super::key::{Key, Texts, ValueHashes};
 use super::shard::Shard;
 use super::{SHARDS_MAX, Store};
-use crate::push::{Counts, Entry, Folded, Meaning, Number, Overflow, Samples, Sighted};
+use crate::push::{Counts, Entry, Meaning, Number, Overflow, Samples, Sighted};
 use crate::readers::Moment;
 use crate::schema::{Kind, LABELS_MAX};
 
@@ -20,19 +19,34 @@ const RUN_MAX: usize = 64;
 struct Found {
     /// Samples that were counted.
     accepted: u64,
-    /// Those that were counted as `other`, of keys that are known.
+    /// Those that were counted as `other`: the last ones of the same labels, and those before them.
+    overflow: Overflow,
     overflows: Vec<Overflow>,
     /// Entries whose series are not there.
     misses: Vec<u32>,
 }
 
 impl Found {
-    /// Adds samples of values that have no place to those before, which are mostly of the same labels.
+    /// Adds samples that were counted, as `other` those of these labels.
     #[inline]
-    fn overflow(&mut self, family: u32, labels: u32, n: u64) {
-        match self.overflows.last_mut() {
-            Some(last) if (last.family, last.labels) == (family, labels) => last.n += n,
-            _ => self.overflows.push(Overflow { family, labels, n }),
+    fn accept(&mut self, family: u32, folded: u32, n: u64) {
+        self.accepted += n;
+        if folded != 0 {
+            // Mostly of the same labels as those before.
+            if (self.overflow.family, self.overflow.labels) != (family, folded) {
+                self.begin_overflow(family, folded);
+            }
+            self.overflow.n += n;
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_overflow(&mut self, family: u32, labels: u32) {
+        let next = Overflow { family, labels, n: 0 };
+        let before = std::mem::replace(&mut self.overflow, next);
+        if before.n > 0 {
+            self.overflows.push(before);
         }
     }
 }
@@ -58,11 +72,7 @@ fn count_known(
         if let Some(slot) = entry.known {
             let Meaning { at, folded, .. } = samples.known.meaning(slot);
             if rows.count_at(at, family, numbers, now) {
-                let n = numbers.len() as u64;
-                found.accepted += n;
-                if *folded != 0 {
-                    found.overflow(entry.family, *folded, n);
-                }
+                found.accept(entry.family, *folded, numbers.len() as u64);
             } else {
                 found.misses.push(i);
             }
@@ -70,17 +80,14 @@ fn count_known(
             continue;
         }
         let values = samples.values_of(entry, family);
-        let row = if is_large { entry.row } else { rows.candidate(entry.hash).unwrap_or(NONE) };
-        // Another series may have the same half of a hash.
+        let key = Key { family, values, texts, folded: entry.folded, hash: entry.hash };
+        let row = if is_large { entry.row } else { rows.candidate(key.hash).unwrap_or(NONE) };
+        // Another series may have the same half of a hash. What takes an address there is a copy, so that the loop keeps
+        // the key in registers.
         let is_known = row != NONE
-            && (rows.count(row, family, values, texts, numbers, now)
-                || rows.find_and_count(
-                    &Key { family, values, texts, folded: 0, hash: entry.hash },
-                    numbers,
-                    now,
-                ));
+            && (rows.count(row, &key, numbers, now) || rows.find_and_count(&{ key }, numbers, now));
         if is_known {
-            found.accepted += Number::n_samples(numbers);
+            found.accept(entry.family, entry.folded, Number::n_samples(numbers));
         } else {
             found.misses.push(i);
         }
@@ -107,6 +114,7 @@ impl Store {
         let mut gauges = false;
         let mut found = Found {
             accepted: 0,
+            overflow: Overflow::default(),
             overflows: std::mem::take(&mut samples.overflows),
             misses: std::mem::take(&mut samples.misses),
         };
@@ -140,12 +148,11 @@ impl Store {
             touched &= !taken;
             held.look_up(samples, &mut count);
         }
-        let Found { accepted, mut overflows, mut misses } = found;
+        let Found { accepted, overflow, mut overflows, mut misses } = found;
         counts.accept(accepted);
-        for Overflow { family, labels, n } in overflows.drain(..) {
-            let mut overflow = [0; LABELS_MAX];
-            Bits(labels).for_each(|i| overflow[i] = n);
-            count_overflow(catalog.family(family), &overflow);
+        if overflow.n > 0 {
+            overflows.push(overflow);
+            count_overflows(catalog, &mut overflows);
         }
         samples.overflows = overflows;
         if gauges {
@@ -156,12 +163,6 @@ impl Store {
         }
         if !misses.is_empty() {
             misses.sort_unstable();
-            misses.iter().for_each(|i| samples.read_known(catalog, body, *i));
-        }
-        if !samples.folded.is_empty() {
-            settle_folded(catalog, samples, &misses);
-        }
-        if !misses.is_empty() {
             self.apply_misses(catalog, samples, body, &misses, arrival, counts);
         }
         samples.misses = misses;
@@ -171,23 +172,13 @@ impl Store {
     #[cold]
     pub(crate) fn remember(&self, catalog: &Catalog, samples: &mut Samples, body: &[u8]) {
         for i in 0..samples.sighted.len() {
-            let Sighted { entry: entry_at, start, end } = samples.sighted[i];
-            let Entry { family: position, values_at, .. } = samples.entries[entry_at as usize];
+            let Sighted { entry, start, end, full } = samples.sighted[i];
+            let Entry { family: position, values_at, folded, .. } = samples.entries[entry as usize];
             let Target { family, served, .. } = catalog.at(position);
             if family.kind() == Kind::Gauge || !served.is_empty() {
                 continue;
             }
-            // What had no place and was counted is `other` among its values; what was not counted stands as it came.
-            let (mut folded, mut full) = (0, Seen::NONE);
-            if samples.misses.binary_search(&entry_at).is_err() {
-                let from = samples.folded.partition_point(|folded| folded.entry < entry_at);
-                let of_entry = samples.folded[from..].iter();
-                for of_entry in of_entry.take_while(|folded| folded.entry == entry_at) {
-                    folded |= 1 << of_entry.label;
-                    full = of_entry.full;
-                }
-            }
-            let key = samples.key(family, body, values_at as usize, 0).fold(0);
+            let key = samples.key(family, body, values_at as usize, 0).fold(folded);
             let hash = key.hash;
             if let Some(at) = self.shard(self.shard_of(family, hash)).locate(&key) {
                 let catalog = catalog.number();
@@ -210,6 +201,9 @@ impl Store {
         counts: &mut Counts,
     ) {
         for i in misses {
+            // What came is asked for a place, whatever was looked for instead.
+            samples.entries[*i as usize].folded = 0;
+            samples.read_known(catalog, body, *i);
             samples.make_templates(catalog, body, *i as usize);
         }
         let family_of = |i: u32| samples.entries[i as usize].family;
@@ -281,39 +275,24 @@ impl Store {
         }
         drop(rows);
         drop(admission);
-        count_overflow(family, &overflow);
+        let overflow = overflow.into_iter().enumerate();
+        overflow.filter(|(_, n)| *n > 0).for_each(|(i, n)| count_overflow(family, i, n));
     }
 }
 
-/// What became `other` before it was looked for is counted where that found a row. Where it found none, what
-/// came stands again, to be asked for a place.
+/// Counts these samples that went to `other` for want of a place.
 #[inline(never)]
-fn settle_folded(catalog: &Catalog, samples: &mut Samples, misses: &[u32]) {
-    let Samples { folded, entries, values, numbers, .. } = samples;
-    let mut folded = folded.iter().peekable();
-    while let Some(Folded { entry, .. }) = folded.peek() {
-        let family = entries[*entry as usize].family;
-        let mut overflow = [0; LABELS_MAX];
-        let is_of_family = |folded: &&Folded| entries[folded.entry as usize].family == family;
-        while let Some(Folded { entry, label, value, .. }) = folded.next_if(is_of_family) {
-            let Entry { values_at, numbers_at, n_numbers, .. } = entries[*entry as usize];
-            if misses.binary_search(entry).is_err() {
-                let numbers = &numbers[numbers_at as usize..][..n_numbers as usize];
-                overflow[*label as usize] += Number::n_samples(numbers);
-            } else {
-                values[(values_at + label) as usize] = *value;
-            }
-        }
-        count_overflow(catalog.family(family), &overflow);
+fn count_overflows(catalog: &Catalog, overflows: &mut Vec<Overflow>) {
+    for Overflow { family, labels, n } in overflows.drain(..) {
+        let family = catalog.family(family);
+        Bits(labels).for_each(|i| count_overflow(family, i, n));
     }
 }
 
-/// Counts samples that went to `other` for want of a place, by label.
-fn count_overflow(family: &FamilyState, overflow: &[u64; LABELS_MAX]) {
-    let Some(meters) = family.incarnation().meters() else { return };
-    for (meters, n) in meters.labels.iter().zip(overflow).filter(|(_, n)| **n > 0) {
-        if let Some(meters) = meters {
-            meters.overflow.add(*n);
-        }
+/// The same of `n` whose value of label `i` had none.
+fn count_overflow(family: &FamilyState, i: usize, n: u64) {
+    let meters = family.incarnation().meters();
+    if let Some(meters) = meters.and_then(|meters| meters.labels.get(i)?.as_ref()) {
+        meters.overflow.add(n);
     }
 }

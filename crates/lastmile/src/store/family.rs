@@ -394,6 +394,7 @@ impl FamilyState {
     /// and could get none, and a bit for each of them.
     ///
     /// That is so of what the policies let in alone. Gauges, which are taken one by one, are asked for later.
+    #[inline]
     pub(crate) fn hash_where_full(&self, key: &Key<'_>, full: Seen) -> (u64, u32) {
         let labels = if self.kind() == Kind::Gauge { 0 } else { full.labels() };
         let mut folded = 0;

@@ -183,39 +183,28 @@ impl<'a> Key<'a> {
     /// Whether a row with this body is this series.
     #[inline]
     pub(super) fn matches(&self, body: StoredBody<'_>) -> bool {
-        if self.folded != 0 || body.escaped {
-            return self.matches_slow(body);
-        }
-        self.family.is_series(self.values, self.texts, body)
+        if body.escaped { self.matches_escaped(body) } else { self.matches_plain(body) }
     }
 
-    /// The same where values are folded or escaped.
+    /// The same of a body with escapes.
     #[cold]
     #[inline(never)]
-    fn matches_slow(&self, body: StoredBody<'_>) -> bool {
-        if body.escaped != self.is_special() {
+    fn matches_escaped(&self, body: StoredBody<'_>) -> bool {
+        if !self.is_special() {
             return false;
         }
-        if body.escaped {
-            let mut own = Vec::with_capacity(body.len as usize);
-            self.write_body(&mut own);
-            return own == body.exact();
-        }
-        let mut at = body.start;
-        for (i, literal_len) in self.family.literal_lens().iter().enumerate() {
-            let value = self.value(i);
-            at += u32::from(*literal_len);
-            if !body.has_value(at, value) {
-                return false;
-            }
-            at += value.len() as u32;
-        }
-        at + u32::from(!self.values.is_empty()) == body.start + body.len
+        let mut own = Vec::with_capacity(body.len as usize);
+        self.write_body(&mut own);
+        own == body.exact()
     }
-}
 
-impl FamilyState {
-    /// Whether a row with this body, which has no escapes, is the series of these values.
+    /// The same of a body without escapes.
+    #[inline(always)]
+    pub(super) fn matches_plain(&self, body: StoredBody<'_>) -> bool {
+        if self.folded == 0 { self.is_series::<false>(body) } else { self.is_series::<true>(body) }
+    }
+
+    /// Whether a row with this body, which has no escapes, is this series, some of whose values may be folded.
     ///
     /// Each value is compared at the place where it stands if those before are the row's, and all lengths together
     /// at the end. That is a full comparison, as no value on either side holds a quote: one that is longer than the
@@ -225,15 +214,18 @@ impl FamilyState {
     /// 32 bytes of both are loaded, whatever the value's length, and a mask takes of them what counts, so that no
     /// branch depends on a length: 32 instructions a label, where comparing pieces of their own length takes 78.
     #[inline(always)]
-    pub(super) fn is_series(
-        &self,
-        values: &[Text],
-        texts: Texts<'_>,
-        body: StoredBody<'_>,
-    ) -> bool {
+    fn is_series<const MAY_FOLD: bool>(&self, body: StoredBody<'_>) -> bool {
+        let Self { values, texts, .. } = *self;
         let mut at = body.start;
-        for (value, literal_len) in values.iter().zip(self.literal_lens()) {
+        for (i, (value, literal_len)) in values.iter().zip(self.family.literal_lens()).enumerate() {
             at += u32::from(*literal_len);
+            if MAY_FOLD && self.folded & (1 << i) != 0 {
+                if !body.has_other(at) {
+                    return false;
+                }
+                at += OTHER.len() as u32;
+                continue;
+            }
             // With a flag it is no short length.
             let n = value.len_flags as usize;
             match (window(texts.body, value.start), window(body.bodies, at)) {
@@ -264,6 +256,13 @@ pub(crate) struct StoredBody<'a> {
 impl<'a> StoredBody<'a> {
     fn exact(self) -> &'a [u8] {
         &self.bodies[self.start as usize..][..self.len as usize]
+    }
+
+    /// Whether `other` stands at `at` of the bodies.
+    #[inline]
+    fn has_other(self, at: u32) -> bool {
+        let stored = self.bodies.get(at as usize..).and_then(|stored| stored.first_chunk());
+        stored.is_some_and(|stored: &[u8; OTHER.len()]| stored == OTHER.as_bytes())
     }
 
     /// Whether this value stands at `at` of the bodies.

@@ -14,6 +14,8 @@ use crate::schema::{Label, OTHER, Otherwise, Pattern, Policy, is_template};
 #[derive(Debug)]
 pub(super) struct Policies {
     rules: Vec<Rule>,
+    /// By label, what a value is shorter than that its rule surely lets in, if it asks for nothing else; or 0.
+    short: Vec<usize>,
     /// A bit for each open label.
     pub(super) open: u32,
     /// A bit for each label whose values are paths to be made templates.
@@ -54,8 +56,13 @@ impl Policies {
         let bits = |is: &dyn Fn(&Label) -> bool| {
             (0..labels.len()).filter(|i| is(&labels[*i])).fold(0, |bits, i| bits | 1 << i)
         };
+        let short = |label: &Label| {
+            let open = label.as_open().filter(|open| open.pattern.is_none() && !open.template);
+            open.map_or(0, |open| open.max_bytes.saturating_add(1))
+        };
         Self {
             rules: labels.iter().map(|label| Rule::new(label, seed)).collect(),
+            short: labels.iter().map(short).collect(),
             open: bits(&|label| !label.is_closed()),
             templated: bits(&|label| label.as_open().is_some_and(|open| open.template)),
         }
@@ -123,6 +130,11 @@ impl FamilyState {
     /// Whether the policy of open label `i` surely lets a value in that is not `other`.
     #[inline]
     pub(super) fn lets_in(&self, i: usize, value: &[u8]) -> bool {
+        value.len() < self.policies.short[i] || self.lets_in_by_form(i, value)
+    }
+
+    #[inline(never)]
+    fn lets_in_by_form(&self, i: usize, value: &[u8]) -> bool {
         let Rule::Open(max_bytes, pattern, _) = &self.policies.rules[i] else { return false };
         value.len() <= *max_bytes
             && pattern.as_ref().is_none_or(|pattern| pattern.matches(value))

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use super::block::{Block, Bodies, PINNED, ROW_BITS, ROWS_MAX, Row, UNUSED, WIDE};
 use super::family::FamilyState;
-use super::key::{Key, Text, Texts};
+use super::key::Key;
 use super::pin::Pin;
 use super::upcoming::Turn;
 use super::wide::{CounterValue, Wides, add_to_counter, add_whole_to_counter};
@@ -98,18 +98,17 @@ impl Shard {
         block.slot() == key.family.slot() && key.matches(block.bodies().stored(row))
     }
 
-    /// Counts these samples, which are checked, in a row if it is the series of these values: whether it is. It may
-    /// be where this says no, if its values need escapes.
+    /// Counts these samples, which are checked, in a row if it is this series: whether it is. It may be where this says
+    /// no, if its values need escapes.
     #[inline(always)]
     pub(super) fn count(
         &mut self,
         id: RowId,
-        family: &FamilyState,
-        values: &[Text],
-        texts: Texts<'_>,
+        key: &Key<'_>,
         numbers: &[Number],
         now: Moment,
     ) -> bool {
+        let family = key.family;
         let (block, i) = split(id);
         let block = &mut self.blocks[block];
         if block.slot() != family.slot() {
@@ -117,7 +116,7 @@ impl Shard {
         }
         let (row, bodies) = block.row_mut(i);
         let body = bodies.stored(row);
-        if body.escaped || !family.is_series(values, texts, body) {
+        if body.escaped || !key.matches_plain(body) {
             return false;
         }
         if family.kind() == Kind::Counter && row.flags & UNUSED == 0 {

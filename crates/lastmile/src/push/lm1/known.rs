@@ -23,7 +23,7 @@ use super::{fits, key};
 use crate::push::error::DecodeError;
 use crate::push::json::{Json, RawStr};
 use crate::push::samples::{Entry, Samples};
-use crate::store::{Catalog, Locator, Seen};
+use crate::store::{Catalog, FamilyState, Locator, Seen};
 use crate::sync::FastRandomState;
 
 /// Keys that a thread remembers: 194 KiB. A page load has some dozen, a site some dozen pages.
@@ -58,10 +58,10 @@ pub(crate) struct Meaning {
 }
 
 impl Meaning {
-    /// Whether what had no place has none, for all that is known.
+    /// Whether what had no place in this family, which is its own, has none for all that is known.
     #[inline]
-    fn holds(&self, catalog: &Catalog) -> bool {
-        self.folded == 0 || catalog.family(self.family).full() == self.full
+    fn holds(&self, family: &FamilyState) -> bool {
+        self.folded == 0 || family.full() == self.full
     }
 }
 
@@ -116,11 +116,13 @@ pub(crate) struct Sighted {
     pub(crate) entry: u32,
     pub(crate) start: u32,
     pub(crate) end: u32,
+    /// The state of its family by which some of its values have no place, if any has none.
+    pub(crate) full: Seen,
 }
 
 impl Sighted {
-    pub(super) fn new(entry: usize, key: RawStr) -> Self {
-        Self { entry: entry as u32, start: key.start as u32, end: key.end as u32 }
+    pub(super) fn new(entry: usize, key: RawStr, full: Seen) -> Self {
+        Self { entry: entry as u32, start: key.start as u32, end: key.end as u32, full }
     }
 }
 
@@ -260,7 +262,7 @@ impl Samples {
         let Meaning { family: position, hash, .. } = *meaning;
         let family = catalog.family(position);
         let numbers = &self.numbers[numbers_at..];
-        if !meaning.holds(catalog)
+        if !meaning.holds(family)
             || numbers.is_empty()
             || !fits(family.kind(), shape)
             || numbers.iter().any(|number| number.check(family).is_err())
@@ -277,6 +279,7 @@ impl Samples {
             n_numbers,
             next: u32::MAX,
             row: u32::MAX,
+            folded: 0,
             known: Some(slot),
         });
         true
@@ -287,12 +290,15 @@ impl Samples {
     #[inline]
     pub(super) fn sight(&mut self, catalog: &Catalog, recall: Recall, entry: usize, key: RawStr) {
         let is_to_be_known = match recall {
-            Recall::Known(slot) => !self.known.meaning(slot).holds(catalog),
+            Recall::Known(slot) => {
+                let meaning = self.known.meaning(slot);
+                !meaning.holds(catalog.family(meaning.family))
+            }
             Recall::New => true,
             Recall::Unknown => false,
         };
         if is_to_be_known && self.entries.len() > entry {
-            self.sighted.push(Sighted::new(entry, key));
+            self.sighted.push(Sighted::new(entry, key, self.full));
         }
     }
 
@@ -311,7 +317,7 @@ impl Samples {
         assert!(is_read, "a key that is known was read before");
         let entry_of = &mut self.entries[entry as usize];
         (entry_of.values_at, entry_of.known) = (values_at as u32, None);
-        self.sighted.push(Sighted::new(entry as usize, key));
+        self.sighted.push(Sighted::new(entry as usize, key, Seen::NONE));
     }
 }
 

@@ -4,13 +4,15 @@ use crate::schema::{Family, Label};
 use crate::store::block::Block;
 
 /// Each series of a block is found to be itself and no other, with its values wherever they may stand: in the
-/// body of a push and in the arena, at their ends and not, short and long, in rows that need escapes and not.
+/// body of a push and in the arena, at their ends and not, short and long, in rows that need escapes and not, and with
+/// any of them replaced by `other`.
 #[test]
 fn a_row_is_its_series_alone() {
     let long = "/a/path/that/is/longer/than/what/is/compared/at/once";
     let texts_of = |n_labels: usize| -> Vec<Vec<String>> {
         let ends = (0..40).flat_map(|n| [long[..n].to_owned(), format!("{}x", &long[..n])]);
-        let others = ["x\"y", "x\\", "\n", ",", "é", long].map(str::to_owned);
+        let others = ["x\"y", "x\\", "\n", ",", "é", "othe", "other", "others", long];
+        let others = others.map(str::to_owned);
         let values: Vec<String> = ends.chain(others).collect();
         let series = (0..values.len() * n_labels.min(3)).map(|i| {
             let value =
@@ -50,22 +52,28 @@ fn a_row_is_its_series_alone() {
                     ([body.as_slice(), &behind].concat(), [in_body, in_arena])
                 })
                 .collect();
-            let key = |i: usize, source: usize| {
+            let key = |i: usize, source: usize, folded: u32| {
                 let (bytes, values) = &sources[i];
                 let texts = Texts { body: bytes, arena: bytes };
-                Key { family: &family, values: &values[source], texts, folded: 0, hash: 0 }
+                Key { family: &family, values: &values[source], texts, folded, hash: 0 }
             };
             for i in 0..series.len() {
-                block.push(&key(i, 1), 0, 0, Moment::default());
+                block.push(&key(i, 1, 0), 0, 0, Moment::default());
             }
+            let is_folded = |values: &[String], of: &[String], folded: u32| {
+                values.iter().zip(of).enumerate().all(|(label, (value, of))| {
+                    value == if folded & (1 << label) == 0 { of } else { OTHER }
+                })
+            };
             for (i, row) in block.rows.iter().enumerate() {
                 for j in 0..series.len() {
-                    let is_special = key(j, 1).is_special();
-                    for source in 0..2 {
+                    let is_special = key(j, 1, 0).is_special();
+                    for (source, folded) in (0..2 << n_labels).map(|n| (n & 1, n as u32 >> 1)) {
                         // What needs escapes never stands in a body as it is.
                         if source == 1 || !is_special {
-                            let found = key(j, source).matches(block.bodies().stored(row));
-                            assert_eq!(found, i == j, "{:?} {:?}", series[i], series[j]);
+                            let found = key(j, source, folded).matches(block.bodies().stored(row));
+                            let is = is_folded(&series[i], &series[j], folded);
+                            assert_eq!(found, is, "{:?} {:?} {folded:b}", series[i], series[j]);
                         }
                     }
                 }
