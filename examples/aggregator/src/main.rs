@@ -5,6 +5,7 @@
 //! the configuration is wrong.
 
 mod access;
+mod apart;
 mod args;
 mod config;
 mod fault;

@@ -11,6 +11,7 @@ use lastmile_hyper::{Endpoint, ServeCounts, Server, serve};
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::apart::decode_apart;
 use crate::config::Config;
 use crate::signals::Signals;
 
@@ -96,27 +97,6 @@ async fn serve_both(config: Config) -> Result<(), Failure> {
         signal = signals.next() => tracing::warn!(signal, "stopped at once"),
     }
     Ok(())
-}
-
-/// Decodes a large body on a thread that gives way to those which answer small ones: where both want one core, a small
-/// push would else wait for a slice of the other's time, some 3 ms.
-fn decode_apart(work: Box<dyn FnOnce() + Send>) {
-    drop(tokio::task::spawn_blocking(|| {
-        #[cfg(target_os = "linux")]
-        NICE.with(|()| ());
-        work();
-    }));
-}
-
-#[cfg(target_os = "linux")]
-thread_local! {
-    /// A tenth of what the others may take of a core that both want, for this thread alone, as Linux has it. The least
-    /// would be a sixtieth, and as late who is put aside with a lock held.
-    static NICE: () = {
-        if let Err(error) = rustix::process::setpriority_process(None, 10) {
-            tracing::debug!(%error, "decodes at the same priority as all else");
-        }
-    };
 }
 
 /// Tells the aggregator the time, and what happened to the connections of its listeners.
