@@ -111,14 +111,6 @@ impl Table {
         prefetch_index::prefetch_index(&self.slots, self.home(hash));
     }
 
-    /// The row with this hash in the slot where a search for it begins, if that is where it stands. Looks nowhere
-    /// else.
-    #[inline]
-    pub(crate) fn first(&self, hash: u32) -> Option<u32> {
-        let slot = self.slots.get(self.home(hash)).copied().unwrap_or(0);
-        (slot != 0 && hash_of(slot) == hash).then(|| id_of(slot))
-    }
-
     /// Rows in the table.
     #[inline]
     pub(crate) fn len(&self) -> usize {

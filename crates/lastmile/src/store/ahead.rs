@@ -1,13 +1,11 @@
 //! The rows of a push in a large store are waited for together.
 //!
 //! A look-up in a large store waits for memory three times in a row: for the table, the row, and its key. One after the
-//! other, sixteen samples wait 48 times. Looked up together their loads are under way together, as none depends on
-//! another: three waits in all. A core starts what stands within a few hundred instructions of what it waits for, so each
-//! step is a loop of its own, of few instructions a sample; in one loop there is a second round of each wait.
+//! other, sixteen samples wait 48 times. Looked up together their waits are under way together, as none depends on
+//! another: each step is a loop of its own, which asks for what the next one reads and waits for nothing that it asked
+//! for itself. A prefetch means nothing: no count depends on it.
 
-use std::hint::black_box;
-
-use super::shard::{Place, Shard};
+use super::shard::Shard;
 use super::{SHARDS_MAX, Store};
 use crate::push::{Entry, Samples};
 use crate::sync::MutexGuard;
@@ -23,9 +21,6 @@ const HELD_MAX: usize = 4;
 /// Series that are looked up at once. What has come of the first is still in a core's own cache when the last is
 /// counted, and what a push holds more than one shard for is bounded, some 10 µs.
 const AHEAD_MAX: usize = 64;
-
-/// Rows that are loaded at once: more than most pushes have.
-const AT_ONCE: usize = 32;
 
 /// Shards that are held, and the first of a push's entries in each.
 pub(super) struct Held<'a>([Option<(u32, MutexGuard<'a, Shard>)>; HELD_MAX]);
@@ -87,65 +82,37 @@ impl Held<'_> {
         }
     }
 
-    /// Looks for the rows of the entries in these shards, [`AHEAD_MAX`] at most, all of them before the first is
-    /// compared.
+    /// Looks for the rows of the entries in these shards, [`AHEAD_MAX`] at most, and asks for all that the comparison
+    /// reads of them.
     #[inline]
     fn look_ahead(&self, entries: &mut [Entry]) {
+        self.for_each(entries, |rows, entry| rows.table.prefetch(entry.hash as u32));
         self.for_each(entries, |rows, entry| {
-            let row = if entry.known.is_none() { rows.first_candidate(entry.hash) } else { None };
-            entry.row = row.unwrap_or(NONE);
-        });
-        let mut places = [None; AT_ONCE];
-        let mut n_places = 0;
-        self.for_each(entries, |rows, entry| {
-            if entry.row == NONE && entry.known.is_none() {
-                entry.row = rows.candidate(entry.hash).unwrap_or(NONE);
-            }
+            entry.row = rows.candidate(entry.hash).unwrap_or(NONE);
             if entry.row != NONE {
-                places[n_places % AT_ONCE] = Some(rows.place(entry.row));
-                n_places += 1;
-                if n_places % AT_ONCE == 0 {
-                    load(&places);
-                }
+                rows.prefetch_row(entry.row);
             }
         });
-        load(&places[..n_places % AT_ONCE]);
+        self.for_each(entries, |rows, entry| {
+            if entry.row != NONE {
+                rows.prefetch_compared(entry.row);
+            }
+        });
     }
 
-    /// Calls this with each of the entries in these shards.
+    /// Calls this with each of the entries in these shards whose rows are not known.
     #[inline(always)]
     fn for_each<'a>(&'a self, entries: &mut [Entry], mut look: impl FnMut(&'a Shard, &mut Entry)) {
         for (first, rows) in self.0.iter().flatten() {
             let mut i = *first;
             while let Some(entry) = entries.get_mut(i as usize) {
-                look(rows, entry);
+                if entry.known.is_none() {
+                    look(rows, entry);
+                }
                 i = entry.next;
             }
         }
     }
-}
-
-/// Loads these rows and what a comparison reads of their keys.
-#[inline]
-fn load(places: &[Option<Place<'_>>]) {
-    let mut texts: [&[u8]; AT_ONCE] = [&[]; AT_ONCE];
-    let mut loaded = 0;
-    for (text, place) in texts.iter_mut().zip(places) {
-        if let Some(Place { row, bodies, cells }) = place {
-            *text = bodies.compared(row);
-            // A sum stands behind the buckets.
-            for cell in [cells.first(), cells.last()] {
-                loaded ^= cell.copied().unwrap_or(0) as u8;
-            }
-        }
-    }
-    // It is on three cache lines if the key is as short as most are.
-    for text in &texts[..places.len()] {
-        for byte in [text.first(), text.get(64), text.last()] {
-            loaded ^= byte.copied().unwrap_or(0);
-        }
-    }
-    black_box(loaded);
 }
 
 /// Ends a shard's list of entries behind so many as are looked up at once, and gives the first of the others.

@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use prefetch_index::prefetch_index;
 
-use super::block::{Block, Bodies, PINNED, ROW_BITS, ROWS_MAX, Row, UNUSED, WIDE};
+use super::block::{Block, PINNED, ROW_BITS, ROWS_MAX, Row, UNUSED, WIDE};
 use super::family::FamilyState;
 use super::key::Key;
 use super::pin::Pin;
@@ -53,14 +54,6 @@ pub(crate) struct Shard {
     pub(super) pins: HashMap<RowId, Arc<Pin>, foldhash::fast::RandomState>,
 }
 
-/// A row, the label bodies that its own is among, and its cells if it has any. None of these is loaded yet.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
-    pub(super) row: &'a Row,
-    pub(super) bodies: Bodies<'a>,
-    pub(super) cells: &'a [u64],
-}
-
 /// More rows than this of one shard, with their keys, are not all in a core's own cache: 4,096 take 450 kB, and to look
 /// ahead costs 2 to 4 ns a sample where they are. Tests and models have few.
 const LARGE_ROWS: usize = if cfg!(test) { 4 } else { 4_096 };
@@ -81,12 +74,6 @@ impl Shard {
     #[inline]
     pub(super) fn candidate(&self, hash: u64) -> Option<RowId> {
         self.table.find(hash as u32, |_| true)
-    }
-
-    /// The same where the first slot that it may stand in says so.
-    #[inline]
-    pub(super) fn first_candidate(&self, hash: u64) -> Option<RowId> {
-        self.table.first(hash as u32)
     }
 
     /// Whether a row is this series.
@@ -170,12 +157,29 @@ impl Shard {
         is_there
     }
 
-    /// Where what a look-up compares and counts in stands.
+    /// Asks for a row and its cells.
     #[inline]
-    pub(super) fn place(&self, id: RowId) -> Place<'_> {
+    pub(super) fn prefetch_row(&self, id: RowId) {
         let (block, i) = split(id);
         let block = &self.blocks[block];
-        Place { row: &block.rows[i], bodies: block.bodies(), cells: block.cells(i) }
+        prefetch_index(&block.rows, i);
+        let cells = block.cells(i);
+        if !cells.is_empty() {
+            // A sum stands behind the buckets.
+            prefetch_index(cells, 0);
+            prefetch_index(cells, cells.len() - 1);
+        }
+    }
+
+    /// Asks for what a comparison reads of a row's label body: three cache lines if it is as short as most are.
+    #[inline]
+    pub(super) fn prefetch_compared(&self, id: RowId) {
+        let (block, i) = split(id);
+        let block = &self.blocks[block];
+        let body = block.bodies().compared(&block.rows[i]);
+        for at in [0, 64, body.len().saturating_sub(1)] {
+            prefetch_index(body, at);
+        }
     }
 
     /// Whether the rows are more than a core's caches hold.
