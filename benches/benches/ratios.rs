@@ -280,7 +280,7 @@ fn scattered_batches(n_series: usize) -> Vec<Batch> {
 
 /// A push whose sixteen samples all name values that have no place any more, beside one whose
 /// samples all have a series; of so many keys in turn, each. Which keys a thread knows goes by lot, and that alone moves
-/// the ratio by a few percent, so this is the median of several threads, one after the other.
+/// the ratio by a few percent, so each of the three numbers is a median of several threads, one after the other.
 fn over_limit(n_calls: usize, n_keys: usize, what: &str) {
     const N_THREADS: usize = 15;
     let of_thread = |_| {

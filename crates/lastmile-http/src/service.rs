@@ -115,9 +115,8 @@ impl Service {
 
     /// How to run what may take some milliseconds, such as `tokio::task::spawn_blocking`: bodies of more
     /// than 16 KiB, as sent or once inflated, are then decoded there, and inflated. Without it they hold the thread that
-    /// polls, as messages of WebSockets do. The first call counts; the adapters make it. A thread that has as much right to a
-    /// core as those which poll may make a small push wait for a slice of its time, some 3 ms; on Linux one of
-    /// `SCHED_IDLE` does not.
+    /// polls, as messages of WebSockets do. The first call counts; the adapters make it. Where such a thread has as much
+    /// right to a core as those which poll, a small push may wait for a slice of its time, some 3 ms.
     pub fn set_offload(&self, spawn: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) {
         self.shared.offload.get_or_init(|| Box::new(spawn));
     }

@@ -40,8 +40,8 @@ impl Aggregator {
         for idx in 0..samples.entries.len() {
             let entry = samples.entries[idx];
             let family = catalog.family(entry.family);
-            let key = samples.key(family, body, entry.values_at as usize, 0);
-            samples.entries[idx].hash = family.hash(&key);
+            let key = samples.key(family, body, entry.values_at as usize, 0).fold(entry.folded);
+            samples.entries[idx].hash = key.hash;
         }
     }
 

@@ -1,10 +1,11 @@
 //! Large bodies, decoded on threads that give way to those which answer small ones.
 //!
 //! Where both want one core, a push that takes microseconds would else wait for a slice of the other's time, some 3 ms:
-//! a niceness changes how much of a core a thread has, but not when it lets go of it. Linux takes a core from a thread of
-//! the policy `SCHED_IDLE` as soon as any other of the process wakes. It has what others leave and, where they leave
-//! nothing, three parts of a thousand: an aggregator that is busy with small bodies alone is late with large ones, and
-//! those that come on top of what may be in flight are answered 503.
+//! a niceness says how much of a core a thread has, but not when it lets go of it. From a thread of `SCHED_IDLE` Linux takes
+//! the core when another that may run there wakes (seen on 6.18), and leaves it three parts of a thousand where others
+//! want all of it. Those others are the aggregator's own where its control group has no other process, as that of a
+//! container or of a service; beside a stranger that never lets go, a push may wait some 0.1 s for a thread that was put
+//! aside with a lock held.
 //! Source: sched(7), "SCHED_IDLE"; kernel/sched/fair.c, `wakeup_preempt_fair`, and sched.h, `WEIGHT_IDLEPRIO`.
 
 /// Runs this there.
@@ -30,13 +31,11 @@ fn give_way() {
     };
 
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    // It asks for niceness 0 besides, which nobody may who was started with another; that means nothing then.
+    // It asks for niceness 0 besides, which may be refused to who was started nicer; that means nothing then.
     let asked = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
     if thread_schedule_policy().ok() == Some(idle) {
         return;
     }
-    tracing::debug!(?asked, "large bodies are decoded by threads that have slices of time");
-    if let Err(error) = rustix::process::setpriority_process(None, 10) {
-        tracing::debug!(%error, "and as much of a core as all others");
-    }
+    let nicer = rustix::process::setpriority_process(None, 10);
+    tracing::info!(?asked, ?nicer, "a large body may hold up small ones by some 3 ms");
 }

@@ -62,7 +62,7 @@ pub(crate) struct Samples {
     pub(crate) known: Known,
     /// Those of this batch that are to be.
     pub(crate) sighted: Vec<Sighted>,
-    /// Entries whose series was not found.
+    /// Entries of the batch that was applied whose series was not found, in ascending order.
     pub(crate) misses: Vec<u32>,
     /// The state of the family that was asked last whether values have a place.
     pub(crate) full: Seen,
@@ -408,7 +408,7 @@ impl Samples {
 
     /// See [`FamilyState::hash_where_full`].
     #[inline(never)]
-    fn hash_where_full(
+    pub(crate) fn hash_where_full(
         &mut self,
         family: &FamilyState,
         full: Seen,

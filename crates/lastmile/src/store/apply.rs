@@ -45,7 +45,7 @@ impl Found {
     fn begin_overflow(&mut self, family: u32, labels: u32) {
         let next = Overflow { family, labels, n: 0 };
         let before = std::mem::replace(&mut self.overflow, next);
-        if before.n > 0 {
+        if before.labels != 0 {
             self.overflows.push(before);
         }
     }
@@ -150,7 +150,7 @@ impl Store {
         }
         let Found { accepted, overflow, mut overflows, mut misses } = found;
         counts.accept(accepted);
-        if overflow.n > 0 {
+        if overflow.labels != 0 {
             overflows.push(overflow);
             count_overflows(catalog, &mut overflows);
         }
@@ -178,7 +178,15 @@ impl Store {
             if family.kind() == Kind::Gauge || !served.is_empty() {
                 continue;
             }
-            let key = samples.key(family, body, values_at as usize, 0).fold(folded);
+            let values_at = values_at as usize;
+            // What was asked for a place, and has none, is to be known as what has none.
+            let (folded, full) = if samples.misses.binary_search(&entry).is_ok() {
+                let full = family.full();
+                (samples.hash_where_full(family, full, body, values_at).1, full)
+            } else {
+                (folded, full)
+            };
+            let key = samples.key(family, body, values_at, 0).fold(folded);
             let hash = key.hash;
             if let Some(at) = self.shard(self.shard_of(family, hash)).locate(&key) {
                 let catalog = catalog.number();

@@ -14,7 +14,7 @@ use crate::schema::{Label, OTHER, Otherwise, Pattern, Policy, is_template};
 #[derive(Debug)]
 pub(super) struct Policies {
     rules: Vec<Rule>,
-    /// By label, what a value is shorter than that its rule surely lets in, if it asks for nothing else; or 0.
+    /// By label, the length that values are shorter than which their length alone lets in; 0 where the rule asks for more.
     short: Vec<usize>,
     /// A bit for each open label.
     pub(super) open: u32,

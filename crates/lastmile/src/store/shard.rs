@@ -55,7 +55,7 @@ pub(crate) struct Shard {
 }
 
 /// More rows than this of one shard, with their keys, are not all in a core's own cache: 4,096 take 450 kB, and to look
-/// ahead costs 2 to 4 ns a sample where they are. Tests and models have few.
+/// ahead costs 2 ns a sample where they are. Tests and models have few.
 const LARGE_ROWS: usize = if cfg!(test) { 4 } else { 4_096 };
 
 #[inline]
@@ -177,8 +177,10 @@ impl Shard {
         let (block, i) = split(id);
         let block = &self.blocks[block];
         let body = block.bodies().compared(&block.rows[i]);
-        for at in [0, 64, body.len().saturating_sub(1)] {
-            prefetch_index(body, at);
+        if let Some(last) = body.len().checked_sub(1) {
+            for at in [0, last.min(64), last] {
+                prefetch_index(body, at);
+            }
         }
     }
 

@@ -2,10 +2,15 @@
 
 use std::fs;
 
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id, thread_schedule_policy,
+};
+
 use crate::process::{ANY_PORT, Aggregator, command, folder, push};
 
-/// Threads that give way to the others: those of another policy or niceness than the first.
-fn n_that_give_way(aggregator: &Aggregator) -> usize {
+/// Threads of a rank of their own among those of the program.
+fn apart(aggregator: &Aggregator) -> Vec<[String; 2]> {
     let rank = |of: &str| {
         let stat = fs::read_to_string(format!("/proc/{}/{of}/stat", aggregator.pid()));
         rank(&stat.expect("it runs")).map(str::to_owned)
@@ -13,7 +18,18 @@ fn n_that_give_way(aggregator: &Aggregator) -> usize {
     let tasks = fs::read_dir(format!("/proc/{}/task", aggregator.pid())).expect("it runs");
     let names = tasks.map(|task| task.expect("it runs").file_name().into_string());
     let names = names.map(|name| format!("task/{}", name.expect("it is a number")));
-    names.filter(|name| rank(name) != rank(".")).count()
+    names.map(|name| rank(&name)).filter(|of_task| *of_task != rank(".")).collect()
+}
+
+/// The rank of a thread that gives way at once or, where nobody may ask for that, the niceness of one that takes a tenth.
+fn wanted() -> [&'static str; 2] {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let may = std::thread::spawn(move || {
+        drop(set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle));
+        thread_schedule_policy().is_ok_and(|policy| policy == idle)
+    });
+    // Source: sched.h, `SCHED_IDLE`.
+    if may.join().expect("it does not panic") { ["0", "5"] } else { ["10", "0"] }
 }
 
 /// The niceness and the policy in what is told of a thread. Source: proc_pid_stat(5): fields 19 and 41; the second is its
@@ -31,7 +47,7 @@ fn a_large_body_takes_no_core_from_small_ones() {
         let body =
             format!(r#"{{"lm":1,{blanks}"m":{{"client_page_loads_total;type=navigate":1}}}}"#);
         assert_eq!(push(aggregator.public, "/lm", &body), r#"{"accepted":1,"refused":{}}"#);
-        let n = n_that_give_way(&aggregator);
-        assert_eq!(n, usize::from(was_large), "after {n_blanks} blanks");
+        let wanted = if was_large { vec![wanted()] } else { Vec::new() };
+        assert_eq!(apart(&aggregator), wanted, "after {n_blanks} blanks");
     }
 }

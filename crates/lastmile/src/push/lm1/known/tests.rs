@@ -43,6 +43,12 @@ fn n_known(agg: &Aggregator, samples: &str) -> usize {
     })
 }
 
+/// Counts a batch of these samples; gives how many of them were not found at once.
+fn n_missed(agg: &Aggregator, samples: &str, now: Timestamp) -> usize {
+    push(agg, samples, now);
+    Samples::with(|samples| samples.misses.len())
+}
+
 /// The line of the exposition that begins so, behind that.
 fn value(agg: &Aggregator, series: &str, now: Timestamp) -> Option<String> {
     let mut text = Vec::new();
@@ -150,6 +156,29 @@ fn a_place_that_is_free_again_is_taken() {
     push(&agg, &key("/c"), at(80));
     assert_eq!(value(&agg, r#"views_total{page="/c"}"#, at(80)).as_deref(), Some("2"));
     assert_eq!(value(&agg, r#"views_total{page="other"}"#, at(80)), None);
+}
+
+#[test]
+fn what_has_no_place_is_known_again_where_its_row_moved() {
+    let views = views().label(Label::open("app", 99));
+    let agg = aggregator([views]);
+    let key = |page: &str, app: &str| format!(r#""views_total;app={app};page={page}":1"#);
+    // Sixteen, as each is in one of two shards by chance.
+    let gone = (0..16).map(|i| key("/a", &format!("x{i}")));
+    gone.for_each(|key| assert_eq!(push(&agg, &key, at(0)), 1));
+    let stays = [key("/a", "y"), key("/b", "y"), key("/c", "y"), key("/c", "y")];
+    for secs in [0, 50] {
+        stays.iter().for_each(|key| assert_eq!(push(&agg, key, at(secs)), 1));
+    }
+    let [.., over] = stays;
+    assert_eq!((n_known(&agg, &over), n_missed(&agg, &over, at(51))), (1, 0));
+    (60..80).for_each(|secs| agg.tick(at(secs)));
+    assert_eq!(value(&agg, r#"views_total{page="/a",app="x0"}"#, at(80)), None);
+    assert_eq!(n_known(&agg, &over), 1, "pages are full as before");
+    assert_eq!(n_missed(&agg, &over, at(80)), 1, "its row is elsewhere");
+    assert_eq!(n_missed(&agg, &over, at(80)), 0, "it is known where that is");
+    let series = r#"views_total{page="other",app="y"}"#;
+    assert_eq!(value(&agg, series, at(80)).as_deref(), Some("7"));
 }
 
 #[test]
