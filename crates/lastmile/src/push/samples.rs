@@ -62,10 +62,8 @@ pub(crate) struct Samples {
     pub(crate) known: Known,
     /// Those of this batch that are to be.
     pub(crate) sighted: Vec<Sighted>,
-    /// Entries of the batch that was applied whose series was not found, in ascending order.
+    /// Entries of the batch that was applied whose series was not found.
     pub(crate) misses: Vec<u32>,
-    /// The state of the family that was asked last whether values have a place.
-    pub(crate) full: Seen,
     /// What was counted as `other`, by runs of the same labels.
     pub(crate) overflows: Vec<Overflow>,
     /// Histograms of Prometheus text whose lines are still coming.
@@ -409,13 +407,12 @@ impl Samples {
     /// See [`FamilyState::hash_where_full`].
     #[inline(never)]
     pub(crate) fn hash_where_full(
-        &mut self,
+        &self,
         family: &FamilyState,
         full: Seen,
         body: &[u8],
         values_at: usize,
     ) -> (u64, u32) {
-        self.full = full;
         family.hash_where_full(&self.key(family, body, values_at, 0), full)
     }
 

@@ -14,8 +14,8 @@ use crate::sync::MutexGuard;
 pub(super) const NONE: u32 = u32::MAX;
 
 /// Shards that a push holds at once while it waits for memory. Sixteen samples of as many families then have four
-/// look-ups under way and take 0.7 of the time that they do one after the other (where these were loads); eight make that little shorter, and
-/// a second thread waits for more locks.
+/// look-ups under way and took 0.7 of the time that they did one after the other, by loads; eight made that little
+/// shorter, and a second thread waits for more locks.
 const HELD_MAX: usize = 4;
 
 /// Series that are looked up at once. What has come of the first is still in a core's own cache when the last is

@@ -172,22 +172,15 @@ impl Store {
     #[cold]
     pub(crate) fn remember(&self, catalog: &Catalog, samples: &mut Samples, body: &[u8]) {
         for i in 0..samples.sighted.len() {
-            let Sighted { entry, start, end, full } = samples.sighted[i];
-            let Entry { family: position, values_at, folded, .. } = samples.entries[entry as usize];
+            let Sighted { entry, start, end } = samples.sighted[i];
+            let Entry { family: position, values_at, .. } = samples.entries[entry as usize];
             let Target { family, served, .. } = catalog.at(position);
             if family.kind() == Kind::Gauge || !served.is_empty() {
                 continue;
             }
-            let values_at = values_at as usize;
-            // What was asked for a place, and has none, is to be known as what has none.
-            let (folded, full) = if samples.misses.binary_search(&entry).is_ok() {
-                let full = family.full();
-                (samples.hash_where_full(family, full, body, values_at).1, full)
-            } else {
-                (folded, full)
-            };
-            let key = samples.key(family, body, values_at, 0).fold(folded);
-            let hash = key.hash;
+            let (values_at, full) = (values_at as usize, family.full());
+            let (hash, folded) = samples.hash_where_full(family, full, body, values_at);
+            let key = Key { folded, ..samples.key(family, body, values_at, hash) };
             if let Some(at) = self.shard(self.shard_of(family, hash)).locate(&key) {
                 let catalog = catalog.number();
                 let meaning = Meaning { catalog, family: position, hash, at, folded, full };

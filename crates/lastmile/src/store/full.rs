@@ -37,7 +37,7 @@ pub(crate) struct Full {
 }
 
 /// The state that a push saw.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen(u64);
 
 impl Seen {

@@ -10,7 +10,7 @@ use super::block::{Block, PINNED, ROW_BITS, ROWS_MAX, Row, UNUSED, WIDE};
 use super::family::FamilyState;
 use super::key::Key;
 use super::pin::Pin;
-use super::upcoming::Turn;
+use super::upcoming::{LINE_BYTES, Turn};
 use super::wide::{CounterValue, Wides, add_to_counter, add_whole_to_counter};
 use crate::push::Number;
 use crate::readers::{Moment, View};
@@ -178,7 +178,7 @@ impl Shard {
         let block = &self.blocks[block];
         let body = block.bodies().compared(&block.rows[i]);
         if let Some(last) = body.len().checked_sub(1) {
-            for at in [0, last.min(64), last] {
+            for at in [0, last.min(LINE_BYTES), last] {
                 prefetch_index(body, at);
             }
         }

@@ -30,7 +30,7 @@ pub(crate) struct Upcoming<'a> {
 }
 
 /// Bytes of a cache line on nearly all of today's machines; where they are more, some are asked for twice.
-const LINE_BYTES: usize = 64;
+pub(super) const LINE_BYTES: usize = 64;
 
 impl<'a> Upcoming<'a> {
     pub(crate) fn new(block: &'a Block) -> Self {

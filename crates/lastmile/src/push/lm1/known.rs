@@ -116,13 +116,11 @@ pub(crate) struct Sighted {
     pub(crate) entry: u32,
     pub(crate) start: u32,
     pub(crate) end: u32,
-    /// The state of its family by which some of its values have no place, if any has none.
-    pub(crate) full: Seen,
 }
 
 impl Sighted {
-    pub(super) fn new(entry: usize, key: RawStr, full: Seen) -> Self {
-        Self { entry: entry as u32, start: key.start as u32, end: key.end as u32, full }
+    pub(super) fn new(entry: usize, key: RawStr) -> Self {
+        Self { entry: entry as u32, start: key.start as u32, end: key.end as u32 }
     }
 }
 
@@ -298,7 +296,7 @@ impl Samples {
             Recall::Unknown => false,
         };
         if is_to_be_known && self.entries.len() > entry {
-            self.sighted.push(Sighted::new(entry, key, self.full));
+            self.sighted.push(Sighted::new(entry, key));
         }
     }
 
@@ -317,7 +315,7 @@ impl Samples {
         assert!(is_read, "a key that is known was read before");
         let entry_of = &mut self.entries[entry as usize];
         (entry_of.values_at, entry_of.known) = (values_at as u32, None);
-        self.sighted.push(Sighted::new(entry as usize, key, Seen::NONE));
+        self.sighted.push(Sighted::new(entry as usize, key));
     }
 }
 
